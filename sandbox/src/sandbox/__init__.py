@@ -1,0 +1,7 @@
+"""A stand-in for Stripe: what it decides is one pure function, and an HTTP server stands around it.
+
+Read in this order: `objects` (what there is), `actions` (what can be asked), `world` (where it is
+kept), `transition` (what is decided, with `intents` and `refunds`); then the shell: `books` and
+`ledger` (memory and disk of the server), `parameters` and `rendering` (Stripe's forms and JSON),
+`server`, `faults`, `webhooks`.
+"""

@@ -1,0 +1,65 @@
+"""Requests, rules and movements as JSON, for the ledger's lines, and back."""
+
+from dataclasses import asdict, fields
+from typing import Any, get_args
+
+from sandbox.actions import Mishap, PassTime, Request, Write
+from sandbox.objects import Methods, Movement
+from sandbox.world import Rules
+
+Json = dict[str, Any]
+
+_ACTIONS = {action.__name__: action for action in (*get_args(Write), PassTime)}
+
+
+def encode_request(request: Request, at: int) -> Json:
+    """A request that changed something. What only read, and met what was due, is PassTime."""
+    action = request.action
+    if not isinstance(action, get_args(Write)):
+        request = Request(action := PassTime())
+    given = {field.name: getattr(action, field.name) for field in fields(action)}
+    entry: Json = {
+        "at": at,
+        "action": type(action).__name__,
+        "fields": {name: _plain(value) for name, value in given.items() if value is not None},
+    }
+    if request.key:
+        entry["key"] = request.key
+    if request.expand:
+        entry["expand"] = request.expand
+    if request.mishap:
+        entry["mishap"] = request.mishap.value
+    return entry
+
+
+def decode_request(entry: Json) -> tuple[Request, int]:
+    """The request and its time, from a line."""
+    given = dict(entry["fields"])
+    if "metadata" in given:
+        given["metadata"] = tuple(given["metadata"].items())
+    if "methods" in given:
+        given["methods"] = Methods(given["methods"])
+    mishap = entry.get("mishap")
+    request = Request(
+        _ACTIONS[entry["action"]](**given),
+        entry.get("key"),
+        tuple(entry.get("expand", ())),
+        Mishap(mishap) if mishap else None,
+    )
+    return request, entry["at"]
+
+
+def encode_movement(movement: Movement) -> Json:
+    """A movement, as tools read it."""
+    return {**asdict(movement), "metadata": dict(movement.metadata)}
+
+
+def encode_rules(rules: Rules) -> Json:
+    """The rules of a server; it always keeps its history."""
+    return {name: value for name, value in asdict(rules).items() if name != "history"}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Methods):
+        return value.value
+    return dict(value) if isinstance(value, tuple) else value

@@ -1,0 +1,32 @@
+"""The currencies Stripe takes, and what it asks of an amount in them.
+
+Amounts are integers in Stripe's minor unit (https://docs.stripe.com/currencies), which is not ISO
+4217's everywhere: ISK and UGX are written with two decimals that must be zero, and the last digit
+of a three-decimal currency must be zero.
+"""
+
+_NAMES = """
+aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad
+cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd
+hnl htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl
+mga mkd mmk mnt mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg
+qar ron rsd rub rwf sar sbd scr sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah
+ugx usd uyu uzs vnd vuv wst xaf xcd xcg xof xpf yer zar zmw
+"""
+CURRENCIES = tuple(_NAMES.split())
+
+MAXIMUM = 99_999_999  # eight digits
+_MAXIMUM = {"idr": 999_999_999_999} | dict.fromkeys(
+    ("clp", "cop", "huf", "jpy", "krw"), 9_999_999_999
+)
+_MULTIPLE = dict.fromkeys(("bhd", "jod", "kwd", "omr", "tnd"), 10) | {"isk": 100, "ugx": 100}
+
+
+def largest(currency: str) -> int:
+    """The largest amount of one charge."""
+    return _MAXIMUM.get(currency, MAXIMUM)
+
+
+def multiple(currency: str) -> int:
+    """What an amount must be a multiple of."""
+    return _MULTIPLE.get(currency, 1)

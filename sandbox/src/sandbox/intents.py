@@ -1,0 +1,240 @@
+"""What becomes of a payment intent: one pure function per request, and one for time passing.
+
+Each takes the intent as it is and gives an `Outcome`: the intent as it is then, what Stripe would
+announce, what money moved. Nothing here reads a clock or keeps anything.
+"""
+
+from dataclasses import dataclass, replace
+
+from sandbox import errors
+from sandbox.actions import Authenticate, CancelIntent, CaptureIntent, ConfirmIntent, CreateIntent
+from sandbox.cards import AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED, CARDS, Card, Decline
+from sandbox.errors import Refused
+from sandbox.objects import (
+    Charge,
+    ChargeStatus,
+    Intent,
+    LastError,
+    Methods,
+    Movement,
+    Refund,
+    Status,
+)
+from sandbox.world import Rules
+
+CONFIRMABLE = {
+    Status.REQUIRES_PAYMENT_METHOD,
+    Status.REQUIRES_CONFIRMATION,
+    Status.REQUIRES_ACTION,
+}
+CANCELABLE = CONFIRMABLE | {Status.REQUIRES_CAPTURE}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a decision made of an intent (and of a refund of it), what is to be announced, what money
+    moved. A refusal by the issuer is an outcome too: `declined`, the answer is then a 402.
+    """
+
+    intent: Intent
+    happened: tuple[tuple[str, Intent | Refund], ...] = ()
+    movements: tuple[Movement, ...] = ()
+    declined: Decline | None = None
+    refund: Refund | None = None
+
+
+def create(action: CreateIntent, identifier: str, card: Card | None, now: int) -> Outcome:
+    """A new intent, not yet tried."""
+    intent = Intent(
+        id=identifier,
+        created=now,
+        amount=action.amount,
+        currency=action.currency,
+        status=Status.REQUIRES_CONFIRMATION if card else Status.REQUIRES_PAYMENT_METHOD,
+        payment_method=card.token if card else None,
+        methods=action.methods,
+        capture_method=action.capture_method,
+        metadata=action.metadata,
+        description=action.description,
+        receipt_email=action.receipt_email,
+        statement_descriptor=action.statement_descriptor,
+        statement_descriptor_suffix=action.statement_descriptor_suffix,
+    )
+    return Outcome(intent, (("payment_intent.created", intent),))
+
+
+def confirm(
+    intent: Intent, action: ConfirmIntent, card: Card | None, rules: Rules, now: int
+) -> Outcome:
+    """Try `card`, or else the intent's: take or hold the money, ask for authentication, fail."""
+    if intent.status not in CONFIRMABLE:
+        raise Refused(errors.cannot_confirm(intent))
+    if card is None and intent.payment_method:
+        card = CARDS[intent.payment_method]
+    if card is None:
+        raise Refused(errors.missing_method(intent))
+    return_url = action.return_url or intent.return_url
+    if intent.methods is Methods.DASHBOARD and return_url is None:
+        raise Refused(errors.return_url_required())
+    intent = replace(
+        intent,
+        payment_method=card.token,
+        return_url=return_url,
+        receipt_email=action.receipt_email or intent.receipt_email,
+        last_error=None,
+    )
+    if not card.authentication:
+        return _try(intent, card, rules, now)
+    if action.error_on_requires_action:
+        return _decline(intent, card, AUTHENTICATION_REQUIRED, now)
+    intent = replace(intent, status=Status.REQUIRES_ACTION)
+    return Outcome(intent, (("payment_intent.requires_action", intent),))
+
+
+def authenticate(intent: Intent, action: Authenticate, rules: Rules, now: int) -> Outcome:
+    """The payer answered the 3D Secure page. A refusal there is no decline: no charge was tried."""
+    if intent.status is not Status.REQUIRES_ACTION or intent.payment_method is None:
+        raise Refused(errors.cannot_authenticate(intent))
+    card = CARDS[intent.payment_method]
+    if action.approved:
+        return _try(intent, card, rules, now, authenticated=True)
+    intent = replace(
+        intent,
+        status=Status.REQUIRES_PAYMENT_METHOD,
+        payment_method=None,
+        last_error=LastError(AUTHENTICATION_FAILED, card.token, charge=None),
+    )
+    return Outcome(intent, (("payment_intent.payment_failed", intent),))
+
+
+def _charged(intent: Intent, card: Card, now: int, *, authenticated: bool = False) -> Intent:
+    """The intent with its next charge, pending."""
+    attempt = intent.attempts + 1
+    charge = Charge(
+        id=f"ch_{intent.id.removeprefix('pi_')}{attempt}",
+        created=now,
+        payment_method=card.token,
+        amount=intent.amount,
+        status=ChargeStatus.PENDING,
+        authenticated=authenticated,
+    )
+    return replace(intent, attempts=attempt, charge=charge)
+
+
+def _try(
+    intent: Intent, card: Card, rules: Rules, now: int, *, authenticated: bool = False
+) -> Outcome:
+    intent = _charged(intent, card, now, authenticated=authenticated)
+    if card.later:
+        intent = replace(intent, status=Status.PROCESSING, due=now + rules.delay)
+        return Outcome(intent, (("payment_intent.processing", intent), ("charge.pending", intent)))
+    return _settle(intent, card, rules, now)
+
+
+def _settle(intent: Intent, card: Card, rules: Rules, now: int) -> Outcome:
+    """The issuer's word on the pending charge."""
+    if card.decline:
+        return _fail(intent, card, card.decline)
+    if intent.capture_method == "manual":
+        return _hold(intent, now + rules.hold_life)
+    return _take(intent, intent.amount)
+
+
+def _decline(intent: Intent, card: Card, decline: Decline, now: int) -> Outcome:
+    return _fail(_charged(intent, card, now), card, decline)
+
+
+def _fail(intent: Intent, card: Card, decline: Decline) -> Outcome:
+    charge = replace(_charge(intent), status=ChargeStatus.FAILED, decline=decline)
+    intent = replace(
+        intent,
+        status=Status.REQUIRES_PAYMENT_METHOD,
+        payment_method=None,  # a declined method is let go: trying again needs one to be named
+        charge=charge,
+        last_error=LastError(decline, card.token, charge.id),
+        due=None,
+    )
+    return Outcome(
+        intent,
+        (("charge.failed", intent), ("payment_intent.payment_failed", intent)),
+        declined=decline,
+    )
+
+
+def _hold(intent: Intent, until: int) -> Outcome:
+    charge = replace(_charge(intent), status=ChargeStatus.SUCCEEDED, capture_before=until)
+    intent = replace(intent, status=Status.REQUIRES_CAPTURE, charge=charge, due=until)
+    return Outcome(
+        intent,
+        (("charge.succeeded", intent), ("payment_intent.amount_capturable_updated", intent)),
+        (_movement("authorized", intent, intent.amount),),
+    )
+
+
+def _take(intent: Intent, amount: int) -> Outcome:
+    """Move `amount` to the merchant; what was held above it is released."""
+    held = intent.amount_capturable
+    charge = replace(
+        _charge(intent), status=ChargeStatus.SUCCEEDED, captured=True, amount_captured=amount
+    )
+    intent = replace(
+        intent, status=Status.SUCCEEDED, charge=charge, amount_received=amount, due=None
+    )
+    moved = [_movement("captured", intent, amount)]
+    if held > amount:
+        moved.append(_movement("released", intent, held - amount))
+    told = "charge.captured" if held else "charge.succeeded"
+    return Outcome(intent, ((told, intent), ("payment_intent.succeeded", intent)), tuple(moved))
+
+
+def capture(intent: Intent, action: CaptureIntent) -> Outcome:
+    """Take what is held, whole or part, once."""
+    if intent.status is not Status.REQUIRES_CAPTURE:
+        raise Refused(errors.cannot_capture(intent))
+    amount = intent.amount_capturable if action.amount is None else action.amount
+    if amount > intent.amount_capturable:
+        raise Refused(errors.capture_too_large(amount, intent))
+    return _take(intent, amount)
+
+
+def cancel(intent: Intent, action: CancelIntent, now: int) -> Outcome:
+    """End the intent; a hold is released."""
+    if intent.status not in CANCELABLE:
+        raise Refused(errors.cannot_cancel(intent))
+    return _end(intent, action.reason, "charge.refunded", now)
+
+
+def passed_due(intent: Intent, rules: Rules, due: int) -> Outcome:
+    """What time alone does, dated by when it was due: a hold runs out, a slow charge settles."""
+    if intent.status is Status.PROCESSING:
+        return _settle(intent, CARDS[_charge(intent).payment_method], rules, due)
+    return _end(intent, "automatic", "charge.expired", due)
+
+
+def _end(intent: Intent, reason: str | None, told: str, now: int) -> Outcome:
+    held = intent.amount_capturable
+    charge = intent.charge
+    if charge and held:
+        charge = replace(charge, amount_refunded=held)  # Stripe shows a released hold so
+    intent = replace(
+        intent,
+        status=Status.CANCELED,
+        charge=charge,
+        canceled_at=now,
+        cancellation_reason=reason,
+        due=None,
+    )
+    happened: tuple[tuple[str, Intent], ...] = (("payment_intent.canceled", intent),)
+    if not held:
+        return Outcome(intent, happened)
+    return Outcome(intent, ((told, intent), *happened), (_movement("released", intent, held),))
+
+
+def _charge(intent: Intent) -> Charge:
+    assert intent.charge is not None  # noqa: S101 - every caller has just made one, or holds one
+    return intent.charge
+
+
+def _movement(kind: str, intent: Intent, amount: int) -> Movement:
+    charge = _charge(intent)
+    return Movement(kind, intent.id, charge.id, amount, intent.currency, metadata=intent.metadata)

@@ -1,0 +1,224 @@
+"""The HTTP face: Stripe's paths, headers and errors around `Sandbox.perform`.
+
+Decides nothing about payments. Planned faults happen here, around the decision.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from functools import partial
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from sandbox import errors, parameters
+from sandbox.actions import Action, Mishap, Request, Retrieve
+from sandbox.errors import Error, Refused
+from sandbox.faults import Fault, Faults, Kind
+from sandbox.form import Form
+from sandbox.rendering import API_VERSION, Renderer
+from sandbox.sandbox import Sandbox
+from sandbox.world import Response
+
+Parse = Callable[[Form, str], Action]
+
+LONGEST_KEY = 255  # https://docs.stripe.com/api/idempotent_requests
+_MISHAPS = {Kind.FAIL_BEFORE: Mishap.FAILS_BEFORE, Kind.FAIL_AFTER: Mishap.FAILS_AFTER}
+
+
+def _retrieve(kind: str) -> Parse:
+    return lambda _form, identifier: Retrieve(kind, identifier)
+
+
+def _list(kind: str) -> Parse:
+    return lambda form, _identifier: parameters.listing(form, kind)
+
+
+# Method, path, what may be expanded in the answer, and how the parameters become an action.
+ROUTES: tuple[tuple[str, str, str, Parse], ...] = (
+    ("POST", "/v1/payment_intents", "payment_intent", parameters.create_intent),
+    ("GET", "/v1/payment_intents", "payment_intents", _list("payment_intent")),
+    ("GET", "/v1/payment_intents/{id}", "payment_intent", _retrieve("payment_intent")),
+    ("POST", "/v1/payment_intents/{id}/confirm", "payment_intent", parameters.confirm_intent),
+    ("POST", "/v1/payment_intents/{id}/capture", "payment_intent", parameters.capture_intent),
+    ("POST", "/v1/payment_intents/{id}/cancel", "payment_intent", parameters.cancel_intent),
+    ("POST", "/v1/refunds", "", parameters.create_refund),
+    ("GET", "/v1/refunds", "", _list("refund")),
+    ("GET", "/v1/refunds/{id}", "", _retrieve("refund")),
+    ("GET", "/v1/payment_methods/{id}", "", _retrieve("payment_method")),
+    ("GET", "/v1/events", "", _list("event")),
+    ("GET", "/v1/events/{id}", "", _retrieve("event")),
+)
+
+
+class _Gone(Exception):  # noqa: N818 - the reply is lost, on purpose
+    """Nothing is answered: the connection is closed."""
+
+
+class Api:
+    """The handlers. `latency` is the least and the most that a reply takes, in seconds."""
+
+    def __init__(
+        self, sandbox: Sandbox, faults: Faults, latency: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
+        self._sandbox = sandbox
+        self._faults = faults
+        self._latency = latency
+        self._executing: set[str] = set()
+        self._requests = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        """Stripe's paths; any other under /v1 is answered as Stripe answers it."""
+        known = [
+            web.route(method, path, partial(self._handle, parse, shown))
+            for method, path, shown, parse in ROUTES
+        ]
+        return [*known, web.route("*", "/v1/{rest:.*}", partial(self._handle, _unrecognised, ""))]
+
+    async def _handle(self, parse: Parse, shown: str, http: web.Request) -> web.StreamResponse:
+        fault: Fault | None = None
+        expand: tuple[str, ...] = ()
+        key: str | None = None
+        try:
+            _authenticate(http)
+            request = await _parsed(http, parse, shown)
+            key, expand = request.key, request.expand
+            fault = self._faults.next_for(f"{http.method} {http.path}")
+            response = await self._alone(request, fault)
+        except Refused as refused:
+            response = Response(refused.error.status, refused.error)
+        except _Gone:
+            return _close(http)
+        body = json.dumps(self._renderer(http).response(response, expand), indent=2).encode()
+        headers = self._headers(http, key, response)
+        if fault and fault.kind is Kind.BREAK_BODY:
+            return await _break(http, response.status, headers, body)
+        return web.Response(body=body, status=response.status, headers=headers)
+
+    async def _alone(self, request: Request, fault: Fault | None) -> Response:
+        """Refuse a key that is under way: Stripe does not wait for the other."""
+        if request.key is None:
+            return await self._perform(request, fault)
+        if request.key in self._executing:
+            raise Refused(errors.key_in_use(request.key))
+        self._executing.add(request.key)
+        try:
+            return await self._perform(request, fault)
+        finally:
+            self._executing.discard(request.key)
+
+    async def _perform(self, request: Request, fault: Fault | None) -> Response:
+        kind = fault.kind if fault else None
+        seconds = fault.seconds if fault else 0.0
+        travel = self._faults.uniform(*self._latency) / 2
+        await _pause(travel + (seconds if kind is Kind.SLOW else 0.0))
+        if kind is Kind.DROP:
+            raise _Gone
+        if fault and kind is Kind.REFUSE:
+            raise Refused(_refusal(fault.status, request))
+        if kind in _MISHAPS:
+            request = Request(request.action, request.key, request.expand, _MISHAPS[kind])
+        response = await self._sandbox.perform(request)
+        await _pause(travel + (seconds if kind is Kind.SLOW_REPLY else 0.0))
+        if kind is Kind.LOSE_REPLY:
+            raise _Gone
+        return response
+
+    def _renderer(self, http: web.Request) -> Renderer:
+        return Renderer(self._sandbox.books.account, f"{http.scheme}://{http.host}")
+
+    def _headers(self, http: web.Request, key: str | None, response: Response) -> dict[str, str]:
+        self._requests += 1
+        headers = {
+            "Content-Type": "application/json",
+            "Request-Id": f"req_{self._sandbox.books.account}{self._requests:06d}",
+            "Stripe-Version": http.headers.get("Stripe-Version", API_VERSION),
+        }
+        if key:
+            headers["Idempotency-Key"] = key
+        if response.replayed:
+            headers["Idempotent-Replayed"] = "true"
+        return headers
+
+
+async def _parsed(http: web.Request, parse: Parse, shown: str) -> Request:
+    writes = http.method == "POST"
+    text = (await http.text()) if writes else http.query_string
+    form = Form(parse_qsl(text, keep_blank_values=True))
+    expand = parameters.expansions(form, shown)
+    action = parse(form, http.match_info.get("id", ""))
+    form.finish()
+    key = http.headers.get("Idempotency-Key") if writes else None
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        raise Refused(Error(400, f"Idempotency keys have 1 to {LONGEST_KEY} characters."))
+    return Request(action, key, expand)
+
+
+def _authenticate(http: web.Request) -> None:
+    """Any test key will do; none, or a live one, will not."""
+    scheme, _, given = http.headers.get("Authorization", "").partition(" ")
+    if scheme != "Bearer" or not given:
+        raise Refused(
+            Error(
+                401,
+                "You did not provide an API key. You need to provide your API key in the "
+                "Authorization header, using Bearer auth (e.g. 'Authorization: Bearer "
+                "YOUR_SECRET_KEY'). See https://docs.stripe.com/api#authentication for details.",
+            )
+        )
+    if not given.startswith(("sk_test_", "rk_test_")):
+        raise Refused(Error(401, f"Invalid API Key provided: {given[:8]}***"))
+
+
+def _unrecognised(_form: Form, _identifier: str) -> Action:
+    raise Refused(Error(404, "Unrecognized request URL, or one that this sandbox does not speak."))
+
+
+def _refusal(status: int, request: Request) -> Error:
+    if status == errors.key_in_use("").status:
+        return errors.key_in_use(request.key or "none")
+    return errors.too_many_requests() if status == 429 else errors.broken(status)
+
+
+async def _pause(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)
+
+
+def _close(http: web.Request) -> web.Response:
+    if http.transport:
+        http.transport.abort()
+    return web.Response()
+
+
+async def _break(
+    http: web.Request, status: int, headers: dict[str, str], body: bytes
+) -> web.StreamResponse:
+    """Promise the whole body, send half of it."""
+    broken = web.StreamResponse(
+        status=status, headers={**headers, "Content-Length": str(len(body))}
+    )
+    await broken.prepare(http)
+    await broken.write(body[: len(body) // 2])
+    if http.transport:
+        http.transport.close()  # after what was written; abort() would take that back
+    return broken
+
+
+def application(routes: list[web.RouteDef]) -> web.Application:
+    """The web application with these routes."""
+    app = web.Application()
+    app.add_routes(routes)
+    return app
+
+
+async def serving(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Listen; the runner to clean up later, and the port (the one that was free, for 0)."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return runner, runner.addresses[0][1]
