@@ -5,6 +5,7 @@ refuse to start on less. `customer_database` and `payment_database` are new for 
 from a template that was migrated once; `empty_database` is for what knows no service.
 """
 
+import importlib
 import itertools
 import os
 import secrets
@@ -14,6 +15,7 @@ import subprocess
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,11 @@ import pytest
 
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
+
+# pytest makes an empty module `chassis` for chassis/tests, unless the package of that name is there.
+for _room in ("chassis", "customer", "payment", "sandbox", "proof"):
+    with suppress(ImportError):
+        importlib.import_module(_room)
 
 ROOT = Path(__file__).parent
 HOST = "127.0.0.1"
