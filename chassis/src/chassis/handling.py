@@ -1,0 +1,211 @@
+"""What happens around every call, whatever the method.
+
+Bytes in, bytes out: the request is parsed in here, so that bytes that do not parse are answered
+like any other wrong argument. Every call gets an id, a deadline and one line in the log; every
+error leaves as a status with details, and no text of a surprise ever leaves at all.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, NoReturn, TypeAlias
+from uuid import uuid4
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import code_pb2, status_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
+from chassis import call
+from chassis.errors import Translate, describe, is_database_away, status, unavailable
+from chassis.telemetry import log
+from chassis.values import InvalidValue
+
+# The caller's id of a call goes into the logs, so it is taken only in the alphabet of UUIDs and
+# trace ids, in which nobody's name or number can be written.
+CALL_ID = re.compile("(?=.*[a-f])[0-9a-f-]{16,64}")
+
+DEFAULT_SECONDS = 10.0
+MOST_SECONDS = 30.0
+# Bounds memory: a call in flight costs some 25 KB. Beyond, callers are told to come again.
+MOST_CALLS = 4_096
+
+# The stubs have parameters that the class itself does not.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Found: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+Context = aio.ServicerContext[Any, Any]
+Body = Callable[[bytes, Context], Awaitable[Any]]
+
+
+class Handling:
+    """Wraps the methods of servicers, and counts and ends their calls.
+
+    Servicers raise, and do not abort; their streams are async generators.
+
+    Args:
+        domain: names the service in ErrorInfo, `oncepay.customer`.
+        translate: what the service's own errors become; None for what it does not know.
+    """
+
+    def __init__(self, domain: str, translate: Translate) -> None:
+        self._domain = domain
+        self._translate = translate
+        self._running = 0
+        self._streams: set[asyncio.Task[Any] | None] = set()
+        self._draining = False
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        """Returns a handler that runs the method with all that surrounds a call."""
+        inner: Any = handler  # the stubs do not know what a handler carries
+
+        async def reply(raw: bytes, context: Context) -> Any:
+            request = _parsed(inner.request_deserializer, raw)
+            return inner.response_serializer(await inner.unary_unary(request, context))
+
+        async def write_replies(raw: bytes, context: Context) -> None:
+            request = _parsed(inner.request_deserializer, raw)
+            async with aclosing(inner.unary_stream(request, context)) as replies:
+                async for each in replies:
+                    await context.write(inner.response_serializer(each))
+
+        async def unary(raw: bytes, context: Context) -> Any:
+            return await self._run(method, reply, raw, context, streams=False)
+
+        async def stream(raw: bytes, context: Context) -> None:
+            await self._run(method, write_replies, raw, context, streams=True)
+
+        if inner.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(unary)
+        if inner.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(stream)
+        raise TypeError(f"{method} takes a stream of requests, which is not served")
+
+    def starting(self) -> Handler:
+        """The handler of every method until the servicers are there."""
+        message = "the service starts: its database does not answer yet; try again"
+
+        async def refuse(_raw: bytes, context: Context) -> bytes:
+            await _abort(context, unavailable("STARTING", message, self._domain), ())
+
+        return grpc.unary_unary_rpc_method_handler(refuse)
+
+    def drain(self) -> None:
+        """Takes no new call, and ends the streams: they would never end by themselves."""
+        self._draining = True
+        for task in self._streams:
+            if task is not None:
+                task.cancel()
+
+    async def _run(
+        self, method: str, body: Body, raw: bytes, context: Context, *, streams: bool
+    ) -> Any:
+        """One call, from its id to its line in the log; `body` may raise whatever it wants."""
+        began = time.perf_counter()
+        identifier = _id_of(context)
+        returned = ((call.CALL_ID, identifier),)
+        context.set_trailing_metadata(returned)
+        # None without a deadline, whatever the stubs say. A stream ends when its client wants.
+        seconds: float | None = context.time_remaining()
+        if not streams:
+            seconds = min(DEFAULT_SECONDS if seconds is None else seconds, MOST_SECONDS)
+        call.begin(identifier, seconds)
+        code = "CANCELLED"
+        answer: status_pb2.Status | None = None
+        task = asyncio.current_task()
+        timer = asyncio.timeout(None if streams else seconds)
+        self._running += 1
+        if streams:
+            self._streams.add(task)
+        try:
+            async with timer:
+                self._admit()
+                reply = await body(raw, context)
+            code = "OK"
+            return reply
+        except aio.AbortError:
+            code = "ABORTED_BY_SERVICER"
+            raise
+        except asyncio.CancelledError:
+            if not (streams and self._draining and task and task.uncancel() == 0):
+                raise
+            answer = self._draining_status()
+        except _NotTakenError as refused:
+            answer = refused.status
+        except Exception as error:  # noqa: BLE001 - the one place that catches everything
+            answer = self._answer(method, error, identifier, expired=timer.expired())
+        finally:
+            self._running -= 1
+            self._streams.discard(task)
+            if answer is not None:
+                code = code_pb2.Code.Name(answer.code)
+            ms = round((time.perf_counter() - began) * 1_000, 3)
+            log.info("call", method=method, code=code, ms=ms)
+        return await _abort(context, answer, returned)
+
+    def _admit(self) -> None:
+        if self._draining:
+            raise _NotTakenError(self._draining_status())
+        if self._running > MOST_CALLS:
+            message = f"the service has {MOST_CALLS} calls in hand and takes no more; try again"
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            raise _NotTakenError(
+                status(code, "TOO_MANY_CALLS", message, domain=self._domain, retry_after=1)
+            )
+
+    def _draining_status(self) -> status_pb2.Status:
+        return unavailable("DRAINING", "the service stops; call another replica", self._domain)
+
+    def _answer(
+        self, method: str, error: Exception, call_id: str, *, expired: bool
+    ) -> status_pb2.Status:
+        """What an error becomes."""
+        if expired:
+            message = "the call ran out of time; nothing is known of it: repeat it"
+            code = grpc.StatusCode.DEADLINE_EXCEEDED
+            return status(code, "DEADLINE_EXCEEDED", message, domain=self._domain, retry_after=1)
+        try:
+            known = self._translate(error)
+        except Exception as second:  # noqa: BLE001 - its text must not leave either
+            known, error = None, second
+        if known is not None:
+            return known
+        if is_database_away(error):
+            log.warning("database_unavailable", method=method, exc_info=error)
+        elif not isinstance(error, InvalidValue):
+            log.error("call_failed", method=method, exc_info=error)
+        return describe(error, domain=self._domain, call_id=call_id)
+
+
+class _NotTakenError(Exception):
+    """A call that is refused before its servicer sees it."""
+
+    def __init__(self, answer: status_pb2.Status) -> None:
+        super().__init__()
+        self.status = answer
+
+
+def _id_of(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == call.CALL_ID and isinstance(value, str) and CALL_ID.fullmatch(value):
+            return value
+    return str(uuid4())
+
+
+def _parsed(decode: Callable[[bytes], Any], raw: bytes) -> Any:
+    try:
+        return decode(raw)
+    except DecodeError:
+        message = "the bytes are not this method's request; is the client's contract another one?"
+        raise InvalidValue("", "UNREADABLE", message) from None
+
+
+async def _abort(
+    context: Context, answer: status_pb2.Status, metadata: tuple[tuple[str, str], ...]
+) -> NoReturn:
+    """Ends the call with the status, keeping what `abort_with_status` would drop: the call id."""
+    packed: Any = rpc_status.to_status(answer)
+    whole = type(packed)(packed.code, packed.details, metadata + tuple(packed.trailing_metadata))
+    await context.abort_with_status(whole)
