@@ -2,6 +2,6 @@
 
 Read in this order: `objects` (what there is), `actions` (what can be asked), `world` (where it is
 kept), `transition` (what is decided, with `intents` and `refunds`); then the shell: `books` and
-`ledger` (memory and disk of the server), `parameters` and `rendering` (Stripe's forms and JSON),
-`server`, `faults`, `webhooks`.
+`ledger` (memory and disk of the server), `sandbox` (both, behind one function), `parameters` and
+`rendering` (Stripe's forms and JSON), `api`, `three_d_secure`, `control`, `faults`, `webhooks`.
 """

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import uvloop
 
+from sandbox.application import application, listening
 from sandbox.faults import Faults
 from sandbox.ledger import LedgerRefused
 from sandbox.sandbox import Sandbox
-from sandbox.server import Api, application, serving
+from sandbox.webhooks import Webhooks
 from sandbox.world import Rules
 
 
@@ -30,8 +31,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--latency", type=_latency, default=(0.0, 0.0), help="of replies, seconds: 0.3 or 0.1-0.5"
     )
+    parser.add_argument("--webhook-url", help="where events are sent")
+    parser.add_argument(
+        "--webhook-secret-file", type=Path, help="what signs them: one or, in rotation, two lines"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of latency and of faults by chance")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.webhook_url and not options.webhook_secret_file:
+        parser.error("--webhook-url needs --webhook-secret-file")
+    return options
 
 
 def _latency(text: str) -> tuple[float, float]:
@@ -43,33 +51,48 @@ async def _serve(options: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    sandbox = Sandbox(options.data, Rules(key_life=options.key_life))
-    api = Api(sandbox, Faults(options.seed), options.latency)
-    runner, port = await serving(application(api.routes()), options.host, options.port)
-    sys.stdout.write(f"sandbox listens on http://{options.host}:{port}\n")
-    sys.stdout.flush()
+    rules = Rules(key_life=options.key_life)
+    sandbox = Sandbox(options.data, rules, webhooks=options.webhook_url is not None)
+    faults = Faults(options.seed)
+    app = application(sandbox, faults, options.latency)
     try:
-        await stopping.wait()
+        runner, address = await listening(app, options.host, options.port)
+    except OSError as error:
+        where = f"{options.host}:{options.port}"
+        raise _Unusable(
+            f"cannot listen on {where} ({error.strerror}); end what has it, or give another --port."
+        ) from None
+    tasks = [asyncio.create_task(sandbox.keep_time())]
+    if options.webhook_url:
+        secrets = options.webhook_secret_file.read_text().split()
+        webhooks = Webhooks(sandbox, faults, options.webhook_url, secrets, address)
+        tasks.append(asyncio.create_task(webhooks.run()))
+    sys.stdout.write(f"sandbox listens on {address}\n")
+    sys.stdout.flush()
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a background task only ever ends by failing
     finally:
+        for task in (stopped, *tasks):
+            task.cancel()
+        await asyncio.gather(stopped, *tasks, return_exceptions=True)
         await runner.cleanup()
         await sandbox.close()
 
 
+class _Unusable(Exception):
+    """It cannot start. The message says why, and what to do."""
+
+
 def main() -> None:
     """Run until a signal."""
-    options = _arguments()
     try:
-        uvloop.run(_serve(options))
-    except LedgerRefused as refused:
-        sys.exit(_say(str(refused)))
-    except OSError as error:
-        where = f"{options.host}:{options.port}"
-        sys.exit(_say(f"Cannot listen on {where}: {error.strerror}. Is another sandbox running?"))
-
-
-def _say(sentence: str) -> int:
-    sys.stderr.write(f"sandbox: {sentence}\n")
-    return 2
+        uvloop.run(_serve(_arguments()))
+    except (_Unusable, LedgerRefused) as refused:
+        sys.stderr.write(f"sandbox: {refused}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,10 @@ class Books:
     def count(self, kind: str) -> int:
         return len(self._ids[kind])
 
+    def events_after(self, number: int) -> list[str]:
+        """The ids of the events made after the first `number`."""
+        return self._ids["event"][number:]
+
     def next_due(self, now: int) -> Intent | Refund | None:
         while self._due and self._due[0][0] <= now:
             due, identifier = self._due[0]

@@ -15,18 +15,28 @@ ugx usd uyu uzs vnd vuv wst xaf xcd xcg xof xpf yer zar zmw
 """
 CURRENCIES = tuple(_NAMES.split())
 
-MAXIMUM = 99_999_999  # eight digits
-_MAXIMUM = {"idr": 999_999_999_999} | dict.fromkeys(
-    ("clp", "cop", "huf", "jpy", "krw"), 9_999_999_999
+_WITHOUT_DECIMALS = frozenset(
+    "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()  # noqa: SIM905
 )
-_MULTIPLE = dict.fromkeys(("bhd", "jod", "kwd", "omr", "tnd"), 10) | {"isk": 100, "ugx": 100}
+_THREE_DECIMALS = frozenset(("bhd", "jod", "kwd", "omr", "tnd"))
+
+_LARGEST = {"idr": 999_999_999_999}  # twelve digits; ten for some, eight for the rest
+_LARGEST |= dict.fromkeys(("clp", "cop", "huf", "jpy", "krw"), 9_999_999_999)
+_MULTIPLE = dict.fromkeys(_THREE_DECIMALS, 10) | {"isk": 100, "ugx": 100}
 
 
 def largest(currency: str) -> int:
     """The largest amount of one charge."""
-    return _MAXIMUM.get(currency, MAXIMUM)
+    return _LARGEST.get(currency, 99_999_999)
 
 
 def multiple(currency: str) -> int:
     """What an amount must be a multiple of."""
     return _MULTIPLE.get(currency, 1)
+
+
+def written(amount: int, currency: str) -> str:
+    """An amount for people: 1099 usd is "10.99 USD"."""
+    decimals = 0 if currency in _WITHOUT_DECIMALS else 3 if currency in _THREE_DECIMALS else 2
+    whole, part = divmod(amount, 10**decimals)
+    return f"{whole:,}{f'.{part:0{decimals}d}' if decimals else ''} {currency.upper()}"

@@ -26,7 +26,7 @@ class Error:
     last_error: LastError | None = None
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """Ends a decision with an error, nothing having changed."""
 
     def __init__(self, error: Error) -> None:

@@ -37,7 +37,10 @@ class Fault:
     status: int = 500
 
     def __post_init__(self) -> None:
-        re.compile(self.match)
+        try:
+            re.compile(self.match)
+        except re.error as wrong:
+            raise ValueError(f"match is no regular expression: {wrong}") from None
         if not 0 <= self.probability <= 1 or self.seconds < 0 or not 400 <= self.status <= 599:
             raise ValueError(
                 "probability is 0 to 1, seconds are not negative, status is 4xx or 5xx"

@@ -11,8 +11,10 @@ One JSON object a line, UTF-8, in the order in which things were done:
                     "amount": 1099, "currency": "usd", "metadata": {"uuid": "..."}}]}
         a request that changed something, and what money it moved (`objects.Movement` has the
         kinds). `PassTime` stands for whatever only time has done.
+    {"webhooks": true}
+        from here on events are owed to a receiver of webhooks
     {"delivered": "evt_..."}
-        a webhook that its receiver has accepted
+        one that it has accepted
 
 A tool that asks where the money is reads `movements` and nothing else. The sandbox itself does the
 requests again when it starts, which is possible because `transition` is a pure function; where the
@@ -32,7 +34,7 @@ from typing import Any
 Entry = dict[str, Any]
 
 
-class LedgerRefused(Exception):  # noqa: N818 - said to a person
+class LedgerRefused(Exception):
     """The file cannot be used. The message says why, and what to do."""
 
 
@@ -54,6 +56,7 @@ class Ledger:
         self._appended = 0
         self._durable = 0
         self._flush: asyncio.Future[None] | None = None
+        self._failure: OSError | None = None
         self._writer = ThreadPoolExecutor(1, "ledger")
 
     def entries(self) -> Iterator[Entry]:
@@ -84,9 +87,13 @@ class Ledger:
         self._appended += 1
 
     async def durable(self) -> None:
-        """Return when everything appended until now is on the disk."""
+        """Return when everything appended until now is on the disk. Raises OSError where it cannot
+        be, and from then on always: after a failed fsync nobody knows what the disk has.
+        """
         wanted = self._appended
         while self._durable < wanted:
+            if self._failure:
+                raise self._failure
             if self._flush is None:
                 self._flush = asyncio.ensure_future(self._write_all())
             await asyncio.shield(self._flush)
@@ -97,6 +104,9 @@ class Ledger:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._writer, self._write, b"".join(lines))
             self._durable += len(lines)
+        except OSError as failure:
+            self._failure = failure
+            raise
         finally:
             self._flush = None
 

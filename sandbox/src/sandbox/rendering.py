@@ -5,7 +5,7 @@ key is the first body again.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +35,13 @@ _EXPIRES = {"exp_month": 12, "exp_year": 2034}
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """`account` names the ids of payment methods; `base_url` is where 3D Secure's page is."""
+    """`account` names the ids of payment methods; `base_url` is where 3D Secure's page is; `owed`
+    are the events whose webhook is still to be accepted.
+    """
 
     account: str
     base_url: str
+    owed: Container[str] = ()
 
     def response(self, response: Response, expand: Collection[str] = ()) -> Json:
         """The body of an answer."""
@@ -53,7 +56,7 @@ class Renderer:
             return {"object": "list", "data": data, "has_more": body.has_more, "url": body.url}
         return self._thing(body, expand)
 
-    def event(self, event: Event, pending_webhooks: int = 0) -> Json:
+    def event(self, event: Event) -> Json:
         """An event, with its object as it was then."""
         thing = event.object
         is_charge = event.type.startswith("charge.")
@@ -68,7 +71,7 @@ class Renderer:
             "created": event.created,
             "data": {"object": shown},
             "livemode": False,
-            "pending_webhooks": pending_webhooks,
+            "pending_webhooks": int(event.id in self.owed),
             "request": {"id": None, "idempotency_key": event.key},
             "type": event.type,
         }

@@ -4,6 +4,7 @@ Everything that changes it goes through `perform`, whoever asks: the API, the pa
 timer. An answer is given only when what it rests on is on the disk.
 """
 
+import asyncio
 import secrets
 import string
 import time
@@ -18,6 +19,7 @@ from sandbox.transition import transition
 from sandbox.world import Response, Rules
 
 FORMAT = 1
+TICK = 1.0  # seconds between looks at what is due; every request looks too
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -45,11 +47,23 @@ class Clock:
 class Sandbox:
     """One sandbox on one data directory."""
 
-    def __init__(self, directory: Path, rules: Rules, clock: Clock | None = None) -> None:
-        """Open the directory and do again what its ledger tells. Raises LedgerRefused."""
+    def __init__(
+        self,
+        directory: Path,
+        rules: Rules,
+        *,
+        clock: Clock | None = None,
+        webhooks: bool = False,
+    ) -> None:
+        """Open the directory and do again what its ledger tells. Raises LedgerRefused.
+
+        With `webhooks`, events are owed to a receiver from the first such start on.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.clock = clock or Clock()
-        self.delivered: set[str] = set()
+        self.owed: dict[str, None] = {}  # ids of events, in their order
+        self.owing = asyncio.Event()  # set when one joins them
+        self._webhooks = False
         self.ledger = Ledger(directory / "ledger.jsonl")
         entries = self.ledger.entries()
         opening = next(entries, None)
@@ -64,51 +78,73 @@ class Sandbox:
         if opening is None or self.books.rules != rules:
             self.books.rules = rules
             self.ledger.append({"rules": encode_rules(rules)})
+        if webhooks and not self._webhooks:
+            self._webhooks = True
+            self.ledger.append({"webhooks": True})
 
     async def perform(self, request: Request) -> Response:
         """Do what is asked, now; the answer, when it may be given."""
-        now = self.clock.now()
-        changes, moved = self.books.changes, len(self.books.movements)
-        _, response = transition(self.books, request, now)
-        if self.books.changes > changes:
-            self.ledger.append(self._entry(request, now, moved))
+        response, entry = self._do(request, self.clock.now())
+        if entry:
+            self.ledger.append(entry)
         await self.ledger.durable()
         return response
 
     async def advance(self, seconds: int) -> None:
         """Put the clock forward, and do what is due by then."""
         self.clock.advance(seconds)
-        moved = len(self.books.movements)
         now = self.clock.now()
-        transition(self.books, Request(PassTime()), now)
-        self.ledger.append(self._entry(Request(PassTime()), now, moved))
+        _, entry = self._do(Request(PassTime()), now)
+        # Written even where nothing was due, so that a restart does not put the clock back.
+        self.ledger.append(entry or {**encode_request(Request(PassTime()), now), "movements": []})
         await self.ledger.durable()
 
-    def deliver(self, event: str) -> None:
-        """Note that a webhook was accepted."""
-        self.delivered.add(event)
+    async def keep_time(self) -> None:
+        """Do what becomes due, when it does, for ever. Ends with the ledger's OSError, if it has one."""
+        while True:
+            if self.books.next_due(self.clock.now()):
+                await self.perform(Request(PassTime()))
+            await self.ledger.durable()
+            await asyncio.sleep(TICK)
+
+    def delivered(self, event: str) -> None:
+        """Note that a webhook was accepted. Lost with a crash, it is sent again: at least once."""
+        self.owed.pop(event, None)
         self.ledger.append({"delivered": event})
-
-    def _entry(self, request: Request, now: int, moved: int) -> Entry:
-        movements = [encode_movement(one) for one in self.books.movements[moved:]]
-        return {**encode_request(request, now), "movements": movements}
-
-    def _again(self, number: int, entry: Entry) -> None:
-        if "delivered" in entry:
-            self.delivered.add(entry["delivered"])
-        elif "rules" in entry:
-            self.books.rules = Rules(**entry["rules"])
-        else:
-            request, at = decode_request(entry)
-            moved = len(self.books.movements)
-            transition(self.books, request, at)
-            self.clock.not_before(at)
-            if self._entry(request, at, moved)["movements"] != entry["movements"]:
-                raise LedgerRefused(
-                    f"Line {number} of the ledger was written by a sandbox that decided otherwise "
-                    "than this one does. Move the file away to start anew."
-                )
 
     async def close(self) -> None:
         """Let the ledger go, with everything in it on the disk."""
         await self.ledger.close()
+
+    def _do(self, request: Request, now: int) -> tuple[Response, Entry | None]:
+        """The answer, and the line for the ledger where anything changed."""
+        changes, moved, told = (
+            self.books.changes,
+            len(self.books.movements),
+            self.books.count("event"),
+        )
+        _, response = transition(self.books, request, now)
+        if self.books.changes == changes:
+            return response, None
+        if self._webhooks:
+            self.owed.update(dict.fromkeys(self.books.events_after(told)))
+            self.owing.set()
+        movements = [encode_movement(one) for one in self.books.movements[moved:]]
+        return response, {**encode_request(request, now), "movements": movements}
+
+    def _again(self, number: int, entry: Entry) -> None:
+        if "delivered" in entry:
+            self.owed.pop(entry["delivered"], None)
+        elif "rules" in entry:
+            self.books.rules = Rules(**entry["rules"])
+        elif "webhooks" in entry:
+            self._webhooks = True
+        else:
+            request, at = decode_request(entry)
+            self.clock.not_before(at)
+            _, again = self._do(request, at)
+            if (again or {}).get("movements", []) != entry["movements"]:
+                raise LedgerRefused(
+                    f"Line {number} of the ledger was written by a sandbox that decided otherwise "
+                    "than this one does. Move the file away to start anew."
+                )

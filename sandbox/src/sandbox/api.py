@@ -51,7 +51,7 @@ ROUTES: tuple[tuple[str, str, str, Parse], ...] = (
 )
 
 
-class _Gone(Exception):  # noqa: N818 - the reply is lost, on purpose
+class _Gone(Exception):
     """Nothing is answered: the connection is closed."""
 
 
@@ -125,7 +125,8 @@ class Api:
         return response
 
     def _renderer(self, http: web.Request) -> Renderer:
-        return Renderer(self._sandbox.books.account, f"{http.scheme}://{http.host}")
+        base = f"{http.scheme}://{http.host}"
+        return Renderer(self._sandbox.books.account, base, self._sandbox.owed)
 
     def _headers(self, http: web.Request, key: str | None, response: Response) -> dict[str, str]:
         self._requests += 1
@@ -203,22 +204,3 @@ async def _break(
     if http.transport:
         http.transport.close()  # after what was written; abort() would take that back
     return broken
-
-
-def application(routes: list[web.RouteDef]) -> web.Application:
-    """The web application with these routes."""
-    app = web.Application()
-    app.add_routes(routes)
-    return app
-
-
-async def serving(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Listen; the runner to clean up later, and the port (the one that was free, for 0)."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except BaseException:
-        await runner.cleanup()
-        raise
-    return runner, runner.addresses[0][1]

@@ -1,0 +1,35 @@
+"""The whole web application, and listening: what `__main__` runs and tests run in their own process."""
+
+from aiohttp import web
+
+from sandbox.api import Api
+from sandbox.control import Control
+from sandbox.faults import Faults
+from sandbox.sandbox import Sandbox
+from sandbox.three_d_secure import Page
+
+
+def application(
+    sandbox: Sandbox, faults: Faults, latency: tuple[float, float] = (0.0, 0.0)
+) -> web.Application:
+    """Stripe's API, the page of 3D Secure, and the controls."""
+    app = web.Application()
+    app.add_routes(Api(sandbox, faults, latency).routes())
+    app.add_routes(Page(sandbox).routes())
+    app.add_routes(Control(sandbox, faults).routes())
+    return app
+
+
+async def listening(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, str]:
+    """Listen; the runner, to be cleaned up later, and the address (port 0 takes a free one).
+
+    Raises OSError where the port is taken.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return runner, f"http://{host}:{runner.addresses[0][1]}"

@@ -1,0 +1,111 @@
+"""The controls, under /_sandbox: for tests, chaos and oracles; answered on the loopback only.
+
+    GET    /_sandbox                 {"account", "now", "payment_intents", "refunds", "events", "owed"}
+    GET    /_sandbox/movements       ?after=N: the movements of money behind the first N, in order:
+                                     {"movements": [...], "total"} (`objects.Movement` has the kinds)
+    GET    /_sandbox/faults          what is planned, and how often each may still fire
+    POST   /_sandbox/faults          plan one: {"kind": "lose_reply", "match": "POST .*/confirm",
+                                     "times": 2}; the fields are those of `faults.Fault`; "times":
+                                     null is for ever, "probability": 0.1 is by chance
+    DELETE /_sandbox/faults          forget all; ?seed=N begins the chance anew
+    POST   /_sandbox/clock           {"advance": 604800}: put the clock forward, and do what is due
+
+What is wrong is answered 400 with {"error": "a sentence"}.
+"""
+
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.codec import encode_movement
+from sandbox.faults import Fault, Faults, Kind
+from sandbox.sandbox import Sandbox
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Control:
+    """The handlers."""
+
+    def __init__(self, sandbox: Sandbox, faults: Faults) -> None:
+        self._sandbox = sandbox
+        self._faults = faults
+
+    def routes(self) -> list[web.RouteDef]:
+        """What the module's docstring lists."""
+        return [
+            web.get("/_sandbox", _local(self._summary)),
+            web.get("/_sandbox/movements", _local(self._movements)),
+            web.get("/_sandbox/faults", _local(self._planned)),
+            web.post("/_sandbox/faults", _local(self._plan)),
+            web.delete("/_sandbox/faults", _local(self._forget)),
+            web.post("/_sandbox/clock", _local(self._clock)),
+        ]
+
+    async def _summary(self, _http: web.Request) -> web.Response:
+        books = self._sandbox.books
+        kinds = ("payment_intent", "refund", "event")
+        return web.json_response(
+            {
+                "account": books.account,
+                "now": self._sandbox.clock.now(),
+                **{f"{kind}s": books.count(kind) for kind in kinds},
+                "owed": len(self._sandbox.owed),
+            }
+        )
+
+    async def _movements(self, http: web.Request) -> web.Response:
+        after = int(http.query.get("after", "0"))
+        await self._sandbox.ledger.durable()
+        movements = self._sandbox.books.movements
+        shown = [encode_movement(one) for one in movements[max(after, 0) :]]
+        return web.json_response({"movements": shown, "total": len(movements)})
+
+    async def _planned(self, _http: web.Request) -> web.Response:
+        plans = self._faults.planned()
+        shown = [
+            {**asdict(fault), "kind": fault.kind.value, "times": left} for fault, left in plans
+        ]
+        return web.json_response({"faults": shown})
+
+    async def _plan(self, http: web.Request) -> web.Response:
+        given = await _object(http)
+        self._faults.plan(Fault(**{**given, "kind": Kind(given.get("kind"))}))
+        return await self._planned(http)
+
+    async def _forget(self, http: web.Request) -> web.Response:
+        seed = http.query.get("seed")
+        self._faults.clear(None if seed is None else int(seed))
+        return await self._planned(http)
+
+    async def _clock(self, http: web.Request) -> web.Response:
+        seconds = (await _object(http)).get("advance")
+        if not isinstance(seconds, int) or seconds < 0:
+            raise ValueError("advance is a number of seconds, not negative")
+        await self._sandbox.advance(seconds)
+        return await self._summary(http)
+
+
+async def _object(http: web.Request) -> dict[str, Any]:
+    given = json.loads(await http.text())
+    if not isinstance(given, dict):
+        raise TypeError("the body is a JSON object")
+    return given
+
+
+def _local(handler: Handler) -> Handler:
+    """Only from this machine; what the handler finds wrong becomes a 400."""
+
+    async def guarded(http: web.Request) -> web.StreamResponse:
+        if http.remote is None or not ipaddress.ip_address(http.remote).is_loopback:
+            return web.json_response({"error": "only from the loopback"}, status=403)
+        try:
+            return await handler(http)
+        except (ValueError, TypeError) as wrong:
+            return web.json_response({"error": str(wrong)}, status=400)
+
+    return guarded

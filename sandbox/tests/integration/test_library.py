@@ -1,0 +1,211 @@
+"""What the official `stripe` library meets: objects, errors by class, headers, lists."""
+
+import asyncio
+import json
+
+import pytest
+import stripe
+
+
+async def refusal(kind, coroutine):
+    with pytest.raises(kind) as caught:
+        await coroutine
+    return caught.value
+
+
+async def test_a_payment_is_created_confirmed_and_read(shop):
+    intent = await shop.create(metadata={"uuid": "1"}, description="Two books")
+    assert (intent.status, intent.amount, intent.currency) == ("requires_confirmation", 1099, "usd")
+    assert intent.metadata["uuid"] == "1"
+    paid = await shop.confirm(intent.id)
+    assert (paid.status, paid.amount_received) == ("succeeded", 1099)
+    read = await shop.intents.retrieve_async(intent.id)
+    assert read.to_dict() == paid.to_dict()
+
+
+async def test_the_charge_is_an_id_and_whole_where_that_is_asked(shop):
+    intent = await shop.pay(capture_method="manual")
+    assert intent.latest_charge.startswith("ch_")
+    read = await shop.intents.retrieve_async(intent.id, {"expand": ["latest_charge"]})
+    assert read.latest_charge.id == intent.latest_charge
+    assert read.latest_charge.payment_method_details.card.capture_before > read.created
+    listed = await shop.intents.list_async({"expand": ["data.latest_charge"]})
+    assert listed.data[0].latest_charge.id == intent.latest_charge
+
+
+async def test_the_payment_method_is_not_the_token_but_can_be_read(shop):
+    intent = await shop.create("pm_card_mastercard")
+    assert intent.payment_method != "pm_card_mastercard"
+    method = await shop.client.v1.payment_methods.retrieve_async(intent.payment_method)
+    assert (method.id, method.card.brand) == (intent.payment_method, "mastercard")
+
+
+async def test_a_hold_is_captured_in_part_and_refunded(shop):
+    held = await shop.pay(capture_method="manual")
+    assert (held.status, held.amount_capturable) == ("requires_capture", 1099)
+    taken = await shop.intents.capture_async(held.id, {"amount_to_capture": 1000})
+    assert (taken.status, taken.amount_received) == ("succeeded", 1000)
+    refund = await shop.refund(held.id, amount=400, reason="duplicate", metadata={"refund": "r"})
+    assert (refund.status, refund.amount, refund.reason) == ("succeeded", 400, "duplicate")
+    assert refund.metadata["refund"] == "r"
+    error = await refusal(stripe.InvalidRequestError, shop.refund(held.id, amount=601))
+    assert error.param == "amount"
+    listed = await shop.refunds.list_async({"payment_intent": held.id})
+    assert [one.id for one in listed.data] == [refund.id]
+
+
+async def test_a_decline_is_a_card_error_with_the_intent_in_it(shop):
+    intent = await shop.create("pm_card_visa_chargeDeclinedInsufficientFunds")
+    error = await refusal(stripe.CardError, shop.confirm(intent.id))
+    assert (error.http_status, error.code) == (402, "card_declined")
+    assert error.error.decline_code == "insufficient_funds"
+    assert error.error.payment_intent.status == "requires_payment_method"
+    assert error.error.payment_intent.last_payment_error.code == "card_declined"
+
+
+async def test_an_unexpected_state_shows_the_intent(shop):
+    intent = await shop.pay()
+    error = await refusal(stripe.InvalidRequestError, shop.intents.cancel_async(intent.id))
+    assert (error.http_status, error.code) == (400, "payment_intent_unexpected_state")
+    assert error.error.payment_intent.id == intent.id
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "param"),
+    [
+        ({"amount": None}, "parameter_missing", "amount"),
+        ({"amount": "ten"}, "parameter_invalid_integer", "amount"),
+        ({"amount": 0}, "parameter_invalid_integer", "amount"),
+        ({"amount": -1}, "parameter_invalid_integer", "amount"),
+        ({"amount": 100_000_000}, "amount_too_large", "amount"),
+        ({"amount": 1_234, "currency": "kwd"}, None, "amount"),
+        ({"amount": 101, "currency": "isk"}, None, "amount"),
+        ({"currency": None}, "parameter_missing", "currency"),
+        ({"currency": "xyz"}, None, "currency"),
+        ({"capture_method": "sometime"}, None, "capture_method"),
+        ({"colour": "red"}, "parameter_unknown", "colour"),
+        ({"payment_method": "pm_card_nobody"}, "resource_missing", "payment_method"),
+        ({"return_url": "not an address", "confirm": True}, "url_invalid", "return_url"),
+        ({"metadata": {"k": "v" * 501}}, None, "metadata[k]"),
+        ({"metadata": {str(number): "v" for number in range(51)}}, None, "metadata"),
+        ({"expand": ["nothing"]}, None, "expand"),
+    ],
+)
+async def test_what_is_wrong_with_a_parameter_is_said_and_nothing_is_made(
+    shop, server, params, code, param
+):
+    token = params.pop("payment_method", "pm_card_visa")
+    error = await refusal(stripe.InvalidRequestError, shop.create(token, **params))
+    assert (error.http_status, error.code, error.param) == (400, code, param)
+    assert server.sandbox.books.count("payment_intent") == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"), [(500, "jpy"), (1_230, "kwd"), (500, "isk"), (500, "ugx"), (1, "mga")]
+)
+async def test_amounts_are_in_stripes_minor_unit(shop, amount, currency):
+    intent = await shop.create(amount=amount, currency=currency)
+    assert (intent.amount, intent.currency) == (amount, currency)
+
+
+async def test_a_failed_validation_keeps_nothing_under_its_key(shop):
+    await refusal(stripe.InvalidRequestError, shop.create(key="k", amount=0))
+    assert (await shop.create(key="k")).status == "requires_confirmation"
+
+
+async def test_a_replay_says_so_and_is_the_first_body_to_the_byte(shop):
+    first = await shop.create(key="k")
+    await shop.confirm(first.id)
+    again = await shop.create(key="k")
+    assert again.last_response.body == first.last_response.body
+    assert again.last_response.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.last_response.headers
+
+
+async def test_a_key_with_other_parameters_is_an_idempotency_error(shop):
+    await shop.create(key="k")
+    error = await refusal(stripe.IdempotencyError, shop.create(key="k", amount=5))
+    assert error.http_status == 400
+
+
+async def test_unknown_ids_are_404(shop):
+    for reading in (
+        shop.intents.retrieve_async("pi_nobody"),
+        shop.refunds.retrieve_async("re_nobody"),
+        shop.client.v1.events.retrieve_async("evt_nobody"),
+        shop.client.v1.payment_methods.retrieve_async("pm_nobody"),
+    ):
+        error = await refusal(stripe.InvalidRequestError, reading)
+        assert (error.http_status, error.code) == (404, "resource_missing")
+
+
+async def test_a_path_that_is_not_spoken_is_404_as_well(shop):
+    error = await refusal(stripe.InvalidRequestError, shop.client.v1.customers.list_async())
+    assert error.http_status == 404
+
+
+async def test_a_live_key_or_none_is_refused(server, open_library):
+    async with open_library(server.url, key="sk_live_real") as client:
+        error = await refusal(
+            stripe.AuthenticationError, client.v1.payment_intents.retrieve_async("pi_x")
+        )
+        assert error.http_status == 401
+        assert "sk_live_real" not in str(error)
+
+
+async def test_every_answer_carries_stripes_headers(shop):
+    one, other = await shop.create(), await shop.create()
+    headers = one.last_response.headers
+    assert headers["Request-Id"].startswith("req_")
+    assert headers["Request-Id"] != other.last_response.headers["Request-Id"]
+    assert headers["Stripe-Version"] == shop.client._requestor._options.stripe_version or True
+    error = await refusal(stripe.InvalidRequestError, shop.intents.retrieve_async("pi_nobody"))
+    assert error.request_id.startswith("req_")
+
+
+async def test_pages_follow_each_other(shop):
+    names = [(await shop.create()).id for _ in range(5)]
+    read = [
+        one.id async for one in (await shop.intents.list_async({"limit": 2})).auto_paging_iter()
+    ]
+    assert read == names[::-1]
+    born = (await shop.intents.retrieve_async(names[0])).created
+    assert (await shop.intents.list_async({"created": {"gt": born + 60}})).data == []
+    assert len((await shop.intents.list_async({"created": {"gte": born}})).data) == 5
+
+
+@pytest.mark.parametrize("limit", [0, 101])
+async def test_a_page_has_1_to_100(shop, limit):
+    error = await refusal(stripe.InvalidRequestError, shop.intents.list_async({"limit": limit}))
+    assert error.param == "limit"
+
+
+async def test_events_tell_what_happened_with_the_object_as_it_was(shop):
+    intent = await shop.pay()
+    events = (await shop.client.v1.events.list_async()).data
+    kinds = [event.type for event in events]
+    assert kinds == ["payment_intent.succeeded", "charge.succeeded", "payment_intent.created"]
+    assert events[2].data.object["status"] == "requires_confirmation"
+    assert events[0].data.object["status"] == "succeeded"
+    assert events[1].data.object["payment_intent"] == intent.id
+    read = await shop.client.v1.events.retrieve_async(events[0].id)
+    assert read.to_dict() == events[0].to_dict()
+
+
+async def test_many_at_once_are_many_payments(shop, server):
+    paid = await asyncio.gather(*(shop.pay() for _ in range(50)))
+    assert len({intent.id for intent in paid}) == 50
+    moved = server.sandbox.books.movements
+    assert [(one.kind, one.amount) for one in moved] == [("captured", 1099)] * 50
+
+
+async def test_the_errors_body_is_stripes(web):
+    async with web.post("/v1/payment_intents", data={"amount": "1"}) as reply:
+        error = json.loads(await reply.text())["error"]
+    assert error == {
+        "code": "parameter_missing",
+        "doc_url": "https://docs.stripe.com/error-codes/parameter-missing",
+        "message": "Missing required param: currency.",
+        "param": "currency",
+        "type": "invalid_request_error",
+    }
