@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import grpc
+
 from chassis import telemetry
 from chassis.server import Server, run
 

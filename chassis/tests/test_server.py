@@ -12,11 +12,6 @@ from typing import Any
 
 import grpc
 import pytest
-from chassis import call
-from chassis.errors import status
-from chassis.handling import DEFAULT_SECONDS, MOST_SECONDS
-from chassis.server import ListenRefused, Server
-from chassis.values import InvalidValue
 from google.longrunning import operations_pb2  # noqa: F401 - its descriptor is shown
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2 as details
@@ -25,6 +20,12 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
+
+from chassis import call
+from chassis.errors import status
+from chassis.handling import DEFAULT_SECONDS, MOST_SECONDS
+from chassis.server import ListenRefused, Server
+from chassis.values import InvalidValue
 
 NAME = "google.longrunning.Operations"  # a service whose descriptor is at hand
 SERVING, NOT_SERVING = 1, 2
@@ -44,7 +45,7 @@ class Echo:
         self.ended = asyncio.Event()
         self.seen: dict[str, Any] = {}
 
-    async def reply(self, request: StringValue, context: Any) -> StringValue:
+    async def reply(self, request: StringValue, _context: Any) -> StringValue:
         self.seen = {"id": call.call_id(), "left": call.remaining(99), "sent": call.metadata()}
         match request.value:
             case "wrong":
@@ -65,7 +66,7 @@ class Echo:
                 return None  # type: ignore[return-value]
         return StringValue(value=request.value)
 
-    async def stream(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
+    async def stream(self, request: StringValue, _context: Any) -> AsyncIterator[StringValue]:
         self.seen = {"left": call.remaining(99)}
         try:
             for each in request.value.split():
@@ -146,7 +147,7 @@ async def health(channel: aio.Channel, name: str) -> int:
 
 async def eventually(channel: aio.Channel, name: str, state: int) -> None:
     async with asyncio.timeout(10):
-        while await health(channel, name) != state:
+        while await health(channel, name) != state:  # noqa: ASYNC110 - over the wire
             await asyncio.sleep(0.02)
 
 

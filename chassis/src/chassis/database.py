@@ -1,0 +1,263 @@
+"""PostgreSQL: waited for, examined, pooled, and watched for as long as the service runs.
+
+Every connection is examined when it is made, so that no statement ever reaches a database that
+loses commits, is a copy of ours, or is not the primary.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from chassis.refusal import Refusal
+from chassis.settings import Secret
+from chassis.telemetry import log
+
+# In quotes: the stubs have parameters that the classes themselves do not.
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+# Every wait has an end, in seconds. The server ends a statement before we stop waiting for it, so
+# that our own time-out tells of a server that is gone.
+CONNECT_SECONDS = 5.0
+COMMAND_SECONDS = 8.0
+ACQUIRE_SECONDS = 5.0
+PING_SECONDS = 2.0
+CLOSE_SECONDS = 5.0
+LIMITS = {
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+# How often the watch asks; while the database is away, the pause doubles up to the longest.
+WATCH_SECONDS = 1.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+# The oldest PostgreSQL that our statements were tried on.
+OLDEST = 150_000
+EXAMINATION = """
+SELECT current_setting('server_version_num')::integer AS version,
+       current_setting('fsync') AS fsync,
+       current_setting('full_page_writes') AS full_page_writes,
+       current_setting('synchronous_commit') AS synchronous_commit,
+       pg_is_in_recovery() AS in_recovery,
+       (SELECT max(version) FROM schema_migrations) AS schema_version
+"""
+INSTALLATION = """
+SELECT id, era, page_token_key,
+       system_identifier::numeric
+         = (SELECT system_identifier FROM pg_control_system())::numeric AS at_home
+  FROM installation
+"""
+
+
+class DatabaseRefused(Refusal):
+    """The database must not be used; the sentence says why and what to do."""
+
+
+class NotYetError(Exception):
+    """The database cannot be used yet; waiting helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Who we are: one row in the database.
+
+    Attributes:
+        era: rises with every adoption; cursors of other eras mean nothing.
+        page_token_key: the secret that seals page tokens.
+    """
+
+    id: UUID
+    era: int
+    page_token_key: bytes
+
+
+class Database:
+    """A service's own database.
+
+    Attributes:
+        pool: connections without session state: no SET, no LISTEN, no advisory locks on them.
+        installation: the row that says who we are.
+    """
+
+    def __init__(self, pool: Pool, installation: Installation, watch: "_Watch") -> None:
+        self.pool = pool
+        self.installation = installation
+        self._watch = watch
+
+    def is_ready(self) -> bool:
+        """Whether the database answered the last time it was asked, about a second ago."""
+        return self._watch.ready
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, url: str, password: Secret, *, pool_size: int, schema_version: str
+    ) -> AsyncIterator[Self]:
+        """Waits until the database answers and its schema is new enough; closes it at the end.
+
+        Args:
+            schema_version: the newest migration that this code needs, as dbmate writes it.
+
+        Raises:
+            DatabaseRefused: it answers, and must not be used.
+        """
+        how = {"dsn": url, "password": password.reveal(), "timeout": CONNECT_SECONDS}
+        watch = _Watch(how, schema_version)
+        task = asyncio.create_task(watch.run())
+        try:
+            version, installation = await watch.seen
+            watch.pool = await _pool(how, pool_size, schema_version, version)
+            yield cls(watch.pool, installation, watch)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            if watch.pool is not None:
+                await _close(watch.pool)
+
+
+class _Pool(asyncpg.Pool):
+    """asyncpg's pool, except that nobody waits for a connection for ever."""
+
+    def acquire(self, *, timeout: float | None = ACQUIRE_SECONDS) -> Any:
+        return super().acquire(timeout=timeout)
+
+
+async def _pool(how: dict[str, Any], size: int, schema_version: str, version: int) -> Pool:
+    limits = LIMITS | ({"transaction_timeout": "10s"} if version >= 170_000 else {})
+
+    async def introduce(connection: Connection) -> None:
+        await examine(connection, schema_version)
+        await connection.set_type_codec(
+            "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+        )
+
+    async def leave_alone(_connection: Connection) -> None:
+        """asyncpg has rolled back what was open; its RESET ALL would cost a round trip a call."""
+
+    return await _Pool(
+        **how,
+        min_size=0,
+        max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300,
+        command_timeout=COMMAND_SECONDS,
+        server_settings=limits,
+        init=introduce,
+        reset=leave_alone,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+    )
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+async def examine(connection: Connection, schema_version: str) -> tuple[int, Installation]:
+    """Returns the server's version and who we are, if the database may be used.
+
+    Raises:
+        NotYetError: it is a standby, or its schema is older than `schema_version`.
+        DatabaseRefused: it loses commits, or is not the database it was made as.
+    """
+    try:
+        found = await connection.fetchrow(EXAMINATION)
+        row = await connection.fetchrow(INSTALLATION)
+    except asyncpg.UndefinedTableError:
+        raise NotYetError(f"it has no schema, and {schema_version} is needed: migrate") from None
+    assert found is not None, "a query without FROM has one row"  # noqa: S101
+    if found["version"] < OLDEST:
+        raise DatabaseRefused("PostgreSQL 15 or newer is needed; this one is older. Upgrade it.")
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        if found[setting] == "off":
+            raise DatabaseRefused(
+                f"PostgreSQL runs with {setting} = off: it can lose what it has committed, and "
+                "money with it. Set it to on (for the role, too) and restart."
+            )
+    if found["in_recovery"]:
+        raise NotYetError("it is a standby")
+    if (found["schema_version"] or "") < schema_version or row is None:
+        at = found["schema_version"]
+        raise NotYetError(f"its schema is at {at}, and {schema_version} is needed: migrate")
+    if not row["at_home"]:
+        raise DatabaseRefused(
+            "this database is a copy: it was made in another PostgreSQL than the one it is in "
+            "now (a restored dump, an upgrade?). Two copies that act would both move money. If "
+            "the other one is gone for good, run `adopt`, and then `reconcile`."
+        )
+    return found["version"], Installation(row["id"], row["era"], row["page_token_key"])
+
+
+class _Watch:
+    """Asks the database about once a second, over a connection of its own.
+
+    Not over the pool: a pool in full use would look like a database that is away, and the replica
+    with the most work would be taken out of service.
+    """
+
+    def __init__(self, how: dict[str, Any], schema_version: str) -> None:
+        self.ready = False
+        self.seen: asyncio.Future[tuple[int, Installation]]
+        self.seen = asyncio.get_running_loop().create_future()
+        self.pool: Pool | None = None
+        self._how = how
+        self._schema_version = schema_version
+        self._connection: Connection | None = None
+
+    async def run(self) -> None:
+        told, pause = "", FIRST_PAUSE
+        try:
+            while True:
+                reason = await self._ask()
+                self.ready = reason is None
+                if reason is None:
+                    if told:
+                        log.info("database_answers")
+                    told, pause = "", FIRST_PAUSE
+                    await asyncio.sleep(WATCH_SECONDS)
+                    continue
+                if reason != told:
+                    log.warning("database_awaited", reason=reason, needed=self._schema_version)
+                    told = reason
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+        finally:
+            self._hang_up()
+
+    async def _ask(self) -> str | None:
+        """Returns what keeps the database from being used; None if nothing does."""
+        try:
+            async with asyncio.timeout(PING_SECONDS if self._connection else CONNECT_SECONDS):
+                if self._connection is None:
+                    self._connection = await asyncpg.connect(**self._how)
+                seen = await examine(self._connection, self._schema_version)
+            if not self.seen.done():
+                self.seen.set_result(seen)
+            return None
+        except (DatabaseRefused, NotYetError) as error:
+            if isinstance(error, DatabaseRefused) and not self.seen.done():
+                self.seen.set_exception(error)
+            if self.pool is not None:  # what is pooled must be examined again, too
+                await self.pool.expire_connections()
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the watch goes on
+            self._hang_up()
+            return f"{type(error).__name__} {getattr(error, 'strerror', None) or ''}".strip()
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None

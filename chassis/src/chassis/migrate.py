@@ -1,0 +1,47 @@
+"""The schema, brought forward: runs dbmate over a folder of plain SQL, as the database's owner."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from chassis.refusal import Refusal
+from chassis.settings import Secret
+
+# --migration-lock: of two runners one waits. --strict: an older file that was never applied is an
+# error. No schema dump: it would need pg_dump, and write beside the migrations.
+ARGUMENTS = (
+    *("--no-dump-schema", "--wait", "--wait-timeout", "30s", "--migration-lock"),
+    *("migrate", "--strict"),
+)
+
+
+def migrate(url: str, password: Secret, directory: Path) -> int:
+    """Applies what is pending in `directory`, each file in a transaction; returns the exit code.
+
+    Raises:
+        Refusal: if dbmate or the directory is missing.
+    """
+    if not directory.is_dir():
+        raise Refusal(f"MIGRATIONS_DIRECTORY {directory} is no folder; name the service's.")
+    beside = shutil.which("dbmate", path=str(Path(sys.executable).parent))
+    program = beside or shutil.which("dbmate")
+    if program is None:
+        raise Refusal("dbmate is not installed beside Python or on PATH; install requirements.txt.")
+    # The password goes by the environment, which other users cannot read as they can arguments.
+    # An empty folder to work in: dbmate reads .env, wherever it stands.
+    with tempfile.TemporaryDirectory() as nowhere:
+        command = [program, "--migrations-dir", str(directory.resolve()), *ARGUMENTS]
+        environment = {"DATABASE_URL": with_password(url, password)}
+        return subprocess.run(command, env=environment, cwd=nowhere, check=False).returncode  # noqa: S603 - our own program, no shell
+
+
+def with_password(url: str, password: Secret) -> str:
+    """The URL as dbmate wants it: with the password, and `sslmode`, without which it fails."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    query = {"sslmode": "disable", **dict(parse_qsl(parts.query))}
+    place = f"{parts.username}:{quote(password.reveal(), safe='')}@{host}"
+    return parts._replace(netloc=place, query=urlencode(query)).geturl()

@@ -1,0 +1,76 @@
+"""Pages of a list (AIP-158): their size, and the token that leads to the next one.
+
+A token holds where the next page begins, and an HMAC over that and the whole query. So nobody can
+make one up, or carry it to another query, and no server needs to remember it.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+
+from chassis.values import InvalidValue
+
+DEFAULT_SIZE = 50
+LARGEST_SIZE = 1_000
+# Half of SHA-256: 2^-128 for a guess, each of which costs a call.
+SEAL_BYTES = 16
+LONGEST_TOKEN = 2_000
+
+
+def page_size(asked: int) -> int:
+    """The rows of a page: 50 where 0 is asked, 1,000 where more is; InvalidValue if negative."""
+    if asked < 0:
+        message = "it must not be negative; 0 means the default"
+        raise InvalidValue("page_size", "NEGATIVE", message)
+    return min(asked or DEFAULT_SIZE, LARGEST_SIZE)
+
+
+class PageTokens:
+    """Seals and opens page tokens, with the installation's key of 32 bytes or more."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < 32:
+            raise ValueError("the key of page tokens must have 32 bytes or more")
+        self._key = key
+
+    def seal(self, query: Sequence[str], position: Sequence[str]) -> str:
+        """Makes the token of the page that begins after `position`.
+
+        Args:
+            query: all that must stay the same from page to page: the method, the parent, filter,
+                order, show_deleted; not the page size (AIP-158 lets it change).
+            position: the sort key of the last row. It can be read by whoever holds the token.
+        """
+        body = json.dumps(list(position)).encode()
+        return base64.urlsafe_b64encode(self._seal(query, body) + body).decode().rstrip("=")
+
+    def open(self, token: str, query: Sequence[str]) -> tuple[str, ...] | None:
+        """Returns the position in the token; None for the empty token, the first page.
+
+        Raises:
+            InvalidValue: PAGE_TOKEN, if it was not sealed here for this very query.
+        """
+        if not token:
+            return None
+        sealed = b""
+        if len(token) <= LONGEST_TOKEN and token.isascii():
+            try:
+                sealed = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
+            except binascii.Error:
+                sealed = b""
+        seal, body = sealed[:SEAL_BYTES], sealed[SEAL_BYTES:]
+        if not hmac.compare_digest(seal, self._seal(query, body)):
+            message = (
+                "it is no token of this list with this filter and order; send the "
+                "next_page_token of the page before and change nothing else, or leave it empty"
+            )
+            raise InvalidValue("page_token", "PAGE_TOKEN", message)
+        return tuple(json.loads(body))
+
+    def _seal(self, query: Sequence[str], body: bytes) -> bytes:
+        # JSON keeps ("a", "b") and ("ab",) apart; the NUL cannot occur in it.
+        said = json.dumps(list(query)).encode() + b"\0" + body
+        return hmac.digest(self._key, said, hashlib.sha256)[:SEAL_BYTES]

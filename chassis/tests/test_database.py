@@ -1,0 +1,232 @@
+"""The database as it fails: late, behind, restarted, copied, unsafe. On a real PostgreSQL."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from chassis import database
+from chassis.database import Database, DatabaseRefused
+from chassis.errors import is_database_away
+from chassis.settings import Secret
+
+SCHEMA = """
+CREATE TABLE schema_migrations (version varchar PRIMARY KEY);
+CREATE TABLE installation (
+  id uuid, era integer, system_identifier numeric, page_token_key bytea
+);
+INSERT INTO schema_migrations VALUES ('0001'), ('0002');
+INSERT INTO installation
+SELECT gen_random_uuid(), 3, system_identifier, decode(repeat('ab', 32), 'hex')
+  FROM pg_control_system();
+GRANT SELECT ON schema_migrations, installation TO PUBLIC;
+"""
+
+
+@pytest.fixture
+async def owner(empty_database: Any) -> AsyncIterator[Any]:
+    """A connection of the owner's, to a database that has the schema."""
+    connection = await asyncpg.connect(
+        empty_database.owner_url, password=empty_database.owner_password
+    )
+    await connection.execute(SCHEMA)
+    yield connection
+    with contextlib.suppress(Exception):
+        await connection.close()
+
+
+@pytest.fixture
+async def administrator(empty_database: Any) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(empty_database.superuser_url)
+    yield connection
+    await connection.close()
+
+
+def opened(place: Any, *, schema_version: str = "0002", pool_size: int = 2) -> Any:
+    return Database.open(
+        place.url, Secret(place.password), pool_size=pool_size, schema_version=schema_version
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what it waits for is another process
+            await asyncio.sleep(0.02)
+
+
+async def test_a_database_that_answers_is_ready_and_says_who_we_are(
+    empty_database: Any, owner: Any
+) -> None:
+    async with opened(empty_database) as found:
+        assert found.is_ready()
+        assert found.installation.era == 3
+        assert found.installation.page_token_key == b"\xab" * 32
+        assert await found.pool.fetchval("SELECT current_user") == "guest"
+
+
+async def test_pooled_connections_have_bounds_and_carry_json(
+    empty_database: Any, owner: Any
+) -> None:
+    async with opened(empty_database) as found:
+        for setting, value in {
+            "statement_timeout": "5s",
+            "lock_timeout": "2s",
+            "idle_in_transaction_session_timeout": "5s",
+            "transaction_timeout": "10s",
+        }.items():
+            assert await found.pool.fetchval("SELECT current_setting($1)", setting) == value
+        assert await found.pool.fetchval("SELECT $1::jsonb", {"a": [1, "ü"]}) == {"a": [1, "ü"]}
+
+
+async def test_a_transaction_left_open_does_not_reach_the_next_user(
+    empty_database: Any, owner: Any
+) -> None:
+    async with opened(empty_database, pool_size=1) as found:
+        async with found.pool.acquire() as connection:
+            await connection.execute("BEGIN")
+        async with found.pool.acquire() as connection:
+            assert not connection.is_in_transaction()
+
+
+async def test_an_exhausted_pool_is_a_database_that_is_away(
+    empty_database: Any, owner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database._Pool.acquire, "__kwdefaults__", {"timeout": 0.05})
+    async with opened(empty_database, pool_size=1) as found:
+        async with found.pool.acquire():
+            with pytest.raises(TimeoutError) as caught:
+                await found.pool.fetchval("SELECT 1")
+        assert is_database_away(caught.value)
+        assert found.is_ready()
+
+
+@pytest.mark.parametrize(
+    ("statement", "away"),
+    [
+        ("SELECT pg_sleep(60)", True),
+        ("SELECT 1 / 0", False),
+        ("SELECT * FROM nowhere", False),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", True),
+    ],
+)
+async def test_time_outs_and_lost_connections_mean_away_and_our_mistakes_do_not(
+    empty_database: Any, owner: Any, monkeypatch: pytest.MonkeyPatch, statement: str, away: bool
+) -> None:
+    monkeypatch.setitem(database.LIMITS, "statement_timeout", "100ms")
+    async with opened(empty_database) as found:
+        with pytest.raises(Exception) as caught:
+            await found.pool.fetchval(statement)
+        assert is_database_away(caught.value) is away
+        with pytest.raises(asyncpg.InterfaceError) as ours:
+            await found.pool.fetchval("SELECT $1::integer", 1, 2)
+        assert not is_database_away(ours.value)
+
+
+async def test_it_waits_for_the_schema_it_needs(empty_database: Any, owner: Any) -> None:
+    opening = opened(empty_database, schema_version="0003")
+    entering = asyncio.create_task(opening.__aenter__())
+    done, _ = await asyncio.wait([entering], timeout=0.5)
+    assert not done
+    await owner.execute("INSERT INTO schema_migrations VALUES ('0003')")
+    found = await asyncio.wait_for(entering, 20)
+    assert found.is_ready()
+    await opening.__aexit__(None, None, None)
+
+
+async def test_it_waits_for_the_very_first_migration(empty_database: Any) -> None:
+    opening = opened(empty_database)
+    entering = asyncio.create_task(opening.__aenter__())
+    done, _ = await asyncio.wait([entering], timeout=0.5)
+    assert not done
+    connection = await asyncpg.connect(
+        empty_database.owner_url, password=empty_database.owner_password
+    )
+    await connection.execute(SCHEMA)
+    await connection.close()
+    await asyncio.wait_for(entering, 20)
+    await opening.__aexit__(None, None, None)
+
+
+async def test_it_waits_for_the_database_itself_and_survives_its_restart(
+    postgresql: Any, empty_database: Any, owner: Any
+) -> None:
+    await owner.close()
+    await asyncio.to_thread(postgresql.stop)
+    try:
+        opening = opened(empty_database)
+        entering = asyncio.create_task(opening.__aenter__())
+        done, _ = await asyncio.wait([entering], timeout=0.5)
+        assert not done
+        await asyncio.to_thread(postgresql.start)
+        found = await asyncio.wait_for(entering, 20)
+        assert await found.pool.fetchval("SELECT 1") == 1
+        await asyncio.to_thread(postgresql.stop)
+        await until(lambda: not found.is_ready())
+        with pytest.raises(Exception) as caught:
+            await found.pool.fetchval("SELECT 1")
+        assert is_database_away(caught.value)
+    finally:
+        await asyncio.to_thread(postgresql.start)
+    await until(found.is_ready)
+    assert await found.pool.fetchval("SELECT 1") == 1
+    await opening.__aexit__(None, None, None)
+
+
+async def test_a_copy_of_a_database_is_refused_and_the_sentence_names_adopt(
+    empty_database: Any, owner: Any
+) -> None:
+    await owner.execute("UPDATE installation SET system_identifier = system_identifier + 1")
+    with pytest.raises(DatabaseRefused, match="adopt"):
+        async with opened(empty_database):
+            pass
+
+
+async def test_a_database_exchanged_while_we_run_gets_no_more_statements(
+    empty_database: Any, owner: Any
+) -> None:
+    async with opened(empty_database) as found:
+        assert await found.pool.fetchval("SELECT 1") == 1
+        await owner.execute("UPDATE installation SET system_identifier = system_identifier + 1")
+        await until(lambda: not found.is_ready())
+        with pytest.raises(DatabaseRefused):
+            await found.pool.fetchval("SELECT 1")
+        await owner.execute("UPDATE installation SET system_identifier = system_identifier - 1")
+        await until(found.is_ready)
+        assert await found.pool.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
+async def test_a_postgresql_that_may_lose_commits_is_refused(
+    empty_database: Any, owner: Any, administrator: Any, setting: str
+) -> None:
+    await administrator.execute(f"ALTER SYSTEM SET {setting} = off")
+    await administrator.execute("SELECT pg_reload_conf()")
+    try:
+        await until_setting(administrator, setting, "off")
+        with pytest.raises(DatabaseRefused, match=f"{setting} = off"):
+            async with opened(empty_database):
+                pass
+    finally:
+        await administrator.execute(f"ALTER SYSTEM RESET {setting}")
+        await administrator.execute("SELECT pg_reload_conf()")
+        await until_setting(administrator, setting, "on")
+
+
+async def until_setting(connection: Any, setting: str, value: str) -> None:
+    async with asyncio.timeout(10):
+        while await connection.fetchval("SELECT current_setting($1)", setting) != value:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_stop_that_comes_while_waiting_ends_the_wait(empty_database: Any) -> None:
+    opening = opened(empty_database)
+    entering = asyncio.create_task(opening.__aenter__())
+    await asyncio.sleep(0.2)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(entering, 10)
+    left = [task for task in asyncio.all_tasks() if "_Watch" in repr(task)]
+    assert not left
