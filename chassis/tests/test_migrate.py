@@ -1,0 +1,74 @@
+"""Migrations by the real dbmate on a real PostgreSQL."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from chassis import migrate as module
+from chassis.migrate import migrate, with_password
+from chassis.refusal import Refusal
+from chassis.settings import Secret
+
+FIRST = "-- migrate:up\nCREATE TABLE things (id integer);\n-- migrate:down\n"
+
+
+async def tables(place: Any) -> set[str]:
+    connection = await asyncpg.connect(place.owner_url, password=place.owner_password)
+    try:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    finally:
+        await connection.close()
+    return {row["tablename"] for row in rows}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "0001_things.sql").write_text(FIRST)
+    return tmp_path
+
+
+async def test_what_is_pending_is_applied_and_twice_is_the_same_as_once(
+    empty_database: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A .env where the command is given must not decide which database is migrated.
+    (folder / ".env").write_text("DATABASE_URL=postgres://nobody@127.0.0.1:1/nowhere\n")
+    monkeypatch.chdir(folder)
+    password = Secret(empty_database.owner_password)
+    assert migrate(empty_database.owner_url, password, folder) == 0
+    assert migrate(empty_database.owner_url, password, folder) == 0
+    assert await tables(empty_database) == {"things", "schema_migrations"}
+
+
+async def test_a_failed_migration_leaves_nothing_and_its_exit_code_is_handed_on(
+    empty_database: Any, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "0002_wrong.sql").write_text(
+        "-- migrate:up\nCREATE TABLE more (id integer);\nSELECT 1 / 0;\n-- migrate:down\n"
+    )
+    password = Secret(empty_database.owner_password)
+    assert migrate(empty_database.owner_url, password, folder) != 0
+    assert await tables(empty_database) == {"things", "schema_migrations"}
+    captured = capfd.readouterr()
+    assert empty_database.owner_password not in captured.out + captured.err
+
+
+def test_the_password_is_quoted_and_sslmode_is_kept_or_disabled() -> None:
+    url = with_password("postgresql://owner@[::1]:5432/db", Secret("a/b@c:d %"))
+    assert url == "postgresql://owner:a%2Fb%40c%3Ad%20%25@[::1]:5432/db?sslmode=disable"
+    assert with_password("postgresql://owner@h/db?sslmode=require", Secret("p")).endswith(
+        "@h/db?sslmode=require"
+    )
+
+
+def test_what_is_missing_is_said_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Refusal, match="MIGRATIONS_DIRECTORY"):
+        migrate("postgresql://o@h/d", Secret("p"), tmp_path / "nowhere")
+    monkeypatch.setattr(module.sys, "executable", str(tmp_path / Path(sys.executable).name))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refusal, match="dbmate is not installed"):
+        migrate("postgresql://o@h/d", Secret("p"), tmp_path)

@@ -1,0 +1,138 @@
+"""Logs: one line an event, known fields only, and no personal detail by any way."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+import structlog
+
+from chassis import call, telemetry
+from chassis.telemetry import log
+
+CANARY = "alice@example.com"
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Any:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Any:
+    telemetry.configure("guest", "json", "info", fields=("payment",))
+
+    def read() -> list[dict[str, Any]]:
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert CANARY not in captured.err
+        return [json.loads(line) for line in captured.err.splitlines()]
+
+    return read
+
+
+def test_an_event_is_one_line_of_json_with_service_time_and_call(lines: Any) -> None:
+    call.begin("abc-1", None)
+    log.info("payment_moved", payment="payments/1\n", state="SUCCEEDED", ms=1.5)
+    (line,) = lines()
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "info",
+        "event": "payment_moved",
+        "service": "guest",
+        "call": "abc-1",
+        "payment": "payments/1\n",
+        "state": "SUCCEEDED",
+        "ms": 1.5,
+    }
+
+
+def test_a_field_that_is_not_on_the_list_is_left_out_and_named(lines: Any) -> None:
+    log.info("customer_made", email=CANARY, name=CANARY, state="ACTIVE")
+    (line,) = lines()
+    assert (line["left_out"], line["state"]) == ("email,name", "ACTIVE")
+
+
+def test_an_event_whose_name_is_a_sentence_loses_it(lines: Any) -> None:
+    log.info(f"registered {CANARY}")
+    (line,) = lines()
+    assert line["event"] == "unnamed_event"
+
+
+def test_a_value_that_is_no_plain_value_is_told_by_its_type(lines: Any) -> None:
+    log.info("seen", state={"email": CANARY}, reason="x" * 9_000, payment=None)
+    (line,) = lines()
+    assert (line["state"], len(line["reason"]), line["payment"]) == ("dict", 2_000, None)
+
+
+def test_an_error_is_told_by_class_and_place_not_by_its_text(lines: Any) -> None:
+    def fail(email: str) -> None:
+        try:
+            raise KeyError(email)
+        except KeyError as error:
+            raise RuntimeError(f"no {email}") from error
+
+    try:
+        fail(CANARY)
+    except RuntimeError as error:
+        log.error("call_failed", exc_info=error)
+    (line,) = lines()
+    assert line["error"] == "RuntimeError < KeyError"
+    assert "fail " in line["where"]
+    assert "test_telemetry.py:" in line["where"]
+
+
+def test_what_libraries_log_is_told_without_their_words(lines: Any) -> None:
+    try:
+        raise ValueError(CANARY)
+    except ValueError:
+        logging.getLogger("some.library").exception("could not reach %s", CANARY)
+    logging.getLogger("some.library").warning(f"hello {CANARY}")  # noqa: G004 - libraries do this
+    logging.getLogger("some.library").info("chatter")
+    first, second = lines()
+    assert (first["event"], first["logger"], first["error"]) == (
+        "library",
+        "some.library",
+        "ValueError",
+    )
+    assert "test_what_libraries_log" in second["where"]
+
+
+def test_levels_below_the_set_one_are_silent(
+    lines: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.debug("detail")
+    assert lines() == []
+    telemetry.configure("guest", "json", "debug")
+    log.debug("detail")
+    assert [line["level"] for line in lines()] == ["debug"]
+
+
+def test_on_a_terminal_people_can_read_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telemetry.configure("guest", "auto")
+    log.info("listening", address="127.0.0.1:1")
+    assert json.loads(capsys.readouterr().err)["address"] == "127.0.0.1:1"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    telemetry.configure("guest", "auto")
+    log.info("listening", address="127.0.0.1:1")
+    shown = capsys.readouterr().err
+    assert "listening" in shown
+    assert not shown.startswith("{")
+
+
+def test_a_log_that_cannot_be_written_fails_nothing(
+    lines: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_text: str) -> int:
+        raise BrokenPipeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr.write", broken)
+        log.info("listening")
+    assert lines() == []
