@@ -1,0 +1,71 @@
+"""The composition root: the one place that knows every layer.
+
+`python -m customer` serves until it is told to stop; `python -m customer migrate` brings the
+database's schema forward, as its owner.
+"""
+
+import os
+import sys
+
+from oncepay.customer.v1 import customer_service_pb2 as service_pb2
+from oncepay.customer.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
+
+from chassis import telemetry
+from chassis.database import Database
+from chassis.identifiers import uuid7
+from chassis.migrate import migrate
+from chassis.pages import PageTokens
+from chassis.refusal import Refusal
+from chassis.server import Server, run
+from chassis.settings import read
+from customer.api.errors import DOMAIN, translate
+from customer.api.servicer import CustomerServicer
+from customer.repository.postgresql import SCHEMA_VERSION, PostgresCustomers
+from customer.settings import MigrationSettings, Settings
+
+NAME = service_pb2.DESCRIPTOR.services_by_name["CustomerService"].full_name
+
+
+async def main(arguments: list[str]) -> None:
+    """Does what the command line says."""
+    telemetry.configure("customer")
+    match arguments:
+        case []:
+            settings = read(Settings, os.environ)
+            telemetry.configure("customer", settings.log_format, settings.log_level)
+            await serve(settings)
+        case ["migrate"]:
+            owner = read(MigrationSettings, os.environ)
+            if migrate(owner.database_url, owner.database_password, owner.migrations_directory):
+                raise Refusal("The schema was not migrated; dbmate says above why.")
+        case _:
+            raise Refusal("Say `python -m customer` to serve, or `python -m customer migrate`.")
+
+
+async def serve(settings: Settings) -> None:
+    """Serves customers until SIGTERM or SIGINT."""
+    server = Server(
+        listen=settings.listen_address,
+        names=[NAME],
+        domain=DOMAIN,
+        translate=translate,
+        drain_seconds=settings.drain_seconds,
+    )
+    async with (
+        server,
+        Database.open(
+            settings.database_url,
+            settings.database_password,
+            pool_size=settings.database_pool_size,
+            schema_version=SCHEMA_VERSION,
+        ) as database,
+    ):
+        tokens = PageTokens(database.installation.page_token_key)
+        servicer = CustomerServicer(PostgresCustomers(database.pool), tokens, new_id=uuid7)
+        server.add(add_CustomerServiceServicer_to_server, servicer)
+        server.ready_when(database.is_ready)
+        await server.serve()
+
+
+if __name__ == "__main__":
+    run(main(sys.argv[1:]))

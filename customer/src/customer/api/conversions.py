@@ -1,0 +1,155 @@
+"""Protobuf to values, naming the field of every bad one, and back."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from oncepay.customer.v1 import customer_pb2, customer_service_pb2
+
+from chassis import filters, masks
+from chassis.values import InvalidValue, Metadata, Reference, RequestId, at
+from customer.domain.customer import Changes, Customer, PersonalDetails, Registration, State
+from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
+from customer.service_layer.ports import Comparison, Position, Query
+
+
+def customer_name(text: str, field: str = "name") -> CustomerName:
+    """Reads the name of a customer."""
+    return at(field, CustomerName.parse, text)
+
+
+def registration(request: customer_service_pb2.CreateCustomerRequest) -> Registration:
+    """Reads what CreateCustomer is asked for. Output-only fields are not looked at."""
+    _require_customer(request)
+    said = _read(request.customer, FIELDS)
+    return Registration(
+        details=PersonalDetails(
+            display_name=said["display_name"],
+            email=said["email"],
+            phone=said["phone"],
+            metadata=said["metadata"],
+        ),
+        reference=said["reference"],
+        state=said["state"],
+        request_id=at("request_id", RequestId, request.request_id) if request.request_id else None,
+    )
+
+
+def changes(request: customer_service_pb2.UpdateCustomerRequest) -> tuple[CustomerName, Changes]:
+    """Reads which customer UpdateCustomer is to change, and how."""
+    _require_customer(request)
+    name = customer_name(request.customer.name, "customer.name")
+    fields = masks.updated(request.customer, request.update_mask, FIELDS)
+    return name, _read(request.customer, sorted(fields))
+
+
+def query(request: customer_service_pb2.ListCustomersRequest) -> Query:
+    """Reads which customers ListCustomers is asked for."""
+    equal: dict[str, str] = {}
+    create_time: list[tuple[Comparison, datetime]] = []
+    for each in filters.parse(request.filter, FILTERS):
+        if isinstance(each.value, datetime):
+            create_time.append((Comparison(each.operator), each.value))
+        else:
+            equal[each.field] = str(each.value)
+    return Query(
+        state=at("filter", _state_of, equal["state"]) if "state" in equal else None,
+        email=at("filter", EmailAddress.parse, equal["email"]) if "email" in equal else None,
+        reference=at("filter", Reference, equal["reference"]) if "reference" in equal else None,
+        create_time=tuple(create_time),
+        newest_first=filters.newest_first(request.order_by),
+        show_deleted=request.show_deleted,
+    )
+
+
+FILTERS = {
+    "state": filters.Kind.TEXT,
+    "email": filters.Kind.TEXT,
+    "reference": filters.Kind.TEXT,
+    "create_time": filters.Kind.TIME,
+}
+"""What a list is filtered by: what an index serves."""
+
+
+def token_query(request: customer_service_pb2.ListCustomersRequest) -> tuple[str, ...]:
+    """What must stay the same from page to page."""
+    return "ListCustomers", request.filter, request.order_by, str(request.show_deleted)
+
+
+def token_position(position: Position) -> tuple[str, ...]:
+    """A position as a page token holds it, to the microsecond."""
+    return position.create_time.isoformat(), str(position.id)
+
+
+def position(token: tuple[str, ...]) -> Position:
+    """Reads a position out of a page token, which nobody but this service can have made."""
+    create_time, customer_id = token
+    return Position(datetime.fromisoformat(create_time), UUID(customer_id))
+
+
+def message(customer: Customer) -> customer_pb2.Customer:
+    """Writes a customer; of an erased one, what is left."""
+    said = customer_pb2.Customer(
+        name=str(customer.name),
+        reference=str(customer.reference or ""),
+        state=customer_pb2.Customer.State.Value(customer.state.value),
+        create_time=_timestamp(customer.create_time),
+        update_time=_timestamp(customer.update_time),
+        delete_time=_timestamp(customer.delete_time),
+        erase_time=_timestamp(customer.erase_time),
+        etag=customer.etag,
+    )
+    if customer.details is not None:
+        said.display_name = str(customer.details.display_name)
+        said.email = str(customer.details.email)
+        said.phone = str(customer.details.phone or "")
+        said.metadata.update(customer.details.metadata.pairs)
+    return said
+
+
+def _require_customer(
+    request: customer_service_pb2.CreateCustomerRequest
+    | customer_service_pb2.UpdateCustomerRequest,
+) -> None:
+    if not request.HasField("customer"):
+        raise InvalidValue("customer", "REQUIRED", "it is missing; send a customer")
+
+
+def _state(number: customer_pb2.Customer.State.ValueType) -> State:
+    if number == customer_pb2.Customer.STATE_UNSPECIFIED:
+        return State.ACTIVE
+    if number not in customer_pb2.Customer.State.values():
+        raise InvalidValue("", "STATE", "it must be ACTIVE or BLOCKED, by their numbers")
+    return State[customer_pb2.Customer.State.Name(number)]
+
+
+def _state_of(name: str) -> State:
+    if name not in State.__members__:
+        raise InvalidValue("", "STATE", "state is compared with ACTIVE or BLOCKED")
+    return State[name]
+
+
+FIELDS: dict[str, Callable[[customer_pb2.Customer], object]] = {
+    "display_name": lambda said: DisplayName(said.display_name),
+    "email": lambda said: EmailAddress.parse(said.email),
+    "phone": lambda said: PhoneNumber(said.phone) if said.phone else None,
+    "reference": lambda said: Reference(said.reference) if said.reference else None,
+    "metadata": lambda said: Metadata.of(said.metadata),
+    "state": lambda said: _state(said.state),
+}
+"""The fields that a caller may say, and how each is read: those of `Changes`."""
+
+
+def _read(said: customer_pb2.Customer, fields: Iterable[str]) -> Changes:
+    read: dict[str, Any] = {field: at(f"customer.{field}", FIELDS[field], said) for field in fields}
+    return cast("Changes", read)
+
+
+def _timestamp(time: datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp

@@ -1,0 +1,89 @@
+"""The methods of CustomerService: read the request, call the use case, write the reply.
+
+Deadlines, logs and errors are the chassis's: it runs around every method, and turns what is raised
+into a status.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from grpc import aio
+from oncepay.customer.v1.customer_pb2 import Customer
+from oncepay.customer.v1.customer_service_pb2 import (
+    CreateCustomerRequest,
+    DeleteCustomerRequest,
+    EraseCustomerRequest,
+    GetCustomerRequest,
+    ListCustomersRequest,
+    ListCustomersResponse,
+    UndeleteCustomerRequest,
+    UpdateCustomerRequest,
+)
+from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer
+
+from chassis.pages import PageTokens, page_size
+from customer.api import conversions
+from customer.service_layer import changes, listing, registration
+from customer.service_layer.ports import CustomerRepository
+
+Context = aio.ServicerContext[Any, Any]
+
+
+class CustomerServicer(CustomerServiceServicer):
+    """CustomerService on a repository."""
+
+    def __init__(
+        self, customers: CustomerRepository, tokens: PageTokens, *, new_id: Callable[[], UUID]
+    ) -> None:
+        self._customers = customers
+        self._tokens = tokens
+        self._new_id = new_id
+
+    async def CreateCustomer(self, request: CreateCustomerRequest, context: Context) -> Customer:
+        customer = await registration.register(
+            conversions.registration(request), customers=self._customers, new_id=self._new_id
+        )
+        return conversions.message(customer)
+
+    async def GetCustomer(self, request: GetCustomerRequest, context: Context) -> Customer:
+        name = conversions.customer_name(request.name)
+        return conversions.message(await self._customers.get(name))
+
+    async def ListCustomers(
+        self, request: ListCustomersRequest, context: Context
+    ) -> ListCustomersResponse:
+        query = conversions.query(request)
+        size = page_size(request.page_size)
+        sealed = conversions.token_query(request)
+        token = self._tokens.open(request.page_token, sealed)
+        after = None if token is None else conversions.position(token)
+        page = await listing.page(query, after, size, customers=self._customers)
+        reply = ListCustomersResponse(customers=map(conversions.message, page.customers))
+        if page.next_after is not None:
+            position = conversions.token_position(page.next_after)
+            reply.next_page_token = self._tokens.seal(sealed, position)
+        return reply
+
+    async def UpdateCustomer(self, request: UpdateCustomerRequest, context: Context) -> Customer:
+        name, wanted = conversions.changes(request)
+        etag = request.customer.etag
+        customer = await changes.update(name, wanted, etag, customers=self._customers)
+        return conversions.message(customer)
+
+    async def DeleteCustomer(self, request: DeleteCustomerRequest, context: Context) -> Customer:
+        name = conversions.customer_name(request.name)
+        customer = await changes.delete(name, request.etag, customers=self._customers)
+        return conversions.message(customer)
+
+    async def UndeleteCustomer(
+        self, request: UndeleteCustomerRequest, context: Context
+    ) -> Customer:
+        name = conversions.customer_name(request.name)
+        customer = await changes.undelete(name, request.etag, customers=self._customers)
+        return conversions.message(customer)
+
+    async def EraseCustomer(self, request: EraseCustomerRequest, context: Context) -> Customer:
+        name = conversions.customer_name(request.name)
+        customer = await changes.erase(name, request.etag, customers=self._customers)
+        return conversions.message(customer)
