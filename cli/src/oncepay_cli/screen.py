@@ -1,0 +1,63 @@
+"""What the command shows: on a terminal with colour and movement, elsewhere as plain lines."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+
+# A pipe or a file has no width; lines there are read by programs, and are not broken.
+PLAIN_WIDTH = 1_000
+
+
+class Step:
+    """A step under way.
+
+    Attributes:
+        done: what to say once it is done.
+    """
+
+    def __init__(self, doing: str) -> None:
+        self.done = doing
+
+
+class Screen:
+    """Standard output.
+
+    Attributes:
+        console: rich's; it leaves colour out where the output is no terminal.
+    """
+
+    def __init__(self) -> None:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a tick
+        plain = not sys.stdout.isatty()
+        self.console = Console(highlight=False, width=PLAIN_WIDTH if plain else None)
+
+    @property
+    def is_plain(self) -> bool:
+        return not self.console.is_terminal
+
+    @contextmanager
+    def step(self, doing: str) -> Iterator[Step]:
+        """One step of something longer: a spinner while it lasts, a line with its time after."""
+        step = Step(doing)
+        begin = time.monotonic()
+        with self.console.status(f"[dim]{escape(doing)}[/]", spinner="dots"):
+            yield step
+        seconds = time.monotonic() - begin
+        self.say(f"[green]{self.tick}[/] {escape(step.done)} [dim]{seconds:.1f} s[/]")
+
+    @property
+    def tick(self) -> str:
+        return "✓" if (self.console.encoding or "").startswith("utf") else "ok"
+
+    def say(self, line: str) -> None:
+        """A line, in rich's markup; a long one is left to the terminal to fold."""
+        self.console.print(line, soft_wrap=True)
+
+    def show(self, picture: RenderableType) -> None:
+        self.console.print(picture)
