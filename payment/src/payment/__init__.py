@@ -1,0 +1,1 @@
+"""Executes payments through a card processor, once, and keeps them."""

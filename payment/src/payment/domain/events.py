@@ -1,0 +1,102 @@
+"""What is told of a change. An event is written in the commit of what it tells, and never changes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from payment.domain.payment import CancelReason, Payment, State
+from payment.domain.refund import Refund, RefundState
+
+
+class EventType(Enum):
+    """The kinds of events, as the contract names them."""
+
+    CREATED = "payment.created"
+    REQUIRES_ACTION = "payment.requires_action"
+    AUTHORIZED = "payment.authorized"
+    CAPTURE_REQUESTED = "payment.capture_requested"
+    CANCEL_REQUESTED = "payment.cancel_requested"
+    DECLINED = "payment.declined"
+    EXPIRED = "payment.expired"
+    SUCCEEDED = "payment.succeeded"
+    FAILED = "payment.failed"
+    CANCELED = "payment.canceled"
+    HELD = "payment.held"
+    RELEASED = "payment.released"
+    UPDATED = "payment.updated"
+    DELETED = "payment.deleted"
+    UNDELETED = "payment.undeleted"
+    REFUND_CREATED = "refund.created"
+    REFUND_UPDATED = "refund.updated"
+    REFUND_SUCCEEDED = "refund.succeeded"
+    REFUND_FAILED = "refund.failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What an event says beside the row it is written with. `note` is in words, for people."""
+
+    type: EventType
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEvent:
+    """A committed event. `sequence` counts a payment's events from 1, without gaps; `cursor` is
+    its place in the stream of all events, opaque outside the repository.
+    """
+
+    payment_id: UUID
+    sequence: int
+    type: EventType
+    state: State
+    refund_id: UUID | None
+    note: str
+    event_time: datetime
+    cursor: str
+
+
+REACHED = {
+    State.REQUIRES_ACTION: EventType.REQUIRES_ACTION,
+    State.AUTHORIZED: EventType.AUTHORIZED,
+    State.CAPTURING: EventType.CAPTURE_REQUESTED,
+    State.SUCCEEDED: EventType.SUCCEEDED,
+    State.FAILED: EventType.FAILED,
+    State.CANCELED: EventType.CANCELED,
+}
+CALLED_OFF = {
+    CancelReason.DECLINE: EventType.DECLINED,
+    CancelReason.USER: EventType.CANCEL_REQUESTED,
+    CancelReason.EXPIRED: EventType.EXPIRED,
+}
+
+
+def happening(before: Payment, after: Payment, note: str = "") -> Happening | None:
+    """What happened between two versions of a payment; None where nothing is to be told (an
+    answer of the processor was used up, or the payment was only looked at).
+    """
+    if after.held is not None and before.held is None:
+        return Happening(EventType.HELD, after.held.reason)
+    if before.held is not None and before.held != after.held:
+        return Happening(EventType.RELEASED, note)
+    if after.state is not before.state:
+        if after.state is State.CANCELING and after.cancel_reason is not None:
+            return Happening(CALLED_OFF[after.cancel_reason])
+        return Happening(REACHED[after.state])
+    if (after.delete_time is None) is not (before.delete_time is None):
+        return Happening(EventType.DELETED if after.delete_time else EventType.UNDELETED)
+    if after.request != before.request:
+        return Happening(EventType.UPDATED)
+    return None
+
+
+def refund_happening(before: Refund, after: Refund) -> Happening | None:
+    """The same for a refund."""
+    if after.state is RefundState.FAILED and before.state is not RefundState.FAILED:
+        return Happening(EventType.REFUND_FAILED, after.failure.code if after.failure else "")
+    if after.state is RefundState.SUCCEEDED and before.state is not RefundState.SUCCEEDED:
+        return Happening(EventType.REFUND_SUCCEEDED)
+    if after != before:
+        return Happening(EventType.REFUND_UPDATED)
+    return None

@@ -1,0 +1,105 @@
+"""What the processor may say, as values: no library's type, no exception.
+
+The one distinction that safety rests on: a reply is evidence of an intent, or a definite refusal,
+or it is *unknown*. A time-out, a broken connection, a 409, a 429, a 401, a 403, a 404, any 5xx
+but 500 are unknown: they prove nothing (Stripe docs: "Low-level error handling").
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from payment.domain.payment import Failure
+from payment.domain.values import Money
+
+
+class IntentStatus(Enum):
+    """The statuses of a payment intent (Stripe docs: "How PaymentIntents work")."""
+
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    REQUIRES_CAPTURE = "requires_capture"
+    CANCELED = "canceled"
+    SUCCEEDED = "succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A payment intent as the processor tells it.
+
+    amount           what was asked for
+    amount_received  minor units that moved
+    payment_id       our uuid out of its metadata; None where it carries none that can be read
+    installation     whose it is, out of its metadata
+    """
+
+    id: str
+    status: IntentStatus
+    amount: Money
+    amount_received: int = 0
+    payment_id: UUID | None = None
+    installation: str = ""
+    failure: Failure | None = None
+    redirect_url: str = ""
+    capture_before: datetime | None = None
+
+
+class RefundStatus(Enum):
+    """The statuses of a refund (Stripe docs: "The Refund object"). `requires_action` is pending
+    to us: it only occurs where the customer has to give a bank account.
+    """
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorRefund:
+    """A refund as the processor tells it. `refund_id` is our uuid out of its metadata."""
+
+    id: str
+    status: RefundStatus
+    amount: int
+    refund_id: UUID | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A definite no: a 400, 402 or (where a parameter names it) 404 with the processor's error in
+    its body. `field` is the part of our request that it names, where it is the caller's.
+    """
+
+    code: str
+    field: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """A 500: recorded under the key and replayed from then on, whether or not it had an effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMisused:
+    """The key came with other parameters before: our mistake, whatever it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing is known. `unreachable`: no reply at all, so it is worth asking again soon."""
+
+    why: str
+    unreachable: bool = False
+
+
+Reply = Intent | Refused | Faulted | KeyMisused | Unknown
+"""What a call about an intent may come back with."""
+
+RefundReply = ProcessorRefund | Refused | Faulted | KeyMisused | Unknown
+"""What a call about a refund may come back with."""

@@ -1,0 +1,232 @@
+"""What a payment makes of the processor's word, and the one call that may follow.
+
+Pure functions of values, and the heart of Oncepay: `apply` only moves forward, twice is the same
+as once, order does not matter, and what the table does not list changes nothing. The only proof
+of FAILED or CANCELED is the bound intent with the status `canceled`: so a decline is first
+cancelled at the processor, and only then answered.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from payment.domain.evidence import Faulted, Intent, IntentStatus, KeyMisused, Refused, Reply
+from payment.domain.payment import (
+    ACT_WITHIN,
+    CAPTURE_WITHIN,
+    CancelReason,
+    Failure,
+    Held,
+    Payment,
+    State,
+)
+
+Move = Callable[[Payment, Intent, datetime], Payment]
+
+
+def apply(payment: Payment, intent: Intent, now: datetime, *, accepting: bool = False) -> Payment:
+    """The payment after this evidence, from whatever side it came: a reply, a webhook, recovery.
+
+    `accepting`: a person released the payment, and takes the captured amount that the processor
+    says for the right one.
+    """
+    if intent.id != payment.intent_id or payment.is_settled:
+        return payment
+    if mismatch := mismatch_of(payment, intent):
+        return hold(payment, mismatch, now)
+    move = MOVES.get((payment.state, intent.status))
+    if move is None:
+        return payment
+    if intent.status is IntentStatus.SUCCEEDED and not accepting:
+        expected = expected_amount(payment)
+        if expected not in (None, intent.amount_received):
+            reason = f"captured {intent.amount_received} minor units where {expected} were asked"
+            return hold(payment, reason, now)
+    return move(payment, intent, now)
+
+
+def mismatch_of(payment: Payment, intent: Intent) -> str:
+    """What of a bound intent does not fit the payment, in words; empty where all fits."""
+    if intent.payment_id != payment.id:
+        return "the processor's intent carries another payment's id"
+    if intent.amount != payment.request.amount:
+        return "the processor's intent is for another amount or currency"
+    if intent.amount_received > payment.request.amount.minor_units:
+        return "the processor captured more than the payment's amount"
+    if intent.status is IntentStatus.SUCCEEDED and intent.amount_received < 1:
+        return "the processor says succeeded, but captured nothing"
+    return ""
+
+
+def expected_amount(payment: Payment) -> int | None:
+    """The minor units that a success must have moved; None where somebody else may have captured
+    a part of an authorised payment before us.
+    """
+    if payment.state is State.CAPTURING:
+        return payment.amount_capturing
+    if payment.state in {State.AUTHORIZED, State.CANCELING}:
+        return None
+    return payment.request.amount.minor_units
+
+
+def hold(payment: Payment, reason: str, now: datetime) -> Payment:
+    """Leave the payment to a person: from now on no call is made for it."""
+    return replace(payment, held=Held(reason, now))
+
+
+def incident_of(payment: Payment, intent: Intent) -> str:
+    """What of this evidence must not be, in words, to raise an alarm; empty where nothing is.
+
+    A final payment does not change by it: that would make it lie twice.
+    """
+    if intent.id != payment.intent_id:
+        return "evidence of an intent that is not this payment's"
+    charged = intent.status in {IntentStatus.SUCCEEDED, IntentStatus.REQUIRES_CAPTURE}
+    if payment.state is State.SUCCEEDED and intent.status is IntentStatus.CANCELED:
+        return "the processor says canceled of a payment that succeeded"
+    if payment.state in {State.FAILED, State.CANCELED} and charged:
+        return f"the processor says {intent.status.value} of a payment that ended without money"
+    if payment.state is State.AUTHORIZED and intent.status is IntentStatus.SUCCEEDED:
+        return "the payment was captured by somebody else"
+    return ""
+
+
+def require_action(payment: Payment, intent: Intent, now: datetime) -> Payment:
+    return replace(
+        payment,
+        state=State.REQUIRES_ACTION,
+        redirect_url=intent.redirect_url,
+        action_by=now + ACT_WITHIN,
+    )
+
+
+def authorize(payment: Payment, intent: Intent, now: datetime) -> Payment:
+    return replace(
+        payment,
+        state=State.AUTHORIZED,
+        capture_before=intent.capture_before or now + CAPTURE_WITHIN,
+    )
+
+
+def succeed(payment: Payment, intent: Intent, _now: datetime) -> Payment:
+    return replace(
+        payment, state=State.SUCCEEDED, amount_captured=intent.amount_received, failure=None
+    )
+
+
+def decline(payment: Payment, intent: Intent, _now: datetime) -> Payment:
+    """Not yet FAILED: the card could still be charged by a late confirm, or by the browser."""
+    return replace(
+        payment,
+        state=State.CANCELING,
+        cancel_reason=CancelReason.DECLINE,
+        failure=intent.failure or Failure("card_declined"),
+    )
+
+
+def end_without_money(payment: Payment, _intent: Intent, _now: datetime) -> Payment:
+    declined = payment.cancel_reason is CancelReason.DECLINE
+    return replace(payment, state=State.FAILED if declined else State.CANCELED)
+
+
+MOVES: dict[tuple[State, IntentStatus], Move] = {
+    (State.CONFIRMING, IntentStatus.REQUIRES_ACTION): require_action,
+    (State.CONFIRMING, IntentStatus.REQUIRES_CAPTURE): authorize,
+    (State.CONFIRMING, IntentStatus.SUCCEEDED): succeed,
+    (State.CONFIRMING, IntentStatus.REQUIRES_PAYMENT_METHOD): decline,
+    (State.CONFIRMING, IntentStatus.CANCELED): end_without_money,
+    (State.REQUIRES_ACTION, IntentStatus.REQUIRES_CAPTURE): authorize,
+    (State.REQUIRES_ACTION, IntentStatus.SUCCEEDED): succeed,
+    (State.REQUIRES_ACTION, IntentStatus.REQUIRES_PAYMENT_METHOD): decline,
+    (State.REQUIRES_ACTION, IntentStatus.CANCELED): end_without_money,
+    (State.AUTHORIZED, IntentStatus.SUCCEEDED): succeed,
+    (State.AUTHORIZED, IntentStatus.CANCELED): end_without_money,
+    (State.CAPTURING, IntentStatus.SUCCEEDED): succeed,
+    (State.CAPTURING, IntentStatus.CANCELED): end_without_money,
+    (State.CANCELING, IntentStatus.SUCCEEDED): succeed,
+    (State.CANCELING, IntentStatus.CANCELED): end_without_money,
+}
+"""The whole table. CAPTURING never goes back; CANCELING never confirms again."""
+
+
+def expire(payment: Payment, status: IntentStatus, now: datetime) -> Payment:
+    """Call off what took too long: a card not tried in time, an action nobody took."""
+    unstarted = (
+        payment.state is State.CONFIRMING
+        and status is IntentStatus.REQUIRES_CONFIRMATION
+        and now > payment.start_by
+    )
+    unanswered = (
+        payment.state is State.REQUIRES_ACTION
+        and payment.action_by is not None
+        and now > payment.action_by
+    )
+    if payment.held is None and (unstarted or unanswered):
+        return replace(payment, state=State.CANCELING, cancel_reason=CancelReason.EXPIRED)
+    return payment
+
+
+class Operation(Enum):
+    """The calls that move a payment at the processor."""
+
+    CONFIRM = "confirm"
+    CAPTURE = "capture"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One call to make. `amount` in minor units for a capture, 0 for the others."""
+
+    operation: Operation
+    n: int
+    amount: int = 0
+
+    def key(self, installation: str, payment_id: UUID) -> str:
+        """The idempotency key: the same call is the same key until its answer is used up."""
+        return f"{installation}:{payment_id}:{self.operation.value}:{self.n}"
+
+
+UNFINISHED = frozenset(
+    {
+        IntentStatus.REQUIRES_CONFIRMATION,
+        IntentStatus.REQUIRES_PAYMENT_METHOD,
+        IntentStatus.REQUIRES_ACTION,
+        IntentStatus.REQUIRES_CAPTURE,
+    }
+)
+
+
+def next_post(payment: Payment, status: IntentStatus, n: int) -> Post | None:
+    """The one call that may follow, or None. `n` is the one read before the intent was asked for.
+
+    Confirm only what requires confirmation: anything else would try a card again after a decline.
+    Never a call on `processing`: its refusal would be recorded, and then the bank declines.
+    """
+    if payment.is_settled:
+        return None
+    if payment.state is State.CONFIRMING and status is IntentStatus.REQUIRES_CONFIRMATION:
+        return Post(Operation.CONFIRM, n)
+    if payment.state is State.CAPTURING and status is IntentStatus.REQUIRES_CAPTURE:
+        return Post(Operation.CAPTURE, n, payment.amount_capturing)
+    if payment.state is State.CANCELING and status in UNFINISHED:
+        return Post(Operation.CANCEL, n)
+    return None
+
+
+def answer(payment: Payment, post: Post, reply: Reply, now: datetime) -> Payment:
+    """The payment after the reply to a call.
+
+    A 500 and a refusal are recorded under the key and would replay for ever, so they use it up.
+    What is unknown leaves everything as it was: the same key asks the same question again.
+    """
+    match reply:
+        case Intent():
+            return apply(payment, reply, now)
+        case Faulted() | Refused() if payment.n == post.n:
+            return replace(payment, n=post.n + 1)
+        case KeyMisused() if not payment.is_settled:
+            return hold(payment, "an idempotency key was used with other parameters", now)
+    return payment

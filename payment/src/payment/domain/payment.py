@@ -1,0 +1,209 @@
+"""The payment, and what people may ask of it. What the processor's word makes of it is in
+`machine`; here nothing is decided by evidence.
+
+The states are those of the model-checked design (docs/decisions): eight on disk, six in public.
+A payment is born CONFIRMING, bound for ever to the processor's intent, which was made before it
+and can move no money before the payment is committed.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Self
+from uuid import UUID
+
+from chassis.values import Metadata, Reference, RequestId
+from payment.domain.errors import (
+    AmountTooLarge,
+    EtagMismatch,
+    PaymentDeleted,
+    PaymentHeld,
+    ReferenceSet,
+    WrongState,
+)
+from payment.domain.values import CustomerName, Money, PaymentMethod, PaymentName, ReturnUrl
+
+INSERT_WITHIN = timedelta(seconds=60)
+"""How long after its look-up an attempt may still be recorded (the insert's fence)."""
+START_WITHIN = timedelta(minutes=15)
+"""How long a card is tried: an old cart must not be charged when an outage ends."""
+ACT_WITHIN = timedelta(hours=24)
+"""How long a customer has for 3D Secure before the payment is called off."""
+CAPTURE_WITHIN = timedelta(days=7)
+"""How long a hold lasts where the processor does not say (Stripe: 7 days for most cards)."""
+
+
+class State(Enum):
+    """Where a payment stands, on disk. The last three are final."""
+
+    CONFIRMING = "CONFIRMING"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    AUTHORIZED = "AUTHORIZED"
+    CAPTURING = "CAPTURING"
+    CANCELING = "CANCELING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL
+
+
+FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED})
+CANCELABLE = frozenset({State.CONFIRMING, State.REQUIRES_ACTION, State.AUTHORIZED})
+
+
+class CaptureMethod(Enum):
+    """Whether authorising also takes the money."""
+
+    AUTOMATIC = "AUTOMATIC"
+    MANUAL = "MANUAL"
+
+
+class CancelReason(Enum):
+    """Why a payment is being canceled. The first one stays: it decides FAILED or CANCELED."""
+
+    DECLINE = "DECLINE"
+    USER = "USER"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a payment or a refund failed, in the processor's words."""
+
+    code: str
+    decline_code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The payment waits for a person: no call is made for it until it is released."""
+
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """What a caller asks for with CreatePayment."""
+
+    request_id: RequestId
+    customer: CustomerName
+    amount: Money
+    payment_method: PaymentMethod
+    capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
+    return_url: ReturnUrl | None = None
+    description: str = ""
+    reference: Reference | None = None
+    metadata: Metadata = Metadata()
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment. Frozen: whoever changes it makes another and saves that over the first.
+
+    n                counts the answers that were used up; part of each key to the processor
+    version          grows by one with every event; the etag
+    start_by         until when the card may be tried
+    action_by        until when the customer may act; set in REQUIRES_ACTION
+    capture_before   until when the hold lasts; set in AUTHORIZED
+    amount_capturing minor units asked for in CAPTURING; 0 before
+    """
+
+    id: UUID
+    request: PaymentRequest
+    fingerprint: bytes
+    customer_etag: str
+    intent_id: str
+    start_by: datetime
+    create_time: datetime
+    update_time: datetime
+    state: State = State.CONFIRMING
+    n: int = 0
+    version: int = 1
+    action_by: datetime | None = None
+    capture_before: datetime | None = None
+    redirect_url: str = ""
+    cancel_reason: CancelReason | None = None
+    failure: Failure | None = None
+    held: Held | None = None
+    amount_capturing: int = 0
+    amount_captured: int = 0
+    amount_refunded: int = 0
+    delete_time: datetime | None = None
+
+    @property
+    def name(self) -> PaymentName:
+        return PaymentName(self.id)
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.version}"'
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the machine has nothing to do for it: it is final, or waits for a person."""
+        return self.state.is_final or self.held is not None
+
+    def check_etag(self, etag: str) -> None:
+        """Refuse a caller that saw another version; an empty etag is any (AIP-154)."""
+        if etag and etag != self.etag:
+            raise EtagMismatch(str(self.name))
+
+    def capture(self, amount: Money | None) -> Self:
+        """Ask for the money of an authorised payment, whole or in part. It is done once."""
+        self._must_be("captured", State.AUTHORIZED)
+        whole = self.request.amount
+        asked = amount or whole
+        if asked.currency_code != whole.currency_code or asked.minor_units > whole.minor_units:
+            raise AmountTooLarge(str(self.name), "captured", whole.minor_units, whole.currency_code)
+        return replace(self, state=State.CAPTURING, amount_capturing=asked.minor_units)
+
+    def cancel(self) -> Self:
+        """Call it off. Whether that came in time is for the processor to say."""
+        self._must_be("canceled", *CANCELABLE)
+        return replace(self, state=State.CANCELING, cancel_reason=CancelReason.USER)
+
+    def check_canceled(self) -> None:
+        """Tell a caller of CancelPayment that the card was charged before the cancellation."""
+        if self.state is State.SUCCEEDED:
+            raise WrongState(str(self.name), "canceled", self.state.value)
+
+    def update(self, *, description: str, metadata: Metadata, reference: Reference | None) -> Self:
+        """Change what is no money. A reference is set once: it guards against a second charge."""
+        self._must_not_be_deleted()
+        if self.request.reference not in (None, reference):
+            raise ReferenceSet(str(self.name))
+        request = replace(
+            self.request, description=description, metadata=metadata, reference=reference
+        )
+        return replace(self, request=request)
+
+    def delete(self, now: datetime) -> Self:
+        """Delete it softly. Only what ended without money: a charge is never out of sight."""
+        if self.state not in {State.FAILED, State.CANCELED}:
+            raise WrongState(str(self.name), "deleted", self.state.value)
+        return replace(self, delete_time=now)
+
+    def undelete(self) -> Self:
+        return replace(self, delete_time=None)
+
+    def release(self) -> Self:
+        """Let the machine go on with a held payment."""
+        if self.held is None:
+            raise WrongState(str(self.name), "released", self.state.value)
+        return replace(self, held=None)
+
+    def _must_be(self, what: str, *states: State) -> None:
+        self._must_not_be_deleted()
+        if self.held is not None:
+            raise PaymentHeld(str(self.name), self.held.reason)
+        if self.state not in states:
+            raise WrongState(str(self.name), what, self.state.value)
+
+    def _must_not_be_deleted(self) -> None:
+        if self.delete_time is not None:
+            raise PaymentDeleted(str(self.name))

@@ -1,0 +1,10 @@
+"""The use cases of Payment: short stories on ports. No gRPC, no SQL, no Stripe.
+
+ports            what the use cases need of the world
+create_payment   the way of a payment, from the request to its first answer
+step             the one driver of an unfinished payment: read, ask, apply, call, apply
+change_payment   what people ask of a payment: capture, cancel, update, delete, release
+refunds          money back, and the driver of an unfinished refund
+recovery         takes up what is due, and steps it
+events           reads the stream of events
+"""

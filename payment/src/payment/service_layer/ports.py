@@ -1,0 +1,280 @@
+"""What the use cases need of the world, as Protocols: whoever implements one does not inherit it.
+
+Whatever a port's store writes is one statement and one commit, with its event. Times are the
+database's. A store that cannot be reached raises its own error, which the chassis knows; only
+where the difference matters is it named: `OutcomeUnknown`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+from uuid import UUID
+
+from chassis.values import Reference, RequestId
+from payment.domain.birth import Attempt, Holders
+from payment.domain.errors import (
+    CustomerBlocked,
+    CustomerDeleted,
+    CustomerNotFound,
+    CustomerServiceUnavailable,
+)
+from payment.domain.events import Happening, PaymentEvent
+from payment.domain.evidence import ProcessorRefund, RefundReply, Reply, Unknown
+from payment.domain.machine import Post
+from payment.domain.payment import Payment
+from payment.domain.refund import Refund
+from payment.domain.values import CustomerName
+
+# ---------------------------------------------------------------- the store of payments
+
+
+class OutcomeUnknown(Exception):
+    """A statement was sent and no answer came: it may or may not have been committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A payment as it was read, and the database's clock at that moment."""
+
+    payment: Payment
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """The request of a capture, a cancellation or a refund, kept for ever in the statement that
+    does what it asks.
+    """
+
+    request_id: RequestId
+    fingerprint: bytes
+    payment_id: UUID
+    refund_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Something that recovery has claimed. `attempt` counts the claims since it last moved."""
+
+    id: UUID
+    attempt: int
+
+
+class ListedState(Enum):
+    """The states that the contract shows, as lists filter by them."""
+
+    PROCESSING = "PROCESSING"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    AUTHORIZED = "AUTHORIZED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ends: the key of its last row."""
+
+    create_time: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentQuery:
+    """Which payments a page lists. `limit` rows at most; None is no restriction."""
+
+    limit: int
+    after: Position | None = None
+    newest_first: bool = True
+    show_deleted: bool = False
+    customer: CustomerName | None = None
+    state: ListedState | None = None
+    reference: str | None = None
+    held: bool | None = None
+    created: Sequence[tuple[str, datetime]] = ()
+    """Ranges of create_time: an operator out of < <= > >= and a time; all hold."""
+
+
+class PaymentRepository(Protocol):
+    """Keeps payments. The insert is the only fence against duplicates."""
+
+    async def look_up(self, request_id: RequestId, reference: Reference | None) -> Holders:
+        """Who holds the request_id and, living, the reference; and the clock."""
+        ...
+
+    async def insert(self, payment: Payment, insert_by: datetime) -> Payment | None:
+        """Record a new payment with its first event, unless the clock has passed `insert_by`
+        when the statement runs, or any row holds its id, intent, request_id or living reference:
+        then None. Raises OutcomeUnknown; the same insert sent again settles it, by waiting for
+        the first copy.
+        """
+        ...
+
+    async def holders(self, payment: Payment) -> Holders:
+        """Who holds what this payment wants to be recorded with: in a statement of its own, since
+        the insert's cannot see the winner.
+        """
+        ...
+
+    async def get(self, payment_id: UUID) -> Seen | None: ...
+
+    async def save(
+        self,
+        before: Payment,
+        after: Payment,
+        happening: Happening | None,
+        request: RequestRecord | None = None,
+    ) -> Payment | None:
+        """Write `after` if the row still is what `before` says (state, n, version), with its
+        event, and set it due in 25 s (never, where it is settled). The version grows only with
+        an event. None: somebody was faster, or the request_id was used; nothing was written.
+        """
+        ...
+
+    async def find_request(self, request_id: RequestId) -> RequestRecord | None:
+        """The record of a request_id, whatever asked with it: a payment's creation too."""
+        ...
+
+    async def list(self, query: PaymentQuery) -> Sequence[Payment]: ...
+
+    async def claim_due(self, limit: int) -> Sequence[Due]:
+        """Take what is due, setting it 25 s ahead so that nobody else takes it meanwhile."""
+        ...
+
+    async def postpone(self, seen: Payment, due: datetime | None) -> None:
+        """End an attempt: look again at `due`, unless the payment has moved since `seen`."""
+        ...
+
+
+class RefundRepository(Protocol):
+    """Keeps refunds, and with each of their changes the payment's sum and event."""
+
+    async def insert(self, refund: Refund, request: RequestRecord) -> Refund | None:
+        """Record a new refund and add it to the payment's sum, if the payment SUCCEEDED and the
+        sum stays within what was captured. None: it does not, or the request_id was used. Raises
+        OutcomeUnknown.
+        """
+        ...
+
+    async def get(self, payment_id: UUID, refund_id: UUID) -> Refund | None: ...
+
+    async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
+        """Write `after` if the row still has `before`'s version, with the payment's event; one
+        that FAILED gives its part of the sum back. None: somebody was faster.
+        """
+        ...
+
+    async def list(
+        self, payment_id: UUID, limit: int, after: Position | None
+    ) -> Sequence[Refund]: ...
+
+    async def claim_due(self, limit: int) -> Sequence[tuple[Refund, int, datetime]]:
+        """Take the refunds that are due: each with its attempt's number and the clock."""
+        ...
+
+    async def postpone(self, seen: Refund, due: datetime | None) -> None: ...
+
+
+class EventRepository(Protocol):
+    """Reads events; they are written with what they tell."""
+
+    async def of_payment(self, payment_id: UUID, limit: int, after: int) -> Sequence[PaymentEvent]:
+        """The events of a payment with a sequence above `after`, in order."""
+        ...
+
+    async def stream(
+        self, payment_id: UUID | None, limit: int, cursor: str
+    ) -> Sequence[PaymentEvent]:
+        """The events after `cursor` ("" is the beginning) in the order of the stream, up to the
+        oldest transaction that is still open: so that none can appear behind the reader. Raises
+        InvalidValue for a cursor that is none of this installation's.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- the world outside
+
+
+class Processor(Protocol):
+    """A card processor. Replies are values: evidence, a definite refusal, or unknown."""
+
+    async def create(self, attempt: Attempt) -> Reply:
+        """Create an unconfirmed intent, which moves no money."""
+        ...
+
+    async def retrieve(self, intent_id: str) -> Reply: ...
+
+    async def post(self, payment: Payment, post: Post) -> Reply:
+        """Confirm, capture or cancel the payment's intent, under the post's key."""
+        ...
+
+    async def refund(self, refund: Refund) -> RefundReply:
+        """Send money back, under the refund's one key."""
+        ...
+
+    async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | Unknown:
+        """Every refund of an intent, all pages; Unknown unless the list is complete."""
+        ...
+
+
+class Verdict(Enum):
+    """Whether a customer may pay."""
+
+    MAY_PAY = "MAY_PAY"
+    NOT_FOUND = "NOT_FOUND"
+    DELETED = "DELETED"
+    BLOCKED = "BLOCKED"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the Customer service says of a customer, and the etag it rests on."""
+
+    verdict: Verdict
+    etag: str = ""
+
+    def require_may_pay(self, customer: CustomerName) -> None:
+        """Raises the error that tells why the customer may not."""
+        match self.verdict:
+            case Verdict.MAY_PAY:
+                return
+            case Verdict.NOT_FOUND:
+                raise CustomerNotFound(str(customer))
+            case Verdict.DELETED:
+                raise CustomerDeleted(str(customer))
+            case Verdict.BLOCKED:
+                raise CustomerBlocked(str(customer))
+            case Verdict.UNAVAILABLE:
+                raise CustomerServiceUnavailable
+
+
+class Customers(Protocol):
+    """The Customer service."""
+
+    async def standing(self, customer: CustomerName) -> Standing: ...
+
+
+class Caller(Protocol):
+    """Whoever waits for a payment."""
+
+    def is_gone(self) -> bool: ...
+
+    def born(self, payment: Payment) -> None:
+        """The payment is recorded: what to tell a caller that can wait no longer."""
+        ...
+
+
+NewId = Callable[[], UUID]
+Elapsed = Callable[[], float]
+"""Seconds on a clock that runs through sleep, and never back."""
+Jitter = Callable[[], float]
+"""A number from 0 to 1, anew each time."""
+
+
+class Alarms(Protocol):
+    """Wakes a person: a fixed name, what it is about, and what to know in words."""
+
+    def __call__(self, name: str, about: str, words: str) -> None: ...
