@@ -250,7 +250,7 @@ class PostgreSQL:
         _checked(
             [str(binary("postgres")), "--single", "-D", str(self.data), "postgres"],
             "PostgreSQL could not set its password anew",
-            statement=f"ALTER ROLE {SUPERUSER} PASSWORD {quoted(self.password)}\n",
+            statement=f"ALTER ROLE {SUPERUSER} PASSWORD E{quoted(self.password)}\n",
         )
         self._run()
 
@@ -268,7 +268,7 @@ def binary(name: str) -> Path:
 
 
 def quoted(text: str) -> str:
-    """A literal, for psql's own commands and for SQL alike."""
+    """A literal of psql's own commands; with an E before it, one of SQL."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
