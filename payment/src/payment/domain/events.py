@@ -76,9 +76,11 @@ def happening(before: Payment, after: Payment, note: str = "") -> Happening | No
     """What happened between two versions of a payment; None where nothing is to be told (an
     answer of the processor was used up, or the payment was only looked at).
     """
-    if after.held is not None and before.held is None:
-        return Happening(EventType.HELD, after.held.reason)
-    if before.held is not None and before.held != after.held:
+    if after.held is not None and after.held != before.held:
+        return Happening(
+            EventType.HELD, f"{note}; {after.held.reason}" if note else after.held.reason
+        )
+    if before.held is not None and after.held is None:
         return Happening(EventType.RELEASED, note)
     if after.state is not before.state:
         if after.state is State.CANCELING and after.cancel_reason is not None:

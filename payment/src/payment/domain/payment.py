@@ -192,10 +192,10 @@ class Payment:
         return replace(self, delete_time=None)
 
     def release(self) -> Self:
-        """Let the machine go on with a held payment."""
+        """Let the machine go on with a held payment, under keys that were never used."""
         if self.held is None:
             raise WrongState(str(self.name), "released", self.state.value)
-        return replace(self, held=None)
+        return replace(self, held=None, n=self.n + 1)
 
     def _must_be(self, what: str, *states: State) -> None:
         self._must_not_be_deleted()

@@ -1,0 +1,164 @@
+"""The way of a payment, from the request to its first answer.
+
+    look up, ask Customer -> create the intent, unconfirmed -> commit 1: the row, born with its
+    intent -> confirm -> commit 2 -> answer
+
+Before commit 1 a failure leaves at worst an unconfirmed intent, which moves no money. After it
+the payment goes to its end, whatever becomes of the caller.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from payment.domain.birth import (
+    Attempt,
+    InsertAgain,
+    Lost,
+    Mine,
+    Theirs,
+    after_conflict,
+    born,
+    fingerprint_of,
+)
+from payment.domain.errors import (
+    BrokenRule,
+    PaymentError,
+    ReferenceTaken,
+    RequestIdReused,
+    TryAgain,
+)
+from payment.domain.evidence import IntentStatus
+from payment.domain.machine import Operation, Post
+from payment.domain.payment import Payment, PaymentRequest
+from payment.service_layer.ports import (
+    Alarms,
+    Caller,
+    Customers,
+    Elapsed,
+    NewId,
+    OutcomeUnknown,
+    PaymentRepository,
+    Processor,
+    Seen,
+)
+from payment.service_layer.step import Machine
+
+One = TypeVar("One")
+Other = TypeVar("Other")
+
+INSERTS = 3
+"""How often the insert is sent: the visibility hole closes after one more (measured)."""
+CONFIRM_WITHIN = 10.0
+"""Seconds from sending the insert, after which the fresh row is no longer ours to confirm blindly:
+a commit can hang far longer than a statement may, and recovery may have been there.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePayment:
+    """Executes a payment. One object serves all calls; it holds no state of any."""
+
+    payments: PaymentRepository
+    customers: Customers
+    processor: Processor
+    machine: Machine
+    alarm: Alarms
+    new_id: NewId
+    elapsed: Elapsed
+    installation: str
+
+    async def __call__(self, request: PaymentRequest, caller: Caller) -> Payment:
+        """The payment in the state it has reached. Raises a PaymentError where there is none."""
+        holders, standing = await side_by_side(
+            self.payments.look_up(request.request_id, request.reference),
+            self.customers.standing(request.customer),
+        )
+        if holders.by_request is not None:
+            return same(holders.by_request, request)
+        if holders.by_reference is not None:
+            raise ReferenceTaken(str(request.reference), str(holders.by_reference.name))
+        standing.require_may_pay(request.customer)
+        attempt = Attempt(self.new_id(), request, standing.etag, holders.now)
+        reply = await self.processor.create(attempt)
+        try:
+            payment = born(attempt, reply, self.installation)
+        except PaymentError as error:
+            return await self._made_by_another(request, error)
+        if caller.is_gone():
+            await self._cancel_orphan(payment)
+            raise TryAgain("the caller left before the payment was recorded")
+        return await self._record(payment, attempt, caller)
+
+    async def _record(self, payment: Payment, attempt: Attempt, caller: Caller) -> Payment:
+        """Commit 1, and what follows from its answer. An insert without an answer is settled by
+        sending it again, never by a look-up: that would not see a copy still under way.
+        """
+        ambiguous = False
+        sent_at = self.elapsed()
+        for _ in range(INSERTS):
+            try:
+                row = await self.payments.insert(payment, attempt.insert_by)
+            except OutcomeUnknown:
+                ambiguous = True
+                continue
+            if row is not None:
+                caller.born(row)
+                return await self._confirm(Seen(row, attempt.now), sent_at)
+            holders = await self.payments.holders(payment)
+            match after_conflict(payment, holders, attempt.insert_by, ambiguous=ambiguous):
+                case Mine(own):
+                    caller.born(own)
+                    return (await self.machine.step(own.id)).payment
+                case Theirs(other):
+                    await self._cancel_orphan(payment)
+                    return other
+                case Lost(error):
+                    if not ambiguous or holders.by_request is not None:
+                        await self._cancel_orphan(payment)
+                    raise self._told(error)
+                case InsertAgain():
+                    continue
+        if ambiguous:
+            raise TryAgain("the database did not say whether the payment was recorded")
+        raise self._told(BrokenRule("a new payment could not be recorded, and nothing holds it"))
+
+    async def _confirm(self, seen: Seen, sent_at: float) -> Payment:
+        """The handler's own step: the intent is known to require confirmation, if that was just
+        now.
+        """
+        if self.elapsed() - sent_at > CONFIRM_WITHIN:
+            return (await self.machine.step(seen.payment.id)).payment
+        stepped = await self.machine.call(seen, IntentStatus.REQUIRES_CONFIRMATION, n=0)
+        return stepped.payment
+
+    async def _made_by_another(self, request: PaymentRequest, error: PaymentError) -> Payment:
+        """An error speaks for its attempt only: another one may have made the payment."""
+        holders = await self.payments.look_up(request.request_id, None)
+        if holders.by_request is not None:
+            return same(holders.by_request, request)
+        raise self._told(error)
+
+    async def _cancel_orphan(self, payment: Payment) -> None:
+        """Tidy up an intent that no row will ever be bound to. A courtesy: left alone it moves no
+        money, and reconciliation cancels it after a day.
+        """
+        await self.processor.post(payment, Post(Operation.CANCEL, n=0))
+
+    def _told(self, error: PaymentError) -> PaymentError:
+        if isinstance(error, BrokenRule):
+            self.alarm("rule_broken", "", error.what)
+        return error
+
+
+def same(payment: Payment, request: PaymentRequest) -> Payment:
+    """The payment of a request that came before, if it said the same. Raises RequestIdReused."""
+    if payment.fingerprint != fingerprint_of(request):
+        raise RequestIdReused(str(request.request_id))
+    return payment
+
+
+async def side_by_side(one: Awaitable[One], other: Awaitable[Other]) -> tuple[One, Other]:
+    """Waits for both at once: neither depends on the other."""
+    return await asyncio.gather(one, other)

@@ -1,0 +1,87 @@
+"""Takes up what is due, and steps it: part of the service, in every replica, always.
+
+Claims give progress, not safety: two replicas that step one payment at once do no harm.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+
+from payment.domain.refund import Refund
+from payment.domain.schedule import is_overdue, next_look, next_look_at_refund
+from payment.service_layer.ports import Alarms, Due, Jitter, PaymentRepository, RefundRepository
+from payment.service_layer.refunds import Refunds
+from payment.service_layer.step import Machine
+
+BATCH = 50
+"""How many are stepped at once at most, in one process."""
+POLL_SECONDS = 1.0
+"""The pause between two looks: the shortest wait of the schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Steps what is due. `surprised` is told of every error: none may end the work."""
+
+    payments: PaymentRepository
+    refund_repository: RefundRepository
+    machine: Machine
+    refunds: Refunds
+    alarm: Alarms
+    jitter: Jitter
+    surprised: Callable[[Exception], None]
+
+    async def run(self) -> None:
+        """Works until it is cancelled. A slow one keeps its own place busy, not the others'."""
+        working: set[asyncio.Task[None]] = set()
+        while True:
+            started = {asyncio.create_task(work) for work in await self.claim(BATCH - len(working))}
+            working |= started
+            for task in started:
+                task.add_done_callback(working.discard)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def claim(self, places: int) -> list[Coroutine[None, None, None]]:
+        """Claim at most so many of what is due; returns the work on each."""
+        try:
+            payments = await self.payments.claim_due(places) if places else []
+            places -= len(payments)
+            refunds = await self.refund_repository.claim_due(places) if places else []
+        except Exception as error:  # noqa: BLE001 (the database is away: look again in a second)
+            self.surprised(error)
+            return []
+        return [
+            *(self._guarded(self.take_up(due)) for due in payments),
+            *(self._guarded(self.take_up_refund(*claim)) for claim in refunds),
+        ]
+
+    async def take_up(self, due: Due) -> None:
+        """Step one payment, and set when it is looked at again."""
+        stepped = await self.machine.step(due.id)
+        payment = stepped.payment
+        if is_overdue(payment, stepped.now):
+            words = f"no outcome since {payment.update_time:%Y-%m-%d %H:%M:%S} UTC"
+            self.alarm("payment_overdue", str(payment.name), words)
+        look = next_look(
+            payment,
+            due.attempt,
+            stepped.now,
+            unreachable=stepped.unreachable,
+            jitter=self.jitter(),
+        )
+        await self.payments.postpone(payment, look)
+
+    async def take_up_refund(self, refund: Refund, attempt: int, now: datetime) -> None:
+        """The same for a refund."""
+        stepped = await self.refunds.step(refund)
+        look = next_look_at_refund(
+            stepped.refund, attempt, now, unreachable=stepped.unreachable, jitter=self.jitter()
+        )
+        await self.refund_repository.postpone(stepped.refund, look)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 (whatever it is, the next one is not to blame)
+            self.surprised(error)

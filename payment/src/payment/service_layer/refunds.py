@@ -1,0 +1,183 @@
+"""Money back, and the driver of an unfinished refund: list, post, apply.
+
+Before a refund is posted again it is looked for in the processor's whole list; "not listed" alone
+never makes it FAILED, and neither does a 500. It is the one place where time enters safety: what
+is posted leaves within 10 s of the list that did not name it (payment.domain.refund.POST_WITHIN).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from payment.domain.birth import fingerprint
+from payment.domain.errors import (
+    PaymentNotFound,
+    RefundNotFound,
+    RequestIdReused,
+    TryAgain,
+)
+from payment.domain.events import refund_happening
+from payment.domain.evidence import Faulted, KeyMisused, ProcessorRefund, Refused, Unknown
+from payment.domain.payment import Failure
+from payment.domain.refund import (
+    POST_WITHIN,
+    Refund,
+    RefundRequest,
+    RefundState,
+    refundable,
+)
+from payment.domain.values import PaymentName, RefundName
+from payment.service_layer.change_payment import TRIES
+from payment.service_layer.ports import (
+    Alarms,
+    Elapsed,
+    NewId,
+    OutcomeUnknown,
+    PaymentRepository,
+    Position,
+    Processor,
+    RefundRepository,
+    RequestRecord,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedRefund:
+    """Where a step left a refund. `unreachable`: the processor did not answer at all."""
+
+    refund: Refund
+    unreachable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refunds:
+    """The refunds of payments. One object serves all calls."""
+
+    payments: PaymentRepository
+    refunds: RefundRepository
+    processor: Processor
+    alarm: Alarms
+    new_id: NewId
+    elapsed: Elapsed
+
+    async def create(self, request: RefundRequest) -> Refund:
+        """Reserve the amount, then send it. Raises PaymentNotFound, WrongState, PaymentHeld,
+        AmountTooLarge, RequestIdReused.
+        """
+        content = fingerprint_of(request)
+        for _ in range(TRIES):
+            if found := await self.payments.find_request(request.request_id):
+                return await self._same(found, request, content)
+            seen = await self.payments.get(request.payment.id)
+            if seen is None:
+                raise PaymentNotFound(str(request.payment))
+            payment = seen.payment
+            refund = Refund(
+                id=self.new_id(),
+                payment_id=payment.id,
+                intent_id=payment.intent_id,
+                amount=refundable(payment, request.amount),
+                currency_code=payment.request.amount.currency_code,
+                reason=request.reason,
+                create_time=seen.now,
+                update_time=seen.now,
+            )
+            record = RequestRecord(request.request_id, content, payment.id, refund.id)
+            sent_at = self.elapsed()
+            try:
+                row = await self.refunds.insert(refund, record)
+            except OutcomeUnknown:
+                continue
+            if row is not None:
+                return (await self.step(row, not_listed_at=sent_at)).refund
+        raise TryAgain("the payment's refunds kept changing meanwhile")
+
+    async def get(self, name: RefundName) -> Refund:
+        """Raises RefundNotFound."""
+        refund = await self.refunds.get(name.payment_id, name.id)
+        if refund is None:
+            raise RefundNotFound(str(name))
+        return refund
+
+    async def list(
+        self, payment: PaymentName, limit: int, after: Position | None
+    ) -> Sequence[Refund]:
+        """Raises PaymentNotFound."""
+        if await self.payments.get(payment.id) is None:
+            raise PaymentNotFound(str(payment))
+        return await self.refunds.list(payment.id, limit, after)
+
+    async def step(self, refund: Refund, not_listed_at: float | None = None) -> SteppedRefund:
+        """Bring a refund forward. `not_listed_at`: when it was last known, on the `elapsed`
+        clock, that the processor cannot have it yet; None: nobody knows.
+        """
+        if not_listed_at is None:
+            not_listed_at = self.elapsed()
+            listed = await self.processor.refunds(refund.intent_id)
+            if isinstance(listed, Unknown):
+                return SteppedRefund(refund, listed.unreachable)
+            if word := named(refund.id, listed):
+                return SteppedRefund(await self._take(refund, word))
+            if refund.state is not RefundState.PENDING:
+                self.alarm("refund_incident", str(refund.name), "a refund is no longer listed")
+                return SteppedRefund(refund)
+        if self.elapsed() - not_listed_at > POST_WITHIN.total_seconds():
+            return SteppedRefund(refund)
+        reply = await self.processor.refund(refund)
+        match reply:
+            case ProcessorRefund():
+                return SteppedRefund(await self._take(refund, reply))
+            case Refused():
+                return SteppedRefund(await self._refused(refund, reply))
+            case Unknown(unreachable=unreachable):
+                return SteppedRefund(refund, unreachable)
+            case Faulted():
+                return SteppedRefund(refund)
+            case KeyMisused():
+                words = "its idempotency key was used with other parameters"
+                self.alarm("refund_incident", str(refund.name), words)
+                return SteppedRefund(refund)
+
+    async def _refused(self, refund: Refund, reply: Refused) -> Refund:
+        """A refusal counts only when the complete list, read after it, does not name the refund:
+        an earlier copy of the call may have worked.
+        """
+        listed = await self.processor.refunds(refund.intent_id)
+        if isinstance(listed, Unknown):
+            return refund
+        if word := named(refund.id, listed):
+            return await self._take(refund, word)
+        return await self._save(refund, refund.fail(Failure(reply.code, message=reply.message)))
+
+    async def _take(self, refund: Refund, word: ProcessorRefund) -> Refund:
+        if word.amount != refund.amount:
+            self.alarm("refund_incident", str(refund.name), "the processor refunded another amount")
+            return refund
+        return await self._save(refund, refund.apply(word))
+
+    async def _save(self, before: Refund, after: Refund) -> Refund:
+        what = refund_happening(before, after)
+        if what is None:
+            return before
+        saved = await self.refunds.save(before, after, what)
+        return saved or await self.get(before.name)
+
+    async def _same(self, found: RequestRecord, request: RefundRequest, content: bytes) -> Refund:
+        if found.fingerprint != content or found.refund_id is None:
+            raise RequestIdReused(str(request.request_id))
+        return await self.get(RefundName(found.payment_id, found.refund_id))
+
+
+def fingerprint_of(request: RefundRequest) -> bytes:
+    amount = request.amount
+    return fingerprint(
+        "refund",
+        str(request.payment),
+        str(amount.minor_units) if amount else "",
+        amount.currency_code if amount else "",
+        request.reason.value if request.reason else "",
+    )
+
+
+def named(refund_id: UUID, listed: Sequence[ProcessorRefund]) -> ProcessorRefund | None:
+    return next((word for word in listed if word.refund_id == refund_id), None)

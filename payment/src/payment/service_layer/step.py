@@ -1,0 +1,103 @@
+"""The one driver of an unfinished payment: read, ask, apply, call, apply.
+
+The handler, recovery and the hint of a webhook all use it, side by side if it so happens: no lock
+is held across a call, and no lease is trusted. What makes that safe is the order: the counter `n`
+is read before the intent is asked for, and each write tests that the row is as it was read.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from payment.domain.errors import PaymentNotFound
+from payment.domain.events import happening
+from payment.domain.evidence import Intent, IntentStatus, Reply, Unknown
+from payment.domain.machine import Operation, answer, apply, expire, incident_of, next_post
+from payment.domain.payment import Payment, State
+from payment.service_layer.ports import Alarms, PaymentRepository, Processor, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """Where a step left a payment. `unreachable`: the processor did not answer at all."""
+
+    payment: Payment
+    now: datetime
+    unreachable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a step works with."""
+
+    payments: PaymentRepository
+    processor: Processor
+    alarm: Alarms
+
+    async def step(self, payment_id: UUID) -> Stepped:
+        """Bring a payment forward as far as one question and one call can. Raises
+        PaymentNotFound.
+        """
+        seen = await self._read(payment_id)
+        if seen.payment.is_settled:
+            return Stepped(seen.payment, seen.now)
+        reply = await self.processor.retrieve(seen.payment.intent_id)
+        if not isinstance(reply, Intent):
+            return Stepped(seen.payment, seen.now, is_unreachable(reply))
+        self._tell_incident(seen.payment, reply)
+        after = expire(apply(seen.payment, reply, seen.now), reply.status, seen.now)
+        saved = await self._save(seen.payment, after)
+        if saved is None:
+            return await self._as_it_is_now(payment_id)
+        return await self.call(Seen(saved, seen.now), reply.status, seen.payment.n)
+
+    async def call(self, seen: Seen, status: IntentStatus, n: int) -> Stepped:
+        """Make the one call that may follow, and take its answer. `n` is the one that was read
+        before the status was asked for.
+
+        A confirm that was declined may go on with the cancel at once, under the same n: the one
+        exception to one call a step.
+        """
+        payment = seen.payment
+        post = next_post(payment, status, n)
+        if post is None:
+            return Stepped(payment, seen.now)
+        reply = await self.processor.post(payment, post)
+        if isinstance(reply, Intent):
+            self._tell_incident(payment, reply)
+        after = answer(payment, post, reply, seen.now)
+        if after == payment:
+            return Stepped(payment, seen.now, is_unreachable(reply))
+        saved = await self._save(payment, after)
+        if saved is None:
+            return await self._as_it_is_now(payment.id)
+        declined = post.operation is Operation.CONFIRM and saved.state is State.CANCELING
+        if declined and isinstance(reply, Intent):
+            return await self.call(Seen(saved, seen.now), reply.status, n)
+        return Stepped(saved, seen.now)
+
+    async def _save(self, before: Payment, after: Payment) -> Payment | None:
+        what = happening(before, after)
+        saved = await self.payments.save(before, after, what)
+        if saved is not None and saved.held is not None and before.held is None:
+            self.alarm("payment_held", str(saved.name), saved.held.reason)
+        return saved
+
+    def _tell_incident(self, payment: Payment, intent: Intent) -> None:
+        if words := incident_of(payment, intent):
+            self.alarm("payment_incident", str(payment.name), words)
+
+    async def _read(self, payment_id: UUID) -> Seen:
+        seen = await self.payments.get(payment_id)
+        if seen is None:
+            raise PaymentNotFound(f"payments/{payment_id}")
+        return seen
+
+    async def _as_it_is_now(self, payment_id: UUID) -> Stepped:
+        """Somebody was faster: theirs is the truth, and the end of this step."""
+        seen = await self._read(payment_id)
+        return Stepped(seen.payment, seen.now)
+
+
+def is_unreachable(reply: Reply) -> bool:
+    return isinstance(reply, Unknown) and reply.unreachable
