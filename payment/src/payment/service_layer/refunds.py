@@ -111,16 +111,21 @@ class Refunds:
         """Bring a refund forward. `not_listed_at`: when it was last known, on the `elapsed`
         clock, that the processor cannot have it yet; None: nobody knows.
         """
-        if not_listed_at is None:
-            not_listed_at = self.elapsed()
-            listed = await self.processor.refunds(refund.intent_id)
-            if isinstance(listed, Unknown):
-                return SteppedRefund(refund, listed.unreachable)
-            if word := named(refund.id, listed):
-                return SteppedRefund(await self._take(refund, word))
-            if refund.state is not RefundState.PENDING:
-                self.alarm("refund_incident", str(refund.name), "a refund is no longer listed")
-                return SteppedRefund(refund)
+        if not_listed_at is not None:
+            return await self._send(refund, not_listed_at)
+        listing_at = self.elapsed()
+        listed = await self.processor.refunds(refund.intent_id)
+        if isinstance(listed, Unknown):
+            return SteppedRefund(refund, listed.unreachable)
+        if word := named(refund.id, listed):
+            return SteppedRefund(await self._take(refund, word))
+        if refund.state is not RefundState.PENDING:
+            self._tell_incident(refund, "a refund is no longer listed")
+            return SteppedRefund(refund)
+        return await self._send(refund, listing_at)
+
+    async def _send(self, refund: Refund, not_listed_at: float) -> SteppedRefund:
+        """Post it, if that can still be done in time. A 500 and silence leave it open."""
         if self.elapsed() - not_listed_at > POST_WITHIN.total_seconds():
             return SteppedRefund(refund)
         reply = await self.processor.refund(refund)
@@ -131,11 +136,10 @@ class Refunds:
                 return SteppedRefund(await self._refused(refund, reply))
             case Unknown(unreachable=unreachable):
                 return SteppedRefund(refund, unreachable)
-            case Faulted():
-                return SteppedRefund(refund)
             case KeyMisused():
-                words = "its idempotency key was used with other parameters"
-                self.alarm("refund_incident", str(refund.name), words)
+                self._tell_incident(refund, "its idempotency key was used with other parameters")
+                return SteppedRefund(refund)
+            case Faulted():
                 return SteppedRefund(refund)
 
     async def _refused(self, refund: Refund, reply: Refused) -> Refund:
@@ -151,7 +155,7 @@ class Refunds:
 
     async def _take(self, refund: Refund, word: ProcessorRefund) -> Refund:
         if word.amount != refund.amount:
-            self.alarm("refund_incident", str(refund.name), "the processor refunded another amount")
+            self._tell_incident(refund, "the processor refunded another amount")
             return refund
         return await self._save(refund, refund.apply(word))
 
@@ -161,6 +165,9 @@ class Refunds:
             return before
         saved = await self.refunds.save(before, after, what)
         return saved or await self.get(before.name)
+
+    def _tell_incident(self, refund: Refund, words: str) -> None:
+        self.alarm("refund_incident", str(refund.name), words)
 
     async def _same(self, found: RequestRecord, request: RefundRequest, content: bytes) -> Refund:
         if found.fingerprint != content or found.refund_id is None:
