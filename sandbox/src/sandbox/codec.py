@@ -51,7 +51,15 @@ def decode_request(entry: Json) -> tuple[Request, int]:
 
 def encode_movement(movement: Movement) -> Json:
     """A movement, as tools read it."""
-    return {**asdict(movement), "metadata": dict(movement.metadata)}
+    return {
+        "kind": movement.kind,
+        "intent": movement.intent,
+        "charge": movement.charge,
+        "refund": movement.refund,
+        "amount": movement.amount,
+        "currency": movement.currency,
+        "metadata": dict(movement.metadata),
+    }
 
 
 def encode_rules(rules: Rules) -> Json:

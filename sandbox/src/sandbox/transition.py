@@ -124,13 +124,15 @@ def _passed_due(view: View, thing: Intent | Refund) -> tuple[Change, ...]:
 
 
 def _changes(view: View, outcome: Outcome, now: int, key: str | None) -> tuple[Change, ...]:
+    things = (outcome.intent, outcome.refund) if outcome.refund else (outcome.intent,)
+    if not view.rules.history:
+        return things
     first = view.count("event") + 1
     events = (
         Event(identifier("evt", view.account, first + place), now, kind, thing, key)
         for place, (kind, thing) in enumerate(outcome.happened)
     )
-    refund = (outcome.refund,) if outcome.refund else ()
-    return (outcome.intent, *refund, *events, *outcome.movements)
+    return (*things, *events, *outcome.movements)
 
 
 def _answer(outcome: Outcome) -> Response:

@@ -94,7 +94,7 @@ class Webhooks:
             await asyncio.sleep(fault.seconds)
         if kind in (Kind.DROP, Kind.REFUSE):
             return False
-        payload = json.dumps(self._renderer.event(event), indent=2).encode()
+        payload = json.dumps(self._renderer.event(event), separators=(",", ":")).encode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "Stripe-Signature": signature(payload, self._secrets, int(time.time())),

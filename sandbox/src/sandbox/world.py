@@ -5,7 +5,7 @@ or a simulator; `books.Books` fulfils it in place, for the server. What is decid
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol, Self, TypeVar
 
@@ -21,8 +21,8 @@ class Rules:
 
     `key_life`: Stripe keeps a key at least 24 h (https://docs.stripe.com/api/idempotent_requests).
     `hold_life`: an online card's hold lasts 7 days. `delay`: how long what happens "later" takes.
-    `history`: whether a World keeps events and movements; without them, two ways to the same
-    objects end in one state, which is what an explorer wants.
+    `history`: whether events and movements are made; without them, two ways to the same objects end
+    in one state, which is what an explorer wants.
     """
 
     key_life: int = 24 * 3600
@@ -166,17 +166,10 @@ class World:
             elif isinstance(change, Key):
                 keys = tuple(sorted(_with(keys, change), key=lambda key: key.id))
             elif isinstance(change, Event):
-                events = (*events, change) if self.rules.history else events
+                events = (*events, change)
             else:
-                movements = (*movements, change) if self.rules.history else movements
-        return replace(
-            self,
-            intents=intents,
-            refunds=refunds,
-            keys=keys,
-            events=events,
-            movements=movements,
-        )
+                movements = (*movements, change)
+        return World(self.account, self.rules, intents, refunds, keys, events, movements)
 
 
 _Kept = TypeVar("_Kept", bound=Intent | Refund | Key)

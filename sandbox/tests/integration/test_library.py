@@ -3,8 +3,11 @@
 import asyncio
 import json
 
+import aiohttp
 import pytest
 import stripe
+
+from sandbox.rendering import API_VERSION
 
 
 async def refusal(kind, coroutine):
@@ -153,12 +156,32 @@ async def test_a_live_key_or_none_is_refused(server, open_library):
         assert "sk_live_real" not in str(error)
 
 
+@pytest.mark.parametrize("header", [None, "Bearer", "Basic ###", "Basic c2tfbGl2ZV94Og=="])
+async def test_so_is_a_header_that_says_nothing(server, header):
+    headers = {"Authorization": header} if header else {}
+    async with (
+        aiohttp.ClientSession(server.url, headers=headers) as web,
+        web.get("/v1/payment_intents") as reply,
+    ):
+        assert reply.status == 401
+        assert (await reply.json())["error"]["type"] == "invalid_request_error"
+
+
+async def test_a_test_key_may_come_as_the_user_of_basic(server):
+    headers = {"Authorization": aiohttp.encode_basic_auth("sk_test_any", "")}
+    async with (
+        aiohttp.ClientSession(server.url, headers=headers) as web,
+        web.get("/v1/payment_intents") as reply,
+    ):
+        assert (await reply.json())["data"] == []
+
+
 async def test_every_answer_carries_stripes_headers(shop):
     one, other = await shop.create(), await shop.create()
     headers = one.last_response.headers
     assert headers["Request-Id"].startswith("req_")
     assert headers["Request-Id"] != other.last_response.headers["Request-Id"]
-    assert headers["Stripe-Version"] == shop.client._requestor._options.stripe_version or True
+    assert headers["Stripe-Version"] == API_VERSION, "the version that the library asked for"
     error = await refusal(stripe.InvalidRequestError, shop.intents.retrieve_async("pi_nobody"))
     assert error.request_id.startswith("req_")
 
