@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -21,9 +22,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
-from chassis import call
+from chassis import call, telemetry
 from chassis.errors import status
-from chassis.handling import DEFAULT_SECONDS, MOST_SECONDS
+from chassis.handling import CALL_ID, DEFAULT_SECONDS, MOST_SECONDS
 from chassis.server import ListenRefused, Server
 from chassis.values import InvalidValue
 
@@ -166,7 +167,7 @@ async def test_an_id_that_could_be_a_personal_detail_is_not_taken(given: str) ->
     async with running() as (_, channel, echo):
         await reply(channel, "hello", metadata=(("x-request-id", given),))
         assert echo.seen["id"] != given
-        assert len(echo.seen["id"]) == 36
+        assert CALL_ID.fullmatch(echo.seen["id"])
 
 
 async def test_a_wrong_value_is_invalid_argument_and_names_field_and_rule() -> None:
@@ -437,3 +438,69 @@ async def test_a_refused_start_is_one_sentence_and_exit_code_1() -> None:
     assert process.returncode == 1
     assert f"LISTEN_ADDRESS 127.0.0.1:{port} cannot be listened on".encode() in errors
     assert b"Traceback" not in errors
+
+
+async def test_every_call_is_one_line_in_the_log_without_a_word_of_its_content(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry.configure("guest", "json")
+    async with running() as (_, channel, _echo):
+        for text in ("surprise", "database", "wrong", SECRET):
+            with contextlib.suppress(aio.AioRpcError):
+                await reply(channel, text, metadata=(("x-request-id", SECRET),))
+        with contextlib.suppress(aio.AioRpcError):
+            await stream(channel, "one surprise").read()
+    written = capsys.readouterr().err
+    assert SECRET not in written
+    lines = [json.loads(line) for line in written.splitlines()]
+    calls = [line for line in lines if line["event"] == "call"]
+    codes = ["INTERNAL", "UNAVAILABLE", "INVALID_ARGUMENT", "OK", "INTERNAL"]
+    assert [line["code"] for line in calls] == codes
+    assert {line["method"] for line in calls} == {f"/{NAME}/Reply", f"/{NAME}/Stream"}
+    assert all(line["ms"] >= 0 for line in calls)
+    assert len({line["call"] for line in calls}) == 5
+    failed = [line for line in lines if line["event"] == "call_failed"]
+    assert [line["error"] for line in failed] == ["RuntimeError", "RuntimeError"]
+    assert all("test_server.py:" in line["where"] for line in failed)
+
+
+async def test_work_that_outlives_its_call_keeps_the_id_and_loses_the_deadline() -> None:
+    async def look() -> tuple[str | None, float]:
+        return call.call_id(), call.remaining(99)
+
+    call.begin("abc", 0.5)
+    assert call.remaining(99) <= 0.5
+    assert call.remaining(0.1) == 0.1
+    assert await asyncio.create_task(look(), context=call.detached()) == ("abc", 99)
+    assert call.remaining(99) <= 0.5
+    call.begin("abc", -1)
+    assert call.remaining(99) == 0
+
+
+async def test_an_error_in_the_translation_does_not_leave_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(error: Exception) -> status_pb2.Status | None:
+        raise RuntimeError(f"cannot translate {SECRET}")
+
+    async with running() as (server, channel, _echo):
+        server._handling._translate = broken
+        code, message, _ = await refusal(reply(channel, "out of stock"))
+    assert code is grpc.StatusCode.INTERNAL
+    assert SECRET not in message
+
+
+async def test_a_long_deadline_is_cut_at_thirty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chassis.handling.MOST_SECONDS", 0.05)
+    async with running() as (_, channel, echo):
+        code, _, found = await refusal(reply(channel, "wait", timeout=60))
+        assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert found["ErrorInfo"].reason == "DEADLINE_EXCEEDED"
+        await asyncio.wait_for(echo.ended.wait(), 5)
+
+
+async def test_a_clients_own_deadline_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as (_, channel, echo):
+        code, _, _ = await refusal(reply(channel, "wait", timeout=0.2))
+        assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+        await asyncio.wait_for(echo.ended.wait(), 5)

@@ -13,6 +13,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
@@ -62,26 +63,25 @@ def configure(
     numeric = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             partial(_only_allowed, service, FIELDS.union(fields)),
-            structlog.dev.ConsoleRenderer() if console else _json,
+            structlog.dev.ConsoleRenderer(timestamp_key="time") if console else _json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
         logger_factory=_StandardError,
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
+    vars(log).pop("bind", None)  # what it cached of an earlier configuration
     logging.basicConfig(handlers=[_Libraries()], level=max(numeric, logging.WARNING), force=True)
 
 
 def _only_allowed(
-    service: str, allowed: frozenset[str], _logger: object, _level: str, event: EventDict
+    service: str, allowed: frozenset[str], _logger: object, level: str, event: EventDict
 ) -> EventDict:
-    """Keeps the fields on the list, adds the service and the call, turns errors into places."""
-    name = str(event.pop("event"))
+    """Keeps the fields on the list, adds time, service and call, turns errors into places."""
+    name = event.pop("event")
     kept: EventDict = {
-        "time": event.pop("time"),
-        "level": event.pop("level"),
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "level": level,
         "event": name if EVENT_NAME.fullmatch(name) else "unnamed_event",
         "service": service,
     }
@@ -90,18 +90,15 @@ def _only_allowed(
     error = event.pop("exc_info", None)
     if isinstance(error, BaseException):
         event.update(_raised(error))
-    left_out = []
     for field, value in event.items():
         if field not in allowed:
-            left_out.append(field)
+            kept["left_out"] = f"{kept['left_out']},{field}" if "left_out" in kept else field
         elif value is None or isinstance(value, bool | int | float):
             kept[field] = value
         elif isinstance(value, str | UUID):
             kept[field] = str(value)[:LONGEST_VALUE]
         else:
             kept[field] = type(value).__name__
-    if left_out:
-        kept["left_out"] = ",".join(sorted(left_out))
     return kept
 
 
@@ -122,8 +119,11 @@ def _raised(error: BaseException) -> dict[str, str | None]:
     return told
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _json(_logger: object, _level: str, event: EventDict) -> str:
-    return json.dumps(event, separators=(",", ":"))
+    return _encode(event)
 
 
 class _StandardError:
@@ -132,7 +132,6 @@ class _StandardError:
     def msg(self, line: str) -> None:
         try:
             sys.stderr.write(line + "\n")
-            sys.stderr.flush()
         except (OSError, ValueError):
             return
 
