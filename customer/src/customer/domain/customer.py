@@ -82,9 +82,9 @@ class Registration:
     def fingerprint(self) -> bytes | None:
         """Tells whether a request that comes again has the same content; None without an id.
 
-        Of the values, not of the bytes that brought them: these may differ between clients. The
-        first item is the version of this list: whoever adds a field counts it up, and still
-        compares stored fingerprints by their own version.
+        Of the values, not of the bytes that brought them: those differ between clients. The list
+        begins with its version. A field that is added later may join it only where it is said,
+        or a request that is repeated across the upgrade would be refused.
         """
         if self.request_id is None:
             return None

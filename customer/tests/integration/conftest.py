@@ -1,0 +1,71 @@
+"""Real parts: a fresh migrated PostgreSQL database, the repositories, the running service."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
+
+from chassis.database import Database
+from chassis.settings import Secret
+from customer.__main__ import serve
+from customer.repository.memory import MemoryCustomers
+from customer.repository.postgresql import SCHEMA_VERSION, PostgresCustomers
+from customer.service_layer.ports import CustomerRepository
+from customer.settings import Settings
+
+
+@pytest.fixture
+async def database(customer_database: Any) -> AsyncIterator[Database]:
+    """The database as the service uses it: its role, its pool."""
+    async with Database.open(
+        customer_database.url,
+        Secret(customer_database.password),
+        pool_size=10,
+        schema_version=SCHEMA_VERSION,
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def customers(request: pytest.FixtureRequest) -> CustomerRepository:
+    """Each repository in turn. Memory takes the real time, as PostgreSQL does."""
+    if request.param == "memory":
+        return MemoryCustomers(lambda: datetime.now(UTC))
+    return PostgresCustomers(request.getfixturevalue("database").pool)
+
+
+@pytest.fixture
+async def superuser(customer_database: Any) -> AsyncIterator[Any]:
+    """A connection for what is done behind the service's back."""
+    connection = await asyncpg.connect(customer_database.superuser_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def service(
+    customer_database: Any, free_port: Callable[[], int]
+) -> AsyncIterator[CustomerServiceStub]:
+    """A client of the whole service as `python -m customer` composes it."""
+    address = f"127.0.0.1:{free_port()}"
+    settings = Settings(
+        listen_address=address,
+        database_url=customer_database.url,
+        database_password=Secret(customer_database.password),
+        drain_seconds=0,
+    )
+    serving = asyncio.create_task(serve(settings))
+    async with aio.insecure_channel(address) as channel:
+        request = health_pb2.HealthCheckRequest(service="readiness")
+        async for health in health_pb2_grpc.HealthStub(channel).Watch(request, wait_for_ready=True):
+            if health.status == health_pb2.HealthCheckResponse.SERVING:
+                break
+        yield CustomerServiceStub(channel)
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)

@@ -1,0 +1,252 @@
+"""Protobuf to values and back: every bad value is named by its field and its rule."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+from oncepay.customer.v1.customer_pb2 import Customer as CustomerMessage
+from oncepay.customer.v1.customer_service_pb2 import (
+    CreateCustomerRequest,
+    ListCustomersRequest,
+    UpdateCustomerRequest,
+)
+
+from chassis.values import InvalidValue
+from customer.api import conversions
+from customer.domain.customer import Customer, State
+from customer.service_layer.ports import Comparison, Position
+
+from ..conftest import NOON, REQUEST_ID, MakeRegistration
+
+NAME = f"customers/{REQUEST_ID}"
+GOOD = {"display_name": "Alice", "email": "alice@example.com"}
+
+
+def creation(request_id: str = "", **said: Any) -> CreateCustomerRequest:
+    return CreateCustomerRequest(customer=CustomerMessage(**GOOD | said), request_id=request_id)
+
+
+def refused(read: Callable[[Any], object], request: Message) -> tuple[str, str]:
+    with pytest.raises(InvalidValue) as error:
+        read(request)
+    assert len(error.value.message) < 1_000
+    return error.value.field, error.value.rule
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "rule"),
+    [
+        ({"display_name": ""}, "customer.display_name", "TOO_SHORT"),
+        ({"display_name": "x" * 100_000}, "customer.display_name", "TOO_LONG"),
+        ({"display_name": "a\0b"}, "customer.display_name", "UNPRINTABLE"),
+        ({"display_name": "5555 5555 5555 4444"}, "customer.display_name", "CARD_NUMBER"),
+        ({"email": ""}, "customer.email", "EMAIL"),
+        ({"email": "alice"}, "customer.email", "EMAIL"),
+        ({"email": "a" * 100_000}, "customer.email", "TOO_LONG"),
+        ({"email": "a\0@example.com"}, "customer.email", "EMAIL"),
+        ({"phone": "0301234"}, "customer.phone", "E164"),
+        ({"phone": "+49\0"}, "customer.phone", "E164"),
+        ({"reference": "x" * 129}, "customer.reference", "TOO_LONG"),
+        ({"reference": "A\n1"}, "customer.reference", "UNPRINTABLE"),
+        ({"reference": " "}, "customer.reference", "SURROUNDING_SPACE"),
+        (
+            {"metadata": {str(number): "" for number in range(51)}},
+            "customer.metadata",
+            "TOO_MANY_PAIRS",
+        ),
+        ({"metadata": {"": "x"}}, "customer.metadata[]", "TOO_SHORT"),
+        ({"metadata": {"x" * 41: ""}}, "customer.metadata[]", "TOO_LONG"),
+        ({"metadata": {"k": "x" * 501}}, "customer.metadata[k]", "TOO_LONG"),
+        ({"metadata": {"k": "\0"}}, "customer.metadata[k]", "UNPRINTABLE"),
+        ({"metadata": {"k": "4242424242424242"}}, "customer.metadata[k]", "CARD_NUMBER"),
+        ({"state": 3}, "customer.state", "STATE"),
+        ({"state": -1}, "customer.state", "STATE"),
+        ({"request_id": "1"}, "request_id", "UUID"),
+        ({"request_id": "00000000-0000-0000-0000-000000000000"}, "request_id", "UUID"),
+        ({"request_id": "x" * 100_000}, "request_id", "UUID"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_every_bad_value_of_a_registration_is_named(
+    said: dict[str, Any], field: str, rule: str
+) -> None:
+    assert refused(conversions.registration, creation(**said)) == (field, rule)
+
+
+def test_a_request_without_a_customer_is_told_so() -> None:
+    wanted = ("customer", "REQUIRED")
+    assert refused(conversions.registration, CreateCustomerRequest()) == wanted
+    assert refused(conversions.changes, UpdateCustomerRequest()) == wanted
+
+
+def test_a_registration_holds_all_that_was_said() -> None:
+    said = {"phone": "+49301", "reference": "A-1", "metadata": {"k": "v"}, "state": 2}
+    read = conversions.registration(creation(REQUEST_ID.upper(), **said))
+    assert str(read.details.display_name) == "Alice"
+    assert str(read.details.email) == "alice@example.com"
+    assert str(read.details.phone) == "+49301"
+    assert read.details.metadata.as_dict() == {"k": "v"}
+    assert (str(read.reference), read.state) == ("A-1", State.BLOCKED)
+    assert str(read.request_id) == REQUEST_ID
+
+
+def test_what_is_not_said_of_a_registration_is_absent() -> None:
+    read = conversions.registration(creation())
+    assert read.details.phone is read.reference is read.request_id is None
+    assert read.details.metadata.pairs == ()
+    assert read.state is State.ACTIVE
+
+
+def test_output_only_fields_of_a_registration_are_ignored() -> None:
+    nonsense = {"name": "\0", "etag": "x", "create_time": NOON, "delete_time": NOON}
+    assert conversions.registration(creation(**nonsense)) == conversions.registration(creation())
+
+
+def update(paths: list[str], **said: Any) -> UpdateCustomerRequest:
+    message = CustomerMessage(**{"name": NAME} | said)
+    return UpdateCustomerRequest(customer=message, update_mask=FieldMask(paths=paths))
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "rule"),
+    [
+        (update([], name=""), "customer.name", "RESOURCE_NAME"),
+        (update([], name=f"customers/{REQUEST_ID.upper()}"), "customer.name", "RESOURCE_NAME"),
+        (update(["display_name"]), "customer.display_name", "TOO_SHORT"),
+        (update(["*"], email="a@example.com"), "customer.display_name", "TOO_SHORT"),
+        (update(["*"], display_name="A"), "customer.email", "EMAIL"),
+        (update([], state=99), "customer.state", "STATE"),
+        (update(["name"]), "update_mask", "MASK_PATH"),
+        (update(["create_time"]), "update_mask", "MASK_PATH"),
+        (update(["etag"]), "update_mask", "MASK_PATH"),
+        (update(["metadata.k"]), "update_mask", "MASK_PATH"),
+        (update(["displayName"]), "update_mask", "MASK_PATH"),
+        (update(["x" * 100_000]), "update_mask", "MASK_PATH"),
+        (update([""]), "update_mask", "MASK_PATH"),
+        (update(["*", "email"]), "update_mask", "MASK_STAR"),
+    ],
+    ids=lambda value: str(value)[:40].replace("\n", " "),
+)
+def test_every_bad_value_of_an_update_is_named(
+    request_: UpdateCustomerRequest, field: str, rule: str
+) -> None:
+    assert refused(conversions.changes, request_) == (field, rule)
+
+
+def test_an_update_reads_the_fields_of_its_mask_and_no_other() -> None:
+    request = update(["phone", "metadata"], display_name="\0", metadata={"k": "v"})
+    name, changes = conversions.changes(request)
+    assert name.id == UUID(REQUEST_ID)
+    assert set(changes) == {"phone", "metadata"}
+    assert changes["phone"] is None
+    assert changes["metadata"].as_dict() == {"k": "v"}
+
+
+def test_an_update_without_a_mask_reads_the_fields_that_have_a_value() -> None:
+    _, changes = conversions.changes(update([], display_name="Bob", etag='"1"'))
+    assert set(changes) == {"display_name"}
+
+
+def test_a_full_replacement_reads_all_fields() -> None:
+    _, changes = conversions.changes(update(["*"], **GOOD))
+    assert set(changes) == set(conversions.FIELDS)
+    assert changes["reference"] is None
+    assert changes["state"] is State.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "rule"),
+    [
+        ({"filter": "state = DELETED"}, "filter", "STATE"),
+        ({"filter": "state = STATE_UNSPECIFIED"}, "filter", "STATE"),
+        ({"filter": "email = alice"}, "filter", "EMAIL"),
+        ({"filter": f'reference = "{"x" * 129}"'}, "filter", "TOO_LONG"),
+        ({"filter": 'reference = ""'}, "filter", "TOO_SHORT"),
+        ({"filter": 'display_name = "Alice"'}, "filter", "FILTER_FIELD"),
+        ({"filter": 'email != "a@example.com"'}, "filter", "FILTER_OPERATOR"),
+        ({"filter": 'create_time = "2026-01-01T00:00:00Z"'}, "filter", "FILTER_OPERATOR"),
+        ({"filter": 'create_time > "yesterday"'}, "filter", "FILTER_VALUE"),
+        ({"filter": "state = ACTIVE OR state = BLOCKED"}, "filter", "FILTER_SYNTAX"),
+        ({"filter": "state = ACTIVE AND state = BLOCKED"}, "filter", "FILTER_REPEATED"),
+        ({"filter": "\0"}, "filter", "UNPRINTABLE"),
+        ({"filter": "x" * 100_000}, "filter", "TOO_LONG"),
+        ({"order_by": "email"}, "order_by", "ORDER_BY"),
+        ({"order_by": "create_time, email"}, "order_by", "ORDER_BY"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_every_bad_value_of_a_list_is_named(said: dict[str, str], field: str, rule: str) -> None:
+    assert refused(conversions.query, ListCustomersRequest(**said)) == (field, rule)  # type: ignore[arg-type]
+
+
+def test_a_filter_is_read_whole() -> None:
+    read = conversions.query(
+        ListCustomersRequest(
+            filter='state = "BLOCKED" AND email = "Alice@Example.com" AND reference = "A-1"'
+            ' AND create_time >= "2026-11-24T13:00:00+01:00" AND create_time < "2027-01-01T00:00:00Z"',
+            order_by="create_time",
+            show_deleted=True,
+        )
+    )
+    assert (read.state, str(read.reference)) == (State.BLOCKED, "A-1")
+    assert read.email is not None
+    assert read.email.key == "alice@example.com"
+    assert read.create_time == (
+        (Comparison.FROM, NOON),
+        (Comparison.BEFORE, datetime(2027, 1, 1, tzinfo=UTC)),
+    )
+    assert (read.newest_first, read.show_deleted) == (False, True)
+
+
+def test_a_position_keeps_its_microseconds_in_a_token() -> None:
+    position = Position(NOON + timedelta(microseconds=1), UUID(REQUEST_ID))
+    assert conversions.position(conversions.token_position(position)) == position
+
+
+def test_a_customer_is_written_whole(registration: MakeRegistration) -> None:
+    asked = registration(
+        email="alice@example.com", phone="+49301", reference="A-1", metadata={"k": "v"}
+    )
+    now = NOON + timedelta(microseconds=1)
+    deleted = Customer.registered(UUID(REQUEST_ID), asked, NOON).delete("", now)
+    assert conversions.message(deleted) == CustomerMessage(
+        name=NAME,
+        display_name="Alice",
+        email="alice@example.com",
+        phone="+49301",
+        reference="A-1",
+        metadata={"k": "v"},
+        state=CustomerMessage.ACTIVE,
+        create_time=NOON,
+        update_time=now,
+        delete_time=now,
+        etag='"2"',
+    )
+
+
+def test_of_an_erased_customer_no_personal_detail_is_written(
+    registration: MakeRegistration,
+) -> None:
+    erased = Customer.registered(UUID(REQUEST_ID), registration(), NOON).erase("", NOON)
+    assert conversions.message(erased) == CustomerMessage(
+        name=NAME,
+        state=CustomerMessage.ACTIVE,
+        create_time=NOON,
+        update_time=NOON,
+        delete_time=NOON,
+        erase_time=NOON,
+        etag='"2"',
+    )
+
+
+def test_every_field_that_the_contract_lets_a_caller_write_is_read() -> None:
+    written = {
+        field.name
+        for field in CustomerMessage.DESCRIPTOR.fields
+        if field.name not in {"name", "etag"} and not field.name.endswith("_time")
+    }
+    assert set(conversions.FIELDS) == written
