@@ -1,0 +1,77 @@
+"""What is told of a change."""
+
+from dataclasses import replace
+
+import pytest
+from payment_examples import NOW, a_payment, a_refund
+
+from payment.domain.events import EventType, Happening, happening, refund_happening
+from payment.domain.payment import CancelReason, Failure, Held, State
+from payment.domain.refund import RefundState
+
+HELD = Held("an amount does not fit", NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [
+        (State.REQUIRES_ACTION, EventType.REQUIRES_ACTION),
+        (State.AUTHORIZED, EventType.AUTHORIZED),
+        (State.CAPTURING, EventType.CAPTURE_REQUESTED),
+        (State.SUCCEEDED, EventType.SUCCEEDED),
+        (State.FAILED, EventType.FAILED),
+        (State.CANCELED, EventType.CANCELED),
+    ],
+)
+def test_a_state_that_is_reached_is_told(state: State, event: EventType) -> None:
+    assert happening(a_payment(), a_payment(state)) == Happening(event)
+
+
+@pytest.mark.parametrize(
+    ("reason", "event"),
+    [
+        (CancelReason.DECLINE, EventType.DECLINED),
+        (CancelReason.USER, EventType.CANCEL_REQUESTED),
+        (CancelReason.EXPIRED, EventType.EXPIRED),
+    ],
+)
+def test_why_a_payment_is_called_off_is_told(reason: CancelReason, event: EventType) -> None:
+    after = a_payment(State.CANCELING, cancel_reason=reason)
+    assert happening(a_payment(), after) == Happening(event)
+
+
+def test_an_answer_used_up_and_a_mere_look_are_not_told() -> None:
+    assert happening(a_payment(), a_payment(n=1)) is None
+    assert happening(a_payment(), a_payment()) is None
+
+
+def test_what_people_do_is_told() -> None:
+    payment = a_payment(State.FAILED)
+    words = replace(payment, request=replace(payment.request, description="two chairs"))
+    assert happening(payment, words) == Happening(EventType.UPDATED)
+    deleted = payment.delete(NOW)
+    assert happening(payment, deleted) == Happening(EventType.DELETED)
+    assert happening(deleted, payment) == Happening(EventType.UNDELETED)
+
+
+def test_a_hold_and_its_release_are_told_in_words() -> None:
+    held = a_payment(held=HELD)
+    assert happening(a_payment(), held) == Happening(EventType.HELD, HELD.reason)
+    released = happening(held, held.release(), "looked into it")
+    assert released == Happening(EventType.RELEASED, "looked into it")
+    again = replace(held, held=Held("still wrong", NOW))
+    assert happening(held, again, "tried") == Happening(EventType.HELD, "tried; still wrong")
+
+
+def test_what_becomes_of_a_refund_is_told() -> None:
+    failed = a_refund(state=RefundState.FAILED, failure=Failure("lost_or_stolen_card"))
+    told = refund_happening(a_refund(), failed)
+    assert told == Happening(EventType.REFUND_FAILED, "lost_or_stolen_card")
+    done = a_refund(state=RefundState.SUCCEEDED)
+    assert refund_happening(a_refund(), done) == Happening(EventType.REFUND_SUCCEEDED)
+    named = a_refund(processor_id="re_1")
+    assert refund_happening(a_refund(), named) == Happening(EventType.REFUND_UPDATED)
+    assert refund_happening(a_refund(), a_refund()) is None
+    assert refund_happening(failed, replace(failed, failure=None)) is not None
+    bare = replace(failed, failure=None)
+    assert refund_happening(a_refund(), bare) == Happening(EventType.REFUND_FAILED)

@@ -1,0 +1,74 @@
+"""Money on its way back."""
+
+import pytest
+from payment_examples import (
+    INSTALLATION,
+    NOW,
+    PAYMENT_ID,
+    REFUND_ID,
+    a_payment,
+    a_refund,
+    a_word,
+)
+
+from payment.domain.errors import AmountTooLarge, PaymentHeld, WrongState
+from payment.domain.evidence import RefundStatus
+from payment.domain.payment import Failure, Held, State
+from payment.domain.refund import RefundState, refundable
+from payment.domain.values import Money
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (RefundStatus.PENDING, RefundState.PENDING),
+        (RefundStatus.SUCCEEDED, RefundState.SUCCEEDED),
+        (RefundStatus.FAILED, RefundState.FAILED),
+        (RefundStatus.CANCELED, RefundState.FAILED),
+    ],
+)
+def test_a_refund_follows_the_processors_word(status: RefundStatus, state: RefundState) -> None:
+    after = a_refund().apply(a_word(status))
+    assert (after.state, after.processor_id) == (state, "re_1")
+
+
+def test_a_refund_may_be_sent_back_days_later_and_then_stays_failed() -> None:
+    done = a_refund().apply(a_word(RefundStatus.SUCCEEDED))
+    lost = done.apply(a_word(RefundStatus.FAILED, failure=Failure("lost_or_stolen_card")))
+    assert (lost.state, lost.failure) == (RefundState.FAILED, Failure("lost_or_stolen_card"))
+    assert lost.apply(a_word(RefundStatus.SUCCEEDED)) == lost
+
+
+def test_a_refund_has_one_key_for_ever_a_name_and_an_etag() -> None:
+    assert a_refund().key(INSTALLATION) == a_refund(version=7).key(INSTALLATION)
+    assert str(a_refund().name) == f"payments/{PAYMENT_ID}/refunds/{REFUND_ID}"
+    assert a_refund().etag != a_refund(version=2).etag
+
+
+def test_a_refund_gives_what_is_asked_or_all_that_is_left() -> None:
+    payment = a_payment(State.SUCCEEDED, amount_refunded=300)
+    assert refundable(payment, None) == 700
+    assert refundable(payment, Money(700, "EUR")) == 700
+
+
+@pytest.mark.parametrize("asked", [Money(701, "EUR"), Money(1, "USD")])
+def test_more_than_is_left_or_another_currency_is_refused(asked: Money) -> None:
+    with pytest.raises(AmountTooLarge) as error:
+        refundable(a_payment(State.SUCCEEDED, amount_refunded=300), asked)
+    assert error.value.maximum == 700
+
+
+def test_where_nothing_is_left_nothing_is_given() -> None:
+    with pytest.raises(AmountTooLarge):
+        refundable(a_payment(State.SUCCEEDED, amount_refunded=1000), None)
+
+
+@pytest.mark.parametrize("state", set(State) - {State.SUCCEEDED})
+def test_only_a_payment_that_succeeded_is_refunded(state: State) -> None:
+    with pytest.raises(WrongState):
+        refundable(a_payment(state), None)
+
+
+def test_a_held_payment_is_not_refunded() -> None:
+    with pytest.raises(PaymentHeld):
+        refundable(a_payment(State.SUCCEEDED, held=Held("who knows", NOW)), None)
