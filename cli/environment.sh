@@ -11,6 +11,7 @@ python=$1
 purpose=$2
 environment=.oncepay/environment
 stamp=$environment/$purpose.stamp
+log=.oncepay/environment.log
 
 say() { printf '%s\n' "$*" >&2; }
 refuse() {
@@ -37,20 +38,23 @@ made_from=$(
 )
 made_from=$(echo "$made_from" | cksum)
 
-[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$made_from" ] && exit 0
+[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$made_from" ] && [ -x "$environment/bin/python" ] &&
+    exit 0
 
 mkdir -p .oncepay 2>/dev/null && [ -w .oncepay ] ||
     refuse "The environment and the data belong in $PWD/.oncepay," \
         "which cannot be written: take the folder over, or work in a copy of your own."
+
+: >"$log"
 
 if [ -f "$environment/home" ] && [ "$(cat "$environment/home")" != "$home" ]; then
     rm -rf "$environment"
 fi
 if ! "$environment/bin/python" -c 'import pip' 2>/dev/null; then
     say "Making an environment in $environment, once. This takes half a minute."
-    "$python" -m venv --clear "$environment" >.oncepay/environment.log 2>&1 || {
+    "$python" -m venv --clear "$environment" >>"$log" 2>&1 || {
         rm -rf "$environment"
-        refuse "$python could not make an environment (.oncepay/environment.log says why)." \
+        refuse "$python could not make an environment ($log says why)." \
             "On Debian and Ubuntu this is usually a package that is not there:" \
             "apt install python3-venv"
     }
@@ -59,24 +63,28 @@ echo "$home" >"$environment/home"
 
 inside=$environment/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+export PIP_RETRIES="${PIP_RETRIES:-2}"
 
 # uv is fast, but reads no pip.conf: where a company's mirror is set there, pip does the work.
-fast_install() { "$inside" -m uv pip install --python "$inside" "$@"; }
-plain_install() { "$inside" -m pip install --quiet "$@"; }
-install() { fast_install "$@" 2>.oncepay/environment.log || plain_install "$@"; }
+fast_install() { "$inside" -m uv pip install --python "$inside" "$@" >>"$log" 2>&1; }
+plain_install() { "$inside" -m pip install "$@" >>"$log" 2>&1; }
+install() { fast_install "$@" || plain_install "$@"; }
 
 say "Installing what requirements/$purpose.txt names, each with its hash."
 plain_install --require-hashes -r requirements/uv.txt ||
     say "uv cannot be had; pip does its work, which takes longer."
-install --require-hashes -r "requirements/$purpose.txt" ||
-    refuse "The packages could not be fetched (the lines above say why)." \
-        "Is there a network? Behind a mirror, set PIP_INDEX_URL." \
-        "Then run the same again: it goes on where it stopped."
+install --require-hashes -r "requirements/$purpose.txt" || {
+    grep ERROR "$log" | tail -n 2 >&2
+    refuse "The packages could not be fetched ($log says more). Is there a network?" \
+        "Behind a mirror, set PIP_INDEX_URL. Then run the same again: it goes on where it stopped."
+}
 
 editable=
 for room in $rooms; do editable="$editable --editable $room/src"; done
 # shellcheck disable=SC2086  # the names of our rooms have no spaces
-install --no-deps --no-build-isolation $editable ||
-    refuse "Oncepay's own packages could not be installed (the lines above say why)."
+install --no-deps --no-build-isolation $editable || {
+    tail -n 3 "$log" >&2
+    refuse "Oncepay's own packages could not be installed ($log says more)."
+}
 
 echo "$made_from" >"$stamp"

@@ -110,9 +110,13 @@ def _words(status: status_pb2.Status) -> str:
     bad, resource = error_details_pb2.BadRequest(), error_details_pb2.ResourceInfo()
     for detail in status.details:
         if detail.Unpack(bad):
-            for violation in bad.field_violations:
-                rule = f" [{violation.reason}]" if violation.reason else ""
-                lines.append(f"  {violation.field}: {violation.description}{rule}")
-        elif detail.Unpack(resource) and resource.resource_name:
+            lines += [_violation(one, status.message) for one in bad.field_violations]
+        elif detail.Unpack(resource) and resource.resource_name not in status.message:
             lines.append(f"  about: {resource.resource_name}")
     return "\n".join(lines)
+
+
+def _violation(violation: error_details_pb2.BadRequest.FieldViolation, message: str) -> str:
+    """A field and its rule; in words, unless the message has said them already."""
+    words = "" if violation.description in message else f": {violation.description}"
+    return f"  {violation.field}{words} [{violation.reason}]"

@@ -35,7 +35,10 @@ def show_one(message: Message, as_json: bool) -> None:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for field, value in message.ListFields():
-        table.add_row(field.name, _coloured(text(field, value)))
+        if screen.is_plain:
+            screen.say(f"{field.name}: {escape(text(field, value))}")
+        else:
+            table.add_row(field.name, _coloured(text(field, value)))
     screen.show(table)
 
 
@@ -51,7 +54,7 @@ def show_page(
         screen.say("[dim]None.[/]")
     elif screen.is_plain:
         for item in items:
-            screen.say("\t".join(cells(item, columns)))
+            screen.say(escape("\t".join(cells(item, columns))))
     else:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for column in columns:
