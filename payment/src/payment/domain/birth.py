@@ -20,13 +20,11 @@ from payment.domain.errors import (
     TryAgain,
 )
 from payment.domain.evidence import (
-    Faulted,
     Intent,
     IntentStatus,
     KeyMisused,
     Refused,
     Reply,
-    Unknown,
 )
 from payment.domain.payment import INSERT_WITHIN, START_WITHIN, Payment, PaymentRequest
 
@@ -98,8 +96,7 @@ def born(attempt: Attempt, reply: Reply, installation: str) -> Payment:
             raise BrokenRule(f"the processor refuses our request: {reply.code}")
         case KeyMisused():
             raise BrokenRule("the idempotency key of a new attempt was used before")
-        case Faulted() | Unknown():
-            raise ProcessorUnavailable
+    raise ProcessorUnavailable  # a 500, or silence
 
 
 def fits(attempt: Attempt, intent: Intent, installation: str) -> bool:

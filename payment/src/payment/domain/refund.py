@@ -90,8 +90,7 @@ class Refund:
                 return seen.fail(word.failure or Failure(f"refund_{word.status.value}"))
             case RefundStatus.SUCCEEDED:
                 return replace(seen, state=RefundState.SUCCEEDED)
-            case RefundStatus.PENDING:
-                return seen
+        return seen
 
     def fail(self, failure: Failure) -> Self:
         """It did not happen, or was sent back: its amount can be refunded anew."""

@@ -239,8 +239,6 @@ class Standing:
     def require_may_pay(self, customer: CustomerName) -> None:
         """Raises the error that tells why the customer may not."""
         match self.verdict:
-            case Verdict.MAY_PAY:
-                return
             case Verdict.NOT_FOUND:
                 raise CustomerNotFound(str(customer))
             case Verdict.DELETED:

@@ -17,7 +17,7 @@ from payment.domain.errors import (
     TryAgain,
 )
 from payment.domain.events import refund_happening
-from payment.domain.evidence import Faulted, KeyMisused, ProcessorRefund, Refused, Unknown
+from payment.domain.evidence import KeyMisused, ProcessorRefund, Refused, Unknown
 from payment.domain.payment import Failure
 from payment.domain.refund import (
     POST_WITHIN,
@@ -138,9 +138,7 @@ class Refunds:
                 return SteppedRefund(refund, unreachable)
             case KeyMisused():
                 self._tell_incident(refund, "its idempotency key was used with other parameters")
-                return SteppedRefund(refund)
-            case Faulted():
-                return SteppedRefund(refund)
+        return SteppedRefund(refund)
 
     async def _refused(self, refund: Refund, reply: Refused) -> Refund:
         """A refusal counts only when the complete list, read after it, does not name the refund:
