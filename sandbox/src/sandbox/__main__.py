@@ -37,8 +37,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="of latency and of faults by chance")
     options = parser.parse_args()
-    if options.webhook_url and not options.webhook_secret_file:
-        parser.error("--webhook-url needs --webhook-secret-file")
+    secret_file = options.webhook_secret_file
+    if options.webhook_url and not (secret_file and secret_file.is_file()):
+        parser.error("--webhook-url needs a --webhook-secret-file that is there")
     return options
 
 

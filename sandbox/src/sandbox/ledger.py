@@ -42,9 +42,15 @@ class Ledger:
     """The open file. One process at a time; many requests share one fsync (group commit)."""
 
     def __init__(self, path: Path) -> None:
-        """Open, or make, the file. Raises LedgerRefused where another process has it."""
+        """Open, or make, the file and its directory. Raises LedgerRefused where that cannot be."""
         self._path = path
-        self._file = path.open("a+b", buffering=0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise LedgerRefused(
+                f"{path} cannot be used ({error.strerror}); give another --data directory."
+            ) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -62,21 +68,18 @@ class Ledger:
     def entries(self) -> Iterator[Entry]:
         """What was written so far; a torn end is cut off. To be exhausted before the first append."""
         self._file.seek(0)
+        whole = self._file.read().split(b"\n")[:-1]  # behind the last newline nothing was answered
         end = 0
-        lines = self._file.read().split(b"\n")
-        for number, line in enumerate(lines, 1):
-            is_last = number == len(lines)
+        for number, line in enumerate(whole, 1):
             try:
                 entry = json.loads(line)
             except ValueError:
-                if is_last or (number == len(lines) - 1 and not lines[-1]):
-                    break
+                if number == len(whole):
+                    break  # its newline may have reached the disk before the rest of it
                 raise LedgerRefused(
                     f"{self._path}, line {number}, is no JSON: the file was damaged. Move it away "
                     "to start anew."
                 ) from None
-            if is_last:
-                break  # whole, perhaps, but its newline is missing: it was never answered
             end += len(line) + 1
             yield entry
         self._file.truncate(end)

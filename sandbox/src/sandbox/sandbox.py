@@ -59,23 +59,17 @@ class Sandbox:
 
         With `webhooks`, events are owed to a receiver from the first such start on.
         """
-        directory.mkdir(parents=True, exist_ok=True)
         self.clock = clock or Clock()
         self.owed: dict[str, None] = {}  # ids of events, in their order
         self.owing = asyncio.Event()  # set when one joins them
-        self._webhooks = False
         self.ledger = Ledger(directory / "ledger.jsonl")
+        self._webhooks = False
+        self._rules: Rules | None = None  # those that the ledger has last
         entries = self.ledger.entries()
-        opening = next(entries, None)
-        account = opening["account"] if opening else "".join(map(secrets.choice, [_LETTERS] * 8))
-        self.books = Books(account, rules)
-        if opening is None:
-            self.ledger.append({"ledger": FORMAT, "account": account})
-        elif opening.get("ledger") != FORMAT:
-            raise LedgerRefused(f"The ledger in {directory} has a format that is not known here.")
+        self.books = Books(self._account(next(entries, None)), rules)
         for number, entry in enumerate(entries, 2):
             self._again(number, entry)
-        if opening is None or self.books.rules != rules:
+        if self._rules != rules:
             self.books.rules = rules
             self.ledger.append({"rules": encode_rules(rules)})
         if webhooks and not self._webhooks:
@@ -118,27 +112,35 @@ class Sandbox:
 
     def _do(self, request: Request, now: int) -> tuple[Response, Entry | None]:
         """The answer, and the line for the ledger where anything changed."""
-        changes, moved, told = (
-            self.books.changes,
-            len(self.books.movements),
-            self.books.count("event"),
-        )
-        _, response = transition(self.books, request, now)
-        if self.books.changes == changes:
+        books = self.books
+        changes, moved, told = books.changes, len(books.movements), books.count("event")
+        _, response = transition(books, request, now)
+        if books.changes == changes:
             return response, None
         if self._webhooks:
-            self.owed.update(dict.fromkeys(self.books.events_after(told)))
+            self.owed.update(dict.fromkeys(books.events_after(told)))
             self.owing.set()
-        movements = [encode_movement(one) for one in self.books.movements[moved:]]
+        movements = [encode_movement(one) for one in books.movements[moved:]]
         return response, {**encode_request(request, now), "movements": movements}
 
+    def _account(self, opening: Entry | None) -> str:
+        """What this sandbox's ids carry: from the ledger's first line, which is written if need be."""
+        if opening is None:
+            account = "".join(map(secrets.choice, [_LETTERS] * 8))
+            self.ledger.append({"ledger": FORMAT, "account": account})
+            return account
+        if opening.get("ledger") != FORMAT:
+            raise LedgerRefused("The ledger has a format that is not known here. Move it away.")
+        return str(opening["account"])
+
     def _again(self, number: int, entry: Entry) -> None:
+        """Do again what a line tells; the money must come out as it did."""
         if "delivered" in entry:
             self.owed.pop(entry["delivered"], None)
-        elif "rules" in entry:
-            self.books.rules = Rules(**entry["rules"])
         elif "webhooks" in entry:
             self._webhooks = True
+        elif "rules" in entry:
+            self._rules = self.books.rules = Rules(**entry["rules"])
         else:
             request, at = decode_request(entry)
             self.clock.not_before(at)

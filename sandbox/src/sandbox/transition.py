@@ -54,21 +54,23 @@ def _write(view: AnyView, request: Request, action: Write, now: int) -> tuple[An
     if known and now < known.created + view.rules.key_life:
         return view, _replay(known, request)
     changes: tuple[Change, ...] = ()
-    if request.mishap is Mishap.FAILS_BEFORE:
-        response = _failure(errors.broken())
-    else:
-        try:
-            outcome = _decide(view, action, now)
-        except Refused as refused:
-            response = _failure(refused.error)
-        else:
-            changes = _changes(view, outcome, now, request.key)
-            response = _answer(outcome)
-    if request.mishap is Mishap.FAILS_AFTER:
-        response = _failure(errors.broken())
+    response = _failure(errors.broken())
+    if request.mishap is not Mishap.FAILS_BEFORE:
+        changes, answer = _done(view, action, request.key, now)
+        response = response if request.mishap is Mishap.FAILS_AFTER else answer
     if request.key:
         changes = (*changes, Key(request.key, now, action, request.expand, response))
     return (view.after(changes) if changes else view), response
+
+
+def _done(
+    view: View, action: Write, key: str | None, now: int
+) -> tuple[tuple[Change, ...], Response]:
+    try:
+        outcome = _decide(view, action, now)
+    except Refused as refused:
+        return (), _failure(refused.error)
+    return _changes(view, outcome, now, key), _answer(outcome)
 
 
 def _replay(known: Key, request: Request) -> Response:

@@ -137,6 +137,14 @@ class TestTheProcess:
         assert complaint.count("\n") == 1
         assert "in use" in complaint
 
+    def test_a_directory_that_cannot_be_made_is_one_sentence_and_exit_code_2(self, processes):
+        (processes.directory / "file").write_text("")
+        processes.directory = processes.directory / "file" / "data"
+        process = processes.start()
+        _, complaint = process.communicate(timeout=10)
+        assert process.returncode == 2
+        assert complaint.count("\n") == 1
+
     async def test_the_life_of_keys_is_a_setting(self, processes, open_shop):
         _, url = processes.listen("--key-life", "0")
         async with open_shop(url) as shop:
