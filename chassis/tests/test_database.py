@@ -136,6 +136,17 @@ async def test_it_waits_for_the_schema_it_needs(empty_database: Any, owner: Any)
     await opening.__aexit__(None, None, None)
 
 
+async def test_a_schema_that_went_back_is_a_database_that_is_away(
+    empty_database: Any, owner: Any
+) -> None:
+    async with opened(empty_database) as found:
+        await owner.execute("DELETE FROM schema_migrations WHERE version = '0002'")
+        await until(lambda: not found.is_ready())
+        with pytest.raises(OSError) as caught:
+            await found.pool.fetchval("SELECT 1")
+        assert is_database_away(caught.value)
+
+
 async def test_it_waits_for_the_very_first_migration(empty_database: Any) -> None:
     opening = opened(empty_database)
     entering = asyncio.create_task(opening.__aenter__())

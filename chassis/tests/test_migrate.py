@@ -33,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
 async def test_what_is_pending_is_applied_and_twice_is_the_same_as_once(
     empty_database: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A .env where the command is given must not decide which database is migrated.
-    (folder / ".env").write_text("DATABASE_URL=postgres://nobody@127.0.0.1:1/nowhere\n")
+    # A .env where the command is given must not decide what is migrated, or where that is noted.
+    (folder / ".env").write_text("DBMATE_MIGRATIONS_TABLE=elsewhere\n")
     monkeypatch.chdir(folder)
     password = Secret(empty_database.owner_password)
     assert migrate(empty_database.owner_url, password, folder) == 0

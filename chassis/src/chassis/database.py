@@ -60,8 +60,8 @@ class DatabaseRefused(Refusal):
     """The database must not be used; the sentence says why and what to do."""
 
 
-class NotYetError(Exception):
-    """The database cannot be used yet; waiting helps."""
+class NotYetError(ConnectionError):
+    """The database cannot be used yet; waiting helps. To a call it is a database that is away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,9 @@ class Handling:
 
     Servicers raise, and do not abort; their streams are async generators.
 
+    Attributes:
+        idle: set once no call runs and none will: the drain is over.
+
     Args:
         domain: names the service in ErrorInfo, `oncepay.customer`.
         translate: what the service's own errors become; None for what it does not know.
@@ -60,8 +63,9 @@ class Handling:
         self._domain = domain
         self._translate = translate
         self._running = 0
-        self._streams: set[asyncio.Task[Any] | None] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
         self._draining = False
+        self.idle = asyncio.Event()
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Returns a handler that runs the method with all that surrounds a call."""
@@ -102,8 +106,12 @@ class Handling:
         """Takes no new call, and ends the streams: they would never end by themselves."""
         self._draining = True
         for task in self._streams:
-            if task is not None:
-                task.cancel()
+            task.cancel()
+        self._set_if_idle()
+
+    def _set_if_idle(self) -> None:
+        if self._draining and not self._running:
+            self.idle.set()
 
     async def _run(
         self, method: str, body: Body, raw: bytes, context: Context, *, streams: bool
@@ -122,32 +130,33 @@ class Handling:
         timer = None if own is None else asyncio.timeout(own)
         call.begin(identifier, own or given)
         code = "CANCELLED"
-        answer: status_pb2.Status | None = None
         task = asyncio.current_task()
+        assert task is not None, "gRPC runs every call in a task"  # noqa: S101
         self._running += 1
         if streams:
             self._streams.add(task)
+        answer = self._not_now()
         try:
-            self._admit()
-            async with timer or UNTIMED:
-                reply = await body(raw, context)
-            code = "OK"
-            return reply
+            if answer is None:
+                async with timer or UNTIMED:
+                    reply = await body(raw, context)
+                code = "OK"
+                return reply
         except aio.AbortError:
             code = "ABORTED_BY_SERVICER"
             raise
         except asyncio.CancelledError:
-            if not (streams and self._draining and task and task.uncancel() == 0):
+            if not (streams and self._draining and task.uncancel() == 0):
+                if given is not None and time.perf_counter() - began >= given:
+                    code = "DEADLINE_EXCEEDED"
                 raise
             answer = self._draining_status()
-        except _NotTakenError as refused:
-            answer = refused.status
         except Exception as error:  # noqa: BLE001 - the one place that catches everything
-            answer = self._answer(
-                method, error, identifier, expired=bool(timer and timer.expired())
-            )
+            expired = timer is not None and timer.expired()
+            answer = self._answer(method, error, identifier, expired=expired)
         finally:
             self._running -= 1
+            self._set_if_idle()
             self._streams.discard(task)
             if answer is not None:
                 code = code_pb2.Code.Name(answer.code)
@@ -155,15 +164,15 @@ class Handling:
             log.info("call", method=method, code=code, ms=ms)
         return await _abort(context, answer, returned)
 
-    def _admit(self) -> None:
+    def _not_now(self) -> status_pb2.Status | None:
+        """Why no new call is taken; None if it is."""
         if self._draining:
-            raise _NotTakenError(self._draining_status())
+            return self._draining_status()
         if self._running > MOST_CALLS:
             message = f"the service has {MOST_CALLS} calls in hand and takes no more; try again"
             code = grpc.StatusCode.RESOURCE_EXHAUSTED
-            raise _NotTakenError(
-                status(code, "TOO_MANY_CALLS", message, domain=self._domain, retry_after=1)
-            )
+            return status(code, "TOO_MANY_CALLS", message, domain=self._domain, retry_after=1)
+        return None
 
     def _draining_status(self) -> status_pb2.Status:
         return unavailable("DRAINING", "the service stops; call another replica", self._domain)
@@ -187,14 +196,6 @@ class Handling:
         elif not isinstance(error, InvalidValue):
             log.error("call_failed", method=method, exc_info=error)
         return describe(error, domain=self._domain, call_id=call_id)
-
-
-class _NotTakenError(Exception):
-    """A call that is refused before its servicer sees it."""
-
-    def __init__(self, answer: status_pb2.Status) -> None:
-        super().__init__()
-        self.status = answer
 
 
 def _id_of(context: Context) -> str:

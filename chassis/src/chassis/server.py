@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
 import grpc
@@ -53,6 +53,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 # How soon health follows what it tells of.
 HEALTH_SECONDS = 0.5
+LAST_REPLY_SECONDS = 0.2
 
 
 class ListenRefused(Refusal):
@@ -137,13 +138,18 @@ class Server(grpc.GenericRpcHandler):
         """Finds the handler of a method when it is called, so that servicers may come late."""
         method = handler_call_details.method
         handler = self._handlers.get(method)
-        if handler is None and not self._handlers and method.split("/")[1] in self._names:
+        if not self._handlers and method.rpartition("/")[0].lstrip("/") in self._names:
             return self._handling.starting()
         return handler
 
     def add(self, add_to_server: Callable[[Any, Any], None], servicer: object) -> None:
         """Serves a servicer, given the generated `add_..._to_server`."""
-        add_to_server(servicer, _Collector(self._collect))
+        # It registers all handlers twice, in gRPC's old form and in the new one.
+        stand_in = SimpleNamespace(
+            add_registered_method_handlers=self._collect,
+            add_generic_rpc_handlers=lambda _handlers: None,
+        )
+        add_to_server(servicer, stand_in)
 
     def _collect(self, service: str, handlers: Mapping[str, Handler]) -> None:
         for name, handler in handlers.items():
@@ -193,18 +199,14 @@ class Server(grpc.GenericRpcHandler):
         await self._tell(NOT_SERVING)
         self._handling.drain()
         log.info("draining", seconds=self._drain_seconds)
-        await self._server.stop(self._drain_seconds)
+        ending = asyncio.create_task(self._server.stop(self._drain_seconds))
+        # Who watches our health or reads the reflection would hold the server to the end of its
+        # time: they are cut off when no other call runs, and its reply had time to leave.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._handling.idle.wait(), self._drain_seconds)
+        await self._server.stop(LAST_REPLY_SECONDS)
+        await ending
         log.info("stopped")
-
-
-class _Collector:
-    """Stands where generated code expects a server, and takes the handlers it registers."""
-
-    def __init__(self, collect: Callable[[str, Mapping[str, Handler]], None]) -> None:
-        self.add_registered_method_handlers = collect
-
-    def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """The same handlers in their old form."""
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
