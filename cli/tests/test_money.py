@@ -1,0 +1,54 @@
+"""Amounts as people write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oncepay.payment.v1.payment_pb2 import Money
+
+from oncepay_cli import money
+from oncepay_cli.refusal import Refusal
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor_units", "written"),
+    [
+        ("42.00", "EUR", 4200, "EUR 42.00"),
+        ("42", "eur", 4200, "EUR 42.00"),
+        ("0.1", "EUR", 10, "EUR 0.10"),
+        ("0.29", "EUR", 29, "EUR 0.29"),  # 0.29 * 100 is 28.999999999999996 in floats
+        ("1050", "JPY", 1050, "JPY 1,050"),
+        ("1.05", "KWD", 1050, "KWD 1.050"),
+        ("9999999999.99", "USD", 999_999_999_999, "USD 9,999,999,999.99"),
+    ],
+)
+def test_an_amount_is_counted_in_the_currencys_smallest_unit(
+    amount: str, currency: str, minor_units: int, written: str
+) -> None:
+    parsed = money.parse(amount, currency)
+    assert (parsed.minor_units, parsed.currency_code) == (minor_units, currency.upper())
+    assert money.written(parsed) == written
+
+
+@given(st.integers(0, 10**12), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
+def test_what_is_written_is_read_back_as_the_same_amount(minor_units: int, currency: str) -> None:
+    amount = Money(currency_code=currency, minor_units=minor_units)
+    _, digits = money.written(amount).replace(",", "").split()
+    assert money.parse(digits, currency) == amount
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "words"),
+    [
+        ("42.001", "EUR", "EUR has 2 decimals"),
+        ("42.0", "JPY", "JPY has no decimals"),
+        ("42,00", "EUR", "is no amount"),
+        ("-1", "EUR", "is no amount"),
+        ("1e3", "EUR", "is no amount"),
+        ("", "EUR", "is no amount"),
+        ("٤٢", "EUR", "is no amount"),
+        ("42", "EURO", "is no currency"),
+    ],
+)
+def test_what_is_no_amount_is_refused_in_words(amount: str, currency: str, words: str) -> None:
+    with pytest.raises(Refusal, match=words):
+        money.parse(amount, currency)

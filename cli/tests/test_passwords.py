@@ -1,0 +1,54 @@
+"""The passwords of one installation."""
+
+import os
+import stat
+from pathlib import Path
+
+from oncepay_cli.local import passwords
+
+
+def test_passwords_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    passwords.make(folder)
+    made = {path.name: path.read_text() for path in folder.iterdir()}
+    assert sorted(made) == [
+        "customer.txt",
+        "customer_owner.txt",
+        "payment.txt",
+        "payment_owner.txt",
+        "postgresql.txt",
+    ]
+    assert len(set(made.values())) == len(made)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    passwords.make(folder)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == made
+
+
+def test_an_empty_or_half_written_password_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "customer.txt").write_text("")
+    (tmp_path / "payment.partial").write_text("half")
+    passwords.make(tmp_path)
+    assert len(passwords.read(tmp_path, "customer")) > 40
+    assert passwords.read(tmp_path, "payment") != "half"
+
+
+def test_each_service_finds_its_passwords_through_links(tmp_path: Path) -> None:
+    folder = tmp_path / ".oncepay" / "secrets"
+    for service in passwords.SERVICES:
+        (tmp_path / service).mkdir()
+    passwords.make(folder)
+    passwords.link(folder, tmp_path)
+    passwords.link(folder, tmp_path)
+    link = tmp_path / "payment" / "owner_password.txt"
+    assert link.read_text() == (folder / "payment_owner.txt").read_text()
+    assert not os.path.isabs(link.readlink())  # noqa: PTH117  the folder may be moved
+
+
+def test_a_password_file_of_ones_own_is_kept(tmp_path: Path) -> None:
+    for service in passwords.SERVICES:
+        (tmp_path / service).mkdir()
+    own = tmp_path / "customer" / "password.txt"
+    own.write_text("mine")
+    passwords.link(tmp_path / "secrets", tmp_path)
+    assert own.read_text() == "mine"
