@@ -1,0 +1,219 @@
+"""What the database itself refuses, whatever the code says; and which index serves a list."""
+
+import itertools
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from chassis.database import Database
+from chassis.identifiers import uuid7
+from chassis.values import Reference
+from customer.domain.customer import Customer, State
+from customer.domain.values import EmailAddress
+from customer.repository.postgresql import FIND_HOLDER, PostgresCustomers, select
+from customer.service_layer.ports import Comparison, Position, Query
+
+from ..conftest import NOON, REQUEST_ID, MakeRegistration
+
+
+@pytest.fixture
+async def alice(database: Database, registration: MakeRegistration) -> Customer:
+    said = registration(email="alice@example.com", reference="A-1", request_id=REQUEST_ID)
+    customer = await PostgresCustomers(database.pool).insert(uuid7(), said)
+    assert customer is not None
+    return customer
+
+
+NEXT = "UPDATE customers SET version = version + 1"
+INSERT = "INSERT INTO customers (id, state, display_name, email, email_key"
+
+NO_RIGHT = [
+    "DELETE FROM customers",
+    "TRUNCATE customers",
+    f"{NEXT}, id = gen_random_uuid()",
+    f"{NEXT}, create_time = now()",
+    f"{NEXT}, request_id = gen_random_uuid()",
+    f"{INSERT}, create_time) VALUES (gen_random_uuid(), 'ACTIVE', 'B', 'b', 'b', now())",
+    f"{INSERT}, version) VALUES (gen_random_uuid(), 'ACTIVE', 'B', 'b', 'b', 7)",
+    f"{INSERT}, erase_time) VALUES (gen_random_uuid(), 'ACTIVE', 'B', 'b', 'b', now())",
+    "UPDATE installation SET era = 2",
+    "DELETE FROM installation",
+    "INSERT INTO schema_migrations VALUES ('9999')",
+    "CREATE TABLE mine ()",
+    "ALTER TABLE customers DISABLE TRIGGER ALL",
+]
+
+
+async def test_the_service_has_no_right_to_more_than_it_does(
+    database: Database, alice: Customer, subtests: Any
+) -> None:
+    for statement in NO_RIGHT:
+        with subtests.test(statement), pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await database.pool.execute(statement)
+
+
+ERASED = (
+    "erase_time = now(), delete_time = now(), display_name = NULL, email = NULL,"
+    " email_key = NULL, phone = NULL, metadata = '{}', fingerprint = NULL"
+)
+BROKEN = {
+    asyncpg.CheckViolationError: [
+        "erase_time = now()",
+        ERASED.replace("delete_time = now()", "delete_time = NULL"),
+        ERASED.replace("display_name = NULL", "display_name = 'A'"),
+        ERASED.replace("email = NULL", "email = 'a'"),
+        ERASED.replace("email_key = NULL", "email_key = 'a'"),
+        ERASED.replace("phone = NULL", "phone = '+49301'"),
+        ERASED.replace("'{}'", """'{"a": "b"}'"""),
+        ERASED.replace("fingerprint = NULL", r"fingerprint = '\x00'"),
+        "display_name = NULL",
+        "email = NULL",
+        "email_key = NULL",
+        "display_name = ''",
+        "email = ''",
+        "email_key = ''",
+        "phone = ''",
+        "reference = ''",
+    ],
+    asyncpg.NotNullViolationError: ["metadata = NULL", "state = NULL", "update_time = NULL"],
+    asyncpg.InvalidTextRepresentationError: ["state = 'DELETED'"],
+    asyncpg.StringDataRightTruncationError: [
+        "display_name = repeat('x', 201)",
+        "email = repeat('x', 255)",
+        "email_key = repeat('x', 763)",
+        "phone = repeat('1', 17)",
+        "reference = repeat('x', 129)",
+    ],
+}
+
+
+async def test_a_change_that_breaks_a_rule_is_refused(
+    database: Database, alice: Customer, subtests: Any
+) -> None:
+    for refusal, statements in BROKEN.items():
+        for changes in statements:
+            with subtests.test(changes), pytest.raises(refusal):
+                await database.pool.execute(f"{NEXT}, {changes}")
+    assert await PostgresCustomers(database.pool).get(alice.name) == alice
+
+
+async def test_a_version_that_does_not_follow_its_predecessor_is_refused(
+    database: Database, alice: Customer, subtests: Any
+) -> None:
+    for statement in (
+        "UPDATE customers SET state = 'BLOCKED'",
+        "UPDATE customers SET version = version + 2",
+        "UPDATE customers SET version = version - 1",
+    ):
+        with subtests.test(statement), pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await database.pool.execute(statement)
+
+
+async def test_an_erased_customer_never_changes(database: Database, alice: Customer) -> None:
+    await database.pool.execute(f"{NEXT}, {ERASED}")
+    for changes in ("state = 'BLOCKED'", "erase_time = NULL", "delete_time = NULL"):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await database.pool.execute(f"{NEXT}, {changes}")
+
+
+async def test_what_is_unique_is_unique_in_the_database(
+    database: Database, alice: Customer
+) -> None:
+    other = f"{INSERT}, reference, request_id) VALUES (gen_random_uuid(), 'ACTIVE', 'B', 'b', $1, $2, $3)"
+    for key, reference, request_id in (
+        ("alice@example.com", None, None),
+        ("b", "A-1", None),
+        ("b", None, UUID(REQUEST_ID)),
+    ):
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await database.pool.execute(other, key, reference, request_id)
+
+
+async def test_there_is_one_installation(customer_database: Any) -> None:
+    owner = await asyncpg.connect(
+        customer_database.owner_url, password=customer_database.owner_password
+    )
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await owner.execute("INSERT INTO installation SELECT * FROM installation")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute("UPDATE installation SET one = false")
+    await owner.close()
+
+
+# 6,000 customers, one a minute. Every third is deleted, every hundredth blocked.
+POPULATION = """
+INSERT INTO customers (id, request_id, fingerprint, state, display_name, email, email_key,
+                       reference, create_time, delete_time)
+SELECT gen_random_uuid(), gen_random_uuid(), '\\x00',
+       CASE WHEN number % 100 = 0 THEN 'BLOCKED' ELSE 'ACTIVE' END::customer_state,
+       'Somebody', key, key, 'A-' || number, $1::timestamptz + number * interval '1 min',
+       CASE WHEN number % 3 = 0 THEN now() END
+  FROM generate_series(1, 6000) AS number,
+       LATERAL (SELECT 'a' || number || '@example.com' AS key) AS keys
+"""
+EMAIL = EmailAddress.parse("a4@example.com")
+MIDDLE = NOON + timedelta(minutes=3_000)
+RANGE = (
+    (Comparison.FROM, NOON + timedelta(minutes=1_000)),
+    (Comparison.BEFORE, NOON + timedelta(minutes=5_000)),
+)
+SERVED: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, {"customers_living"}),
+    ({"show_deleted": True}, {"customers_all"}),
+    ({"create_time": RANGE}, {"customers_living"}),
+    ({"create_time": RANGE, "show_deleted": True}, {"customers_all"}),
+    ({"state": State.ACTIVE}, {"customers_living"}),
+    ({"state": State.ACTIVE, "show_deleted": True}, {"customers_all"}),
+    ({"state": State.BLOCKED}, {"customers_rare_living"}),
+    ({"state": State.BLOCKED, "create_time": RANGE}, {"customers_rare_living"}),
+    ({"state": State.BLOCKED, "show_deleted": True}, {"customers_rare_all"}),
+    ({"email": EMAIL}, {"customers_email", "customers_email_all"}),
+    ({"email": EMAIL, "show_deleted": True}, {"customers_email_all"}),
+    ({"email": EMAIL, "state": State.ACTIVE}, {"customers_email", "customers_email_all"}),
+    ({"reference": Reference("A-4")}, {"customers_reference"}),
+    ({"reference": Reference("A-4"), "show_deleted": True}, {"customers_reference"}),
+]
+
+
+async def plans(superuser: Any, statement: str, arguments: list[Any]) -> list[dict[str, Any]]:
+    """The nodes of a statement's plans: that for its arguments, and that for any arguments, which
+    PostgreSQL may use from the sixth execution on.
+    """
+
+    def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+        return [plan] + [node for child in plan.get("Plans", []) for node in nodes(child)]
+
+    found = []
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        await superuser.execute(f"SET plan_cache_mode = {mode}")
+        ((told,),) = await superuser.fetch(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
+        found += nodes(json.loads(told)[0]["Plan"])
+    return found
+
+
+async def test_every_list_is_served_by_an_index_of_its_own(superuser: Any, subtests: Any) -> None:
+    await superuser.execute(POPULATION, NOON)
+    await superuser.execute("ANALYZE customers")
+    places = (None, Position(MIDDLE, UUID(REQUEST_ID)))
+    for (said, indexes), newest_first, after in itertools.product(SERVED, (True, False), places):
+        with subtests.test(str((said, newest_first, after))):
+            query = Query(**said, newest_first=newest_first)
+            used = await plans(superuser, *select(query, after, 51))
+            assert {node.get("Index Name") for node in used} - {None} <= indexes
+            kinds = {node["Node Type"] for node in used}
+            assert kinds & {"Index Scan", "Bitmap Index Scan"}
+            assert not kinds & {"Seq Scan"}
+            if "email" not in said and "reference" not in said:
+                assert not kinds & {"Sort", "Incremental Sort"}, "the index has the order"
+
+
+async def test_who_stands_in_the_way_is_found_by_the_unique_indexes(superuser: Any) -> None:
+    await superuser.execute(POPULATION, NOON)
+    await superuser.execute("ANALYZE customers")
+    used = await plans(superuser, FIND_HOLDER, [UUID(REQUEST_ID), EMAIL.key, "A-9", None])
+    indexes = {node.get("Index Name") for node in used} - {None}
+    assert indexes == {"customers_request_id", "customers_email", "customers_reference"}
