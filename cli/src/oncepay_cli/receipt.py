@@ -2,18 +2,20 @@
 
 import shlex
 import shutil
-import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
 from oncepay.payment.v1.payment_pb2 import Payment
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 
 from oncepay_cli import money
 from oncepay_cli.local.first_payment import FirstPayment
+from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import DEFAULT_PORTS, Ports
 from oncepay_cli.screen import Screen
 
@@ -36,10 +38,10 @@ def moments(first: FirstPayment) -> list[Moment]:
     """The way of a payment: measured where something was committed, told in between."""
     told = [Moment("the call leaves", 0.0)]
     told.append(Moment("Payment asks Customer: is there one, and may they pay?"))
-    told.append(Moment("the processor makes an intent, unconfirmed: no money can move"))
+    told.append(Moment("an intent is made, unconfirmed: no money can move"))
     for number, event in enumerate(first.events, start=1):
         if number == 2:
-            told.append(Moment("the processor confirms it: now money moves, once"))
+            told.append(Moment("the intent is confirmed: now money moves, once"))
         happened = event.event_time.ToDatetime(first.sent.tzinfo)
         after_ms = (happened - first.sent).total_seconds() * 1000
         told.append(Moment(f"commit {number}: {event.type}", max(after_ms, 0.0)))
@@ -67,27 +69,40 @@ def show(screen: Screen, first: FirstPayment) -> None:
 
 
 def go_on(screen: Screen, first: FirstPayment, ports: Ports) -> None:
-    """Say what can be done now."""
-    oncepay = _program("oncepay")
-    paid = f"--customer {first.customer.name} --amount 12.50 --currency EUR"
-    get = f"127.0.0.1:{ports.payment}/oncepay.payment.v1.PaymentService/GetPayment"
-    asked = shlex.quote(f'{{"name": "{first.payment.name}"}}')
-    commands = (
-        f"{oncepay} customers register --display-name 'Grace Hopper' --email grace@example.com",
-        f"{oncepay} payments create {paid} --payment-method pm_card_visa",
-        f"{oncepay} payments watch",
-        f"{_program('buf')} curl --protocol grpc --http2-prior-knowledge -d {asked} http://{get}",
-    )
-    if ports.customer != DEFAULT_PORTS.customer or ports.payment != DEFAULT_PORTS.payment:
-        screen.say("[dim]First, in another terminal, say where the services are:[/]")
-        screen.say(f"  export ONCEPAY_CUSTOMER_ADDRESS=127.0.0.1:{ports.customer}")
-        screen.say(f"  export ONCEPAY_PAYMENT_ADDRESS=127.0.0.1:{ports.payment}")
+    """Say what can be done now, in lines to copy."""
     screen.say("[dim]Go on in another terminal:[/]")
-    for command in commands:
-        screen.say(f"  {command}")
-    screen.say("[dim]Cards that do something else: pm_card_chargeDeclined, …[/]")
+    for line in (*_preparations(ports), *_commands(first, ports)):
+        screen.say(f"  {escape(line)}")
+    screen.say("[dim]Other cards: pm_card_chargeDeclined, pm_card_threeDSecure2Required, …[/]")
     screen.say("")
     screen.say("Everything is up. [bold]Ctrl-C[/] stops it; the data stays.")
+
+
+def _preparations(ports: Ports) -> list[str]:
+    """What a shell must be told first: where the commands are, and where the services."""
+    scripts = sysconfig.get_path("scripts")
+    lines = [] if shutil.which("oncepay") else [f'export PATH={shlex.quote(scripts)}:"$PATH"']
+    if ports.customer != DEFAULT_PORTS.customer:
+        lines.append(f"export ONCEPAY_CUSTOMER_ADDRESS={HOST}:{ports.customer}")
+    if ports.payment != DEFAULT_PORTS.payment:
+        lines.append(f"export ONCEPAY_PAYMENT_ADDRESS={HOST}:{ports.payment}")
+    return lines
+
+
+def _commands(first: FirstPayment, ports: Ports) -> list[str]:
+    method = "oncepay.payment.v1.PaymentService/GetPayment"
+    has_buf = shutil.which("buf") or (Path(sysconfig.get_path("scripts")) / "buf").exists()
+    return [
+        "oncepay customers register --display-name 'Grace Hopper' --email grace@example.com",
+        "oncepay payments create --amount 12.50 --currency EUR \\",
+        "    --payment-method pm_card_visa \\",
+        f"    --customer {first.customer.name}",
+        "oncepay payments watch",
+        "buf curl --protocol grpc --http2-prior-knowledge \\",
+        f"""    -d '{{"name": "{first.payment.name}"}}' \\""",
+        f"    http://{HOST}:{ports.payment}/{method}",
+        *([] if has_buf else ["# buf is not here yet: `make check` brings it"]),
+    ]
 
 
 def _paper(first: FirstPayment) -> RenderableType:
@@ -99,7 +114,7 @@ def _paper(first: FirstPayment) -> RenderableType:
         f"[bold]{first.customer.display_name}[/]", f"[bold]{money.written(first.payment.amount)}[/]"
     )
     colour = "green" if first.payment.state == Payment.SUCCEEDED else "yellow"
-    head.add_row(f"[dim]{first.customer.email}[/]", f"[bold {colour}]{state}[/]")
+    head.add_row(f"[dim]{_contact(first)}[/]", f"[bold {colour}]{state}[/]")
 
     way = Table.grid(expand=True, padding=(0, 1))
     way.add_column(width=1)
@@ -124,7 +139,7 @@ def _paper(first: FirstPayment) -> RenderableType:
 
 def _lines(first: FirstPayment) -> list[str]:
     state = Payment.State.Name(first.payment.state)
-    who = f"{first.customer.display_name} ({first.customer.email})"
+    who = f"{first.customer.display_name} ({_contact(first)})"
     lines = [f"First payment: {who} pays {money.written(first.payment.amount)}: {state}"]
     for moment in moments(first):
         after = "" if moment.after_ms is None else f"{moment.after_ms:.0f} ms"
@@ -135,19 +150,14 @@ def _lines(first: FirstPayment) -> list[str]:
 
 
 def _names(first: FirstPayment) -> list[tuple[str, str]]:
-    new = "registered now" if first.customer_is_new else "known from before"
     return [
-        ("customer", f"{first.customer.name} ({new})"),
+        ("customer", first.customer.name),
         ("payment", first.payment.name),
         ("processor", first.payment.processor_id),
         ("request_id", first.request_id),
     ]
 
 
-def _program(name: str) -> str:
-    """How to call a program of ours from where the person stands."""
-    if shutil.which(name):
-        return name
-    beside = Path(sys.executable).parent / name
-    here = Path.cwd()
-    return shlex.quote(str(beside.relative_to(here) if beside.is_relative_to(here) else beside))
+def _contact(first: FirstPayment) -> str:
+    new = "registered now" if first.customer_is_new else "known from before"
+    return f"{first.customer.email}, {new}"

@@ -62,6 +62,15 @@ Reference = Annotated[str, typer.Option(help="your own number for what is paid")
 Description = Annotated[str, typer.Option(help="what it is for; no personal details")]
 COLUMNS = ("name", "state", "amount", "customer", "reference", "create_time")
 REFUND_COLUMNS = ("name", "state", "amount", "reason", "create_time")
+# Stripe's names for cards that behave: what the Tab key offers.
+TEST_CARDS = (
+    "pm_card_visa",
+    "pm_card_chargeDeclined",
+    "pm_card_chargeDeclinedInsufficientFunds",
+    "pm_card_threeDSecure2Required",
+    "pm_card_pendingRefund",
+    "pm_card_refundFail",
+)
 EVENT_COLUMNS = ("event_time", "payment", "sequence", "type", "state", "refund", "note")
 
 
@@ -99,7 +108,12 @@ def create(
         str,
         typer.Option(help="ISO 4217, as in EUR", autocompletion=lambda: money.COMMON_CURRENCIES),
     ],
-    payment_method: Annotated[str, typer.Option(help="the processor's token, as in pm_card_visa")],
+    payment_method: Annotated[
+        str,
+        typer.Option(
+            help="the processor's token, as in pm_card_visa", autocompletion=lambda: TEST_CARDS
+        ),
+    ],
     capture_method: Annotated[
         Capture, typer.Option("--capture", help="manual only holds the money, until `capture`")
     ] = Capture.AUTOMATIC,
