@@ -36,7 +36,7 @@ def show_one(message: Message, as_json: bool) -> None:
     table.add_column(overflow="fold")
     for field, value in message.ListFields():
         if screen.is_plain:
-            screen.say(f"{field.name}: {escape(text(field, value))}")
+            screen.write(f"{field.name}: {text(field, value)}")
         else:
             table.add_row(field.name, _coloured(text(field, value)))
     screen.show(table)
@@ -54,7 +54,7 @@ def show_page(
         screen.say("[dim]None.[/]")
     elif screen.is_plain:
         for item in items:
-            screen.say(escape("\t".join(cells(item, columns))))
+            screen.write("\t".join(cells(item, columns)))
     else:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for column in columns:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from oncepay.payment.v1.payment_pb2 import Payment
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
@@ -63,7 +62,7 @@ def verdict(first: FirstPayment) -> str:
 def show(screen: Screen, first: FirstPayment) -> None:
     if screen.is_plain:
         for line in _lines(first):
-            screen.say(line)
+            screen.write(line)
     else:
         screen.show(Padding(_paper(first), (1, 0)))
 
@@ -72,7 +71,7 @@ def go_on(screen: Screen, first: FirstPayment, ports: Ports) -> None:
     """Say what can be done now, in lines to copy."""
     screen.say("[dim]Go on in another terminal:[/]")
     for line in (*_preparations(ports), *_commands(first, ports)):
-        screen.say(f"  {escape(line)}")
+        screen.write(f"  {line}")
     screen.say("[dim]Other cards: pm_card_chargeDeclined, pm_card_threeDSecure2Required, …[/]")
     screen.say("")
     screen.say("Everything is up. [bold]Ctrl-C[/] stops it; the data stays.")

@@ -59,5 +59,9 @@ class Screen:
         """A line, in rich's markup; a long one is left to the terminal to fold."""
         self.console.print(line, soft_wrap=True)
 
+    def write(self, line: str) -> None:
+        """A line as it is: nothing in it is markup."""
+        self.console.print(line, markup=False, soft_wrap=True)
+
     def show(self, picture: RenderableType) -> None:
         self.console.print(picture)

@@ -358,7 +358,7 @@ def _show_event(screen: Screen, event: PaymentEvent, as_json: bool) -> None:
     if as_json:
         screen.console.file.write(json(event, indent=None) + "\n")
     else:
-        screen.say("  ".join(cell for cell in cells(event, EVENT_COLUMNS) if cell))
+        screen.write("  ".join(cell for cell in cells(event, EVENT_COLUMNS) if cell))
     screen.console.file.flush()
 
 
