@@ -28,7 +28,7 @@ def registration() -> MakeRegistration:
         return Registration(
             details=PersonalDetails(
                 display_name=DisplayName(said.get("display_name", "Alice")),
-                email=EmailAddress.parse(said.get("email", f"alice{next(numbers)}@example.com")),
+                email=EmailAddress(said.get("email", f"alice{next(numbers)}@example.com")),
                 phone=PhoneNumber(said["phone"]) if "phone" in said else None,
                 metadata=Metadata.of(said.get("metadata", {})),
             ),

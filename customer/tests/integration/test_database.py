@@ -155,7 +155,7 @@ SELECT gen_random_uuid(), gen_random_uuid(), '\\x00',
   FROM generate_series(1, 6000) AS number,
        LATERAL (SELECT 'a' || number || '@example.com' AS key) AS keys
 """
-EMAIL = EmailAddress.parse("a4@example.com")
+EMAIL = EmailAddress("a4@example.com")
 MIDDLE = NOON + timedelta(minutes=3_000)
 RANGE = (
     (Comparison.FROM, NOON + timedelta(minutes=1_000)),

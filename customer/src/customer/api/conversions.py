@@ -56,7 +56,7 @@ def query(request: customer_service_pb2.ListCustomersRequest) -> Query:
             equal[each.field] = str(each.value)
     return Query(
         state=at("filter", _state_of, equal["state"]) if "state" in equal else None,
-        email=at("filter", EmailAddress.parse, equal["email"]) if "email" in equal else None,
+        email=at("filter", EmailAddress, equal["email"]) if "email" in equal else None,
         reference=at("filter", Reference, equal["reference"]) if "reference" in equal else None,
         create_time=tuple(create_time),
         newest_first=filters.newest_first(request.order_by),
@@ -133,7 +133,7 @@ def _state_of(name: str) -> State:
 
 FIELDS: dict[str, Callable[[customer_pb2.Customer], object]] = {
     "display_name": lambda said: DisplayName(said.display_name),
-    "email": lambda said: EmailAddress.parse(said.email),
+    "email": lambda said: EmailAddress(said.email),
     "phone": lambda said: PhoneNumber(said.phone) if said.phone else None,
     "reference": lambda said: Reference(said.reference) if said.reference else None,
     "metadata": lambda said: Metadata.of(said.metadata),

@@ -3,7 +3,7 @@ says the rule, so that no later layer has to look again.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 from unicodedata import normalize
 from uuid import UUID
@@ -44,10 +44,7 @@ class DisplayName:
 
 @dataclass(frozen=True, slots=True)
 class EmailAddress:
-    """An email address.
-
-    Made by `parse`, which checks it. The constructor takes what was checked before: reading a
-    customer must not cost a check (50 us and more), nor fail when the library learns new rules.
+    """An email address, of at most 254 characters. Its domain need not exist.
 
     Attributes:
         text: as the caller wrote it.
@@ -56,26 +53,20 @@ class EmailAddress:
     """
 
     text: str
-    key: str
+    key: str = field(init=False)
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Reads an address; its domain need not exist.
-
-        Raises:
-            InvalidValue: TOO_LONG or EMAIL.
-        """
-        # Before anything else: what the library does with a text takes longer the longer it is.
-        if len(text) > 254:
-            message = f"it has {len(text)} characters, and an email address has at most 254"
+    def __post_init__(self) -> None:
+        # First: what the library does with a text takes longer the longer it is.
+        if len(self.text) > 254:
+            message = f"it has {len(self.text)} characters, and an email address has at most 254"
             raise InvalidValue("", "TOO_LONG", message)
         try:
             # NFC, and the domain in lower case and out of its ASCII form (xn--).
-            normalized = validate_email(text, check_deliverability=False).normalized
+            normalized = validate_email(self.text, check_deliverability=False).normalized
         except EmailNotValidError as error:
             raise InvalidValue("", "EMAIL", f"it must be an email address. {error}") from None
         # Folding can take a letter apart again (ΐ), hence NFC once more.
-        return cls(text, normalize("NFC", normalized.casefold()))
+        object.__setattr__(self, "key", normalize("NFC", normalized.casefold()))
 
     def __str__(self) -> str:
         return self.text
