@@ -12,7 +12,7 @@ help: ## this list
 		while IFS='|' read -r target text; do printf '%-24s %s\n' "$$target" "$$text"; done
 
 run: environment ## start everything, execute a first payment, stay up until Ctrl-C
-	@$(BIN)/python -m oncepay_cli up
+	@$(BIN)/python -m oncepay_cli up $(OPTIONS)
 
 test: development ## every test, on a real PostgreSQL, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term

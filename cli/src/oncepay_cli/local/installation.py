@@ -105,7 +105,7 @@ class Installation:
         taken = {name: port for name, port in wanted.items() if not health.is_free(port)}
         if taken:
             named = ", ".join(f"{port} ({name})" for name, port in taken.items())
-            options = " ".join(f"--{name}-port {port + 100}" for name, port in taken.items())
+            options = " ".join(f"--{name}-port {health.free_port()}" for name in taken)
             raise Refusal(
                 f"Taken by another program: port {named}. End it, or choose others:"
                 f' `oncepay up {options}`, or `make run OPTIONS="{options}"`.'

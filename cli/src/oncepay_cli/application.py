@@ -1,0 +1,18 @@
+"""The whole command: its nouns and verbs."""
+
+import typer
+
+from oncepay_cli.commands import customers, payments
+from oncepay_cli.commands.up import down, up
+
+app = typer.Typer(
+    name="oncepay",
+    help="Start Oncepay on this machine; register customers; make payments, once.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.command()(up)
+app.command()(down)
+app.add_typer(customers.app, name="customers")
+app.add_typer(payments.app, name="payments")
