@@ -1,0 +1,160 @@
+"""The methods of PaymentService: read the request, call the use case, write the reply.
+
+Deadlines, logs and errors are the chassis's: it runs around every method, and turns what is raised
+into a status. What moves money runs in a task of its own, which the caller may leave.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from grpc import aio
+from oncepay.payment.v1 import payment_service_pb2 as pb
+from oncepay.payment.v1.payment_pb2 import Payment, Refund
+from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
+
+from chassis.pages import PageTokens, page_size
+from payment.api import conversions
+from payment.api.outliving import Outliving, Waiting
+from payment.domain import payment as domain
+from payment.service_layer.change_payment import ChangePayment
+from payment.service_layer.create_payment import CreatePayment
+from payment.service_layer.events import Events
+from payment.service_layer.ports import PaymentRepository
+from payment.service_layer.refunds import Refunds
+
+Context = aio.ServicerContext[Any, Any]
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentServicer(PaymentServiceServicer):
+    """PaymentService on its use cases."""
+
+    payments: PaymentRepository
+    create: CreatePayment
+    change: ChangePayment
+    refunds: Refunds
+    events: Events
+    outliving: Outliving
+    tokens: PageTokens
+
+    async def CreatePayment(self, request: pb.CreatePaymentRequest, context: Context) -> Payment:
+        asked = conversions.payment_request(request)
+        caller = Waiting[domain.Payment]()
+        payment = await self.outliving.run(self.create(asked, caller), caller)
+        return conversions.payment_message(payment)
+
+    async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> Payment:
+        name = conversions.payment_name(request.name)
+        return conversions.payment_message(await self.change.get(name))
+
+    async def ListPayments(
+        self, request: pb.ListPaymentsRequest, context: Context
+    ) -> pb.ListPaymentsResponse:
+        listed = "ListPayments", request.filter, request.order_by, str(request.show_deleted)
+        after = conversions.position(self.tokens.open(request.page_token, listed))
+        size = page_size(request.page_size)
+        found = await self.payments.list(conversions.query(request, size + 1, after))
+        return pb.ListPaymentsResponse(
+            payments=map(conversions.payment_message, found[:size]),
+            next_page_token=self._next(listed, found, size, conversions.token_position),
+        )
+
+    async def UpdatePayment(self, request: pb.UpdatePaymentRequest, context: Context) -> Payment:
+        name, changes = conversions.changes(request)
+        payment = await self.change.update(name, changes, request.payment.etag)
+        return conversions.payment_message(payment)
+
+    async def DeletePayment(self, request: pb.DeletePaymentRequest, context: Context) -> Payment:
+        name = conversions.payment_name(request.name)
+        return conversions.payment_message(await self.change.delete(name, request.etag))
+
+    async def UndeletePayment(
+        self, request: pb.UndeletePaymentRequest, context: Context
+    ) -> Payment:
+        name = conversions.payment_name(request.name)
+        return conversions.payment_message(await self.change.undelete(name, request.etag))
+
+    async def CapturePayment(self, request: pb.CapturePaymentRequest, context: Context) -> Payment:
+        name = conversions.payment_name(request.name)
+        request_id = conversions.request_id(request.request_id)
+        amount = conversions.capture_amount(request)
+        payment = await self.outliving.run(
+            self.change.capture(name, request_id, amount, request.etag)
+        )
+        return conversions.payment_message(payment)
+
+    async def CancelPayment(self, request: pb.CancelPaymentRequest, context: Context) -> Payment:
+        name = conversions.payment_name(request.name)
+        request_id = conversions.request_id(request.request_id)
+        payment = await self.outliving.run(self.change.cancel(name, request_id, request.etag))
+        return conversions.payment_message(payment)
+
+    async def ReleasePayment(self, request: pb.ReleasePaymentRequest, context: Context) -> Payment:
+        name = conversions.payment_name(request.name)
+        note = conversions.release_note(request)
+        payment = await self.outliving.run(self.change.release(name, note, request.etag))
+        return conversions.payment_message(payment)
+
+    async def CreateRefund(self, request: pb.CreateRefundRequest, context: Context) -> Refund:
+        asked = conversions.refund_request(request)
+        refund = await self.outliving.run(self.refunds.create(asked))
+        return conversions.refund_message(refund)
+
+    async def GetRefund(self, request: pb.GetRefundRequest, context: Context) -> Refund:
+        name = conversions.refund_name(request.name)
+        return conversions.refund_message(await self.refunds.get(name))
+
+    async def ListRefunds(
+        self, request: pb.ListRefundsRequest, context: Context
+    ) -> pb.ListRefundsResponse:
+        payment = conversions.payment_name(request.parent, "parent")
+        listed = "ListRefunds", request.parent
+        after = conversions.position(self.tokens.open(request.page_token, listed))
+        size = page_size(request.page_size)
+        found = await self.refunds.list(payment, size + 1, after)
+        return pb.ListRefundsResponse(
+            refunds=map(conversions.refund_message, found[:size]),
+            next_page_token=self._next(listed, found, size, conversions.token_position),
+        )
+
+    async def ListPaymentEvents(
+        self, request: pb.ListPaymentEventsRequest, context: Context
+    ) -> pb.ListPaymentEventsResponse:
+        payment = conversions.events_of(request.parent)
+        listed = "ListPaymentEvents", request.parent
+        (after,) = self.tokens.open(request.page_token, listed) or ("",)
+        size = page_size(request.page_size)
+        if payment is None:
+            found = await self.events.of_all(size + 1, after)
+        else:
+            found = await self.events.of_payment(payment, size + 1, int(after or 0))
+        return pb.ListPaymentEventsResponse(
+            payment_events=map(conversions.event_message, found[:size]),
+            next_page_token=self._next(
+                listed,
+                found,
+                size,
+                lambda event: (event.cursor if payment is None else str(event.sequence),),
+            ),
+        )
+
+    async def WatchPaymentEvents(
+        self, request: pb.WatchPaymentEventsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchPaymentEventsResponse]:
+        payment = conversions.events_of(request.parent)
+        async for event in self.events.watch(payment, request.cursor):
+            yield pb.WatchPaymentEventsResponse(payment_event=conversions.event_message(event))
+
+    def _next(
+        self,
+        listed: Sequence[str],
+        found: Sequence[Row],
+        size: int,
+        place: Callable[[Row], Sequence[str]],
+    ) -> str:
+        """The token of the next page, empty on the last one. One row more is read than is
+        returned: it tells.
+        """
+        return self.tokens.seal(listed, place(found[size - 1])) if len(found) > size else ""

@@ -1,0 +1,1 @@
+"""The Customer service, over gRPC."""

@@ -1,0 +1,82 @@
+"""Asks the Customer service whether a customer may pay. Whatever is not a clear yes is none."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from grpc import StatusCode, aio
+from oncepay.customer.v1 import customer_service_pb2 as service_pb2
+from oncepay.customer.v1.customer_pb2 import Customer
+from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
+
+from chassis import call
+from chassis.telemetry import log
+from payment.domain.values import CustomerName
+from payment.service_layer.ports import Standing, Verdict
+
+SECONDS = 2.0
+"""How long one look may take, its retries included. It is passed with each call: the time-out of
+a service config fires at random (grpc/grpc issues 40633 and 34547).
+"""
+SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [
+                {"service": service_pb2.DESCRIPTOR.services_by_name["CustomerService"].full_name}
+            ],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+OPTIONS = (
+    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+    # A replica that is gone without a word is found out in 40 s; servers take a ping in 20 s.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # gRPC's own waits between connections grow to two minutes, in which nobody could pay though
+    # the Customer service is back.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+VERDICTS = {Customer.ACTIVE: Verdict.MAY_PAY, Customer.BLOCKED: Verdict.BLOCKED}
+
+
+class GrpcCustomers:
+    """The Customer service (the port `Customers`), on as many replicas as the target names."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        self._stub: Any = CustomerServiceStub(channel)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, target: str) -> AsyncIterator[Self]:
+        """Connects when it is first asked: `dns:///customer:50051`, `ipv4:127.0.0.1:50051`."""
+        async with aio.insecure_channel(target, OPTIONS) as channel:
+            yield cls(channel)
+
+    async def standing(self, customer: CustomerName) -> Standing:
+        request = service_pb2.GetCustomerRequest(name=str(customer))
+        try:
+            said: Customer = await self._stub.GetCustomer(
+                request, timeout=call.remaining(SECONDS), metadata=call.metadata()
+            )
+        except aio.AioRpcError as error:
+            if error.code() is StatusCode.NOT_FOUND:
+                return Standing(Verdict.NOT_FOUND)
+            log.warning("customer_service_unavailable", code=error.code().name)
+            return Standing(Verdict.UNAVAILABLE)
+        if said.name != request.name:
+            log.error("customer_service_answered_of_another")
+            return Standing(Verdict.UNAVAILABLE)
+        if said.HasField("delete_time"):
+            return Standing(Verdict.DELETED, said.etag)
+        return Standing(VERDICTS.get(said.state, Verdict.UNAVAILABLE), said.etag)

@@ -1,0 +1,52 @@
+"""What the service is told by its environment: one variable for each field, in capitals."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from chassis.settings import Secret, ServiceSettings, SettingsError, check_database_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(ServiceSettings):
+    """For `python -m payment`, beside the chassis's.
+
+    Attributes:
+        customer_target: where the Customer service is, as gRPC names it: `dns:///customer:50051`,
+            `ipv4:10.0.0.1:50051,10.0.0.2:50051`.
+        environment: `production` moves real money, and nothing else does.
+    """
+
+    listen_address: str = "127.0.0.1:50052"
+    database_url: str = "postgresql://payment@127.0.0.1:5432/payment"
+    customer_target: str = "ipv4:127.0.0.1:50051"
+    stripe_api_key: Secret
+    stripe_base_address: str = "https://api.stripe.com"
+    environment: Literal["development", "production"] = "development"
+
+    def __post_init__(self) -> None:
+        ServiceSettings.__post_init__(self)
+        mode = "live" if self.environment == "production" else "test"
+        if not self.stripe_api_key.reveal().startswith((f"sk_{mode}_", f"rk_{mode}_")):
+            raise SettingsError(
+                f"STRIPE_API_KEY must begin with sk_{mode}_ or rk_{mode}_ where ENVIRONMENT is "
+                f"{self.environment}: a live key moves real money, a test key none. Give the key "
+                "that belongs to this environment."
+            )
+        if mode == "live" and not self.stripe_base_address.startswith("https://"):
+            raise SettingsError(
+                "STRIPE_BASE_ADDRESS must be https where ENVIRONMENT is production: the key goes "
+                "there with every call."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSettings:
+    """For `python -m payment migrate`: the database as its owner, and where the files are."""
+
+    database_url: str = "postgresql://payment_owner@127.0.0.1:5432/payment"
+    database_password: Secret
+    migrations_directory: Path = Path(__file__).parents[2] / "migrations"
+
+    def __post_init__(self) -> None:
+        check_database_url(self.database_url)
