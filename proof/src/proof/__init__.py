@@ -1,0 +1,1 @@
+"""What tries to break Oncepay, and what measures it. No service imports it."""
