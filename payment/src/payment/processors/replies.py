@@ -1,0 +1,191 @@
+"""What Stripe's answers mean, as values of `payment.domain.evidence`: pure functions of JSON.
+
+The rules (docs/decisions; https://docs.stripe.com/error-low-level): a 200, or a 402 that carries
+the intent, is evidence. A 400 or 402 with Stripe's error in its body is a definite no. A 500 is
+kept under the key. Whatever is not listed is unknown, a 200 that cannot be read among it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import stripe
+
+from payment.domain.evidence import (
+    Faulted,
+    Intent,
+    IntentStatus,
+    KeyMisused,
+    ProcessorRefund,
+    RefundStatus,
+    Refused,
+    Reply,
+    Unknown,
+)
+from payment.domain.payment import Failure
+from payment.domain.values import Money
+from payment.processors.currencies import from_stripe
+
+Json = dict[str, Any]
+Definite = Refused | Faulted | KeyMisused
+Read = TypeVar("Read")
+
+REFUSALS = frozenset({400, 402})
+PASSING = frozenset({"rate_limit", "lock_timeout"})
+"""Codes that older versions of the API answered with 400 where they now answer 429."""
+OURS = frozenset({"payment_method", "amount", "currency"})
+"""Parameters that are a caller's; a refusal that names another one is our mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some refunds of a list, newest first."""
+
+    refunds: list[ProcessorRefund]
+    has_more: bool
+
+
+def intent_of(body: object) -> Intent | Unknown:
+    """The payment intent in an answer."""
+    return _read(_intent, body)
+
+
+def refund_of(body: object) -> ProcessorRefund | Unknown:
+    """The refund in an answer."""
+    return _read(_refund, body)
+
+
+def page_of(body: object) -> Page | Unknown:
+    """The refunds in one page of a list."""
+    return _read(_page, body)
+
+
+def _read(make: Callable[[Json], Read], body: object) -> Read | Unknown:
+    try:
+        if not isinstance(body, dict):
+            raise TypeError("no object")
+        return make(body)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        return Unknown(f"an answer that cannot be read ({type(error).__name__})")
+
+
+def _intent(body: Json) -> Intent:
+    status = IntentStatus(body["status"])
+    currency_code = _text(body["currency"]).upper()
+    received = body.get("amount_received")
+    if received is None:  # Stripe always says it; localstripe never does
+        received = body["amount"] if status is IntentStatus.SUCCEEDED else 0
+    return Intent(
+        id=_text(body["id"]),
+        status=status,
+        amount=Money(_amount(body["amount"], currency_code), currency_code),
+        amount_received=_amount(received, currency_code),
+        payment_id=_uuid(_inside(body, "metadata", "payment")),
+        installation=_inside(body, "metadata", "installation") or "",
+        failure=_failure(body.get("last_payment_error")),
+        redirect_url=_inside(body, "next_action", "redirect_to_url", "url") or "",
+        capture_before=_time(
+            _inside(body, "latest_charge", "payment_method_details", "card", "capture_before")
+        ),
+    )
+
+
+def _refund(body: Json) -> ProcessorRefund:
+    reason = body.get("failure_reason")
+    status = _text(body["status"])
+    return ProcessorRefund(
+        id=_text(body["id"]),
+        # The customer has to give a bank account: not done, and not failed.
+        status=RefundStatus("pending" if status == "requires_action" else status),
+        amount=_amount(body["amount"], _text(body["currency"]).upper()),
+        refund_id=_uuid(_inside(body, "metadata", "refund")),
+        failure=Failure(_text(reason)) if reason else None,
+    )
+
+
+def _page(body: Json) -> Page:
+    return Page([_refund(item) for item in body["data"]], bool(body["has_more"]))
+
+
+def _amount(amount: object, currency_code: str) -> int:
+    if type(amount) is not int or amount < 0:
+        raise TypeError("no amount")
+    return from_stripe(amount, currency_code)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("no text")
+    return value
+
+
+def _time(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _uuid(text: object) -> UUID | None:
+    """Our id; None for what is somebody else's."""
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None
+
+
+def _failure(error: Json | None) -> Failure | None:
+    if not error:
+        return None
+    return Failure(
+        code=error.get("code") or error.get("type") or "unknown",
+        decline_code=error.get("decline_code") or "",
+        message=error.get("message") or "",
+    )
+
+
+def _inside(body: object, *path: str) -> Any:
+    """What is at the end of the path; None where it breaks off, as at what is not expanded."""
+    found = body
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def reply_to(error: Exception) -> Reply:
+    """What a call about an intent came back with, where it raised. A decline is evidence."""
+    if isinstance(error, stripe.StripeError) and error.http_status == 402:
+        declined = _inside(error.json_body, "error", "payment_intent")
+        if declined:
+            return intent_of(declined)
+    return refusal_in(error)
+
+
+def reply_to_creation(error: Exception) -> Reply:
+    """The same of a creation: its address names no intent, so a 404 is about what was asked."""
+    return refusal_in(error, REFUSALS | {404})
+
+
+def refusal_in(error: Exception, refusals: frozenset[int] = REFUSALS) -> Definite | Unknown:
+    """What it means that a call raised: a definite no, or nothing at all."""
+    if not isinstance(error, stripe.StripeError) or error.http_status is None:
+        return Unknown(f"no answer ({type(error.__cause__ or error).__name__})", unreachable=True)
+    status = error.http_status
+    if status == 500:
+        return Faulted()
+    told = _inside(error.json_body, "error")
+    if status not in refusals or not isinstance(told, dict) or told.get("code") in PASSING:
+        return Unknown(f"HTTP {status}", unreachable=status > 500 or status == 429)
+    if told.get("type") == "idempotency_error":
+        return KeyMisused()
+    return Refused(
+        code=str(told.get("code") or told.get("type") or "unknown"),
+        field=_field(told),
+        message=str(told.get("message") or ""),
+    )
+
+
+def _field(told: Json) -> str:
+    """The part of the caller's request that is refused. A card's error is about the card."""
+    if told.get("param") in OURS:
+        return str(told["param"])
+    return "payment_method" if told.get("type") == "card_error" else ""
