@@ -144,6 +144,29 @@ async def test_there_is_one_installation(customer_database: Any) -> None:
     await owner.close()
 
 
+async def test_this_code_goes_on_while_the_next_migration_adds_a_column(
+    database: Database, alice: Customer, customer_database: Any, registration: MakeRegistration
+) -> None:
+    customers = PostgresCustomers(database.pool)
+    after = alice.update({"state": State.BLOCKED}, "", alice.create_time)
+
+    async def every_statement(customer: Customer) -> None:
+        assert await customers.get(alice.name) == customer
+        assert await customers.find_holder(alice.claim) == customer
+        assert await customers.list(Query(), None, 1) == [customer]
+
+    await every_statement(alice)
+    owner = await asyncpg.connect(
+        customer_database.owner_url, password=customer_database.owner_password
+    )
+    await owner.execute("ALTER TABLE customers ADD COLUMN colour varchar(20)")
+    await owner.close()
+    await every_statement(alice)
+    assert await customers.replace(after)
+    await every_statement(after)
+    assert await customers.insert(uuid7(), registration()) is not None
+
+
 # 6,000 customers, one a minute. Every third is deleted, every hundredth blocked.
 POPULATION = """
 INSERT INTO customers (id, request_id, fingerprint, state, display_name, email, email_key,

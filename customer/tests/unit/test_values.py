@@ -23,8 +23,9 @@ def test_an_email_is_kept_as_it_was_written() -> None:
         ("JÖRG@example.com", "jörg@example.com"),
         ("jo\u0308rg@example.com", "jörg@example.com"),  # two characters, one letter
         ("a@exämple.com", "a@xn--exmple-cua.com"),  # a domain, and what DNS calls it
-        ("STRAẞE@example.com", "straße@example.com"),
-        ("\u0390@example.com", "\u03b9\u0308\u0301@example.com"),  # folding takes it apart
+        ("STRASSE@example.com", "straße@example.com"),
+        ("ΟΔΟΣ@example.com", "οδος@example.com"),
+        ("\u0390@example.com", "\u03aa\u0301@example.com"),  # folding takes ΐ apart
     ],
 )
 def test_spellings_of_one_email_have_one_key(one: str, other: str) -> None:

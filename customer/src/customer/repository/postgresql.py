@@ -4,7 +4,6 @@ Constraints and row locks decide, never what was read before. A statement that f
 answer may have been committed: asyncpg's errors pass through here, and mean "unknown".
 """
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -35,6 +34,7 @@ ON CONFLICT DO NOTHING
 RETURNING *
 """
 
+# The times are the database's own: the domain got them with the version before.
 REPLACE = """
 UPDATE customers
    SET version = $2, state = $3, display_name = $4, email = $5, email_key = $6, phone = $7,
@@ -86,7 +86,7 @@ class PostgresCustomers:
         return None if row is None else _customer(row)
 
     async def replace(self, customer: Customer) -> bool:
-        with suppress(asyncpg.UniqueViolationError):
+        try:
             row = await self._pool.fetchrow(
                 REPLACE,
                 customer.id,
@@ -100,8 +100,9 @@ class PostgresCustomers:
                 customer.delete_time,
                 customer.erase_time,
             )
-            return row is not None
-        return False
+        except asyncpg.UniqueViolationError:
+            return False
+        return row is not None
 
     async def find_holder(self, claim: Claim, *, besides: UUID | None = None) -> Customer | None:
         row = await self._pool.fetchrow(
@@ -125,31 +126,32 @@ def select(query: Query, after: Position | None, limit: int) -> tuple[str, list[
     conditions: list[str] = [] if query.show_deleted else ["delete_time IS NULL"]
     arguments: list[Any] = []
 
-    def add(condition: str, *values: object) -> None:
-        places = [f"${len(arguments) + number}" for number, _ in enumerate(values, start=1)]
-        arguments.extend(values)
-        conditions.append(condition.format(*places))
+    def given(value: object) -> str:
+        arguments.append(value)
+        return f"${len(arguments)}"
 
     if query.state is State.ACTIVE:
-        add("rare_state IS NULL")  # nearly all are: the walk over the list finds them
+        conditions.append("rare_state IS NULL")  # nearly all are: the list itself finds them
     elif query.state is not None:
-        add("rare_state = {}", query.state.value)
+        conditions.append(f"rare_state = {given(query.state.value)}")
     if query.email is not None:
-        add("email_key = {}", query.email.key)
+        conditions.append(f"email_key = {given(query.email.key)}")
     if query.reference is not None:
-        add("reference = {}", query.reference.text)
+        conditions.append(f"reference = {given(query.reference.text)}")
     for how, time in query.create_time:
-        add(f"create_time {how.value} {{}}", time)
+        conditions.append(f"create_time {how.value} {given(time)}")
     passed, direction = ("<", "DESC") if query.newest_first else (">", "ASC")
     if after is not None:
-        add(f"(create_time, id) {passed} ({{}}, {{}})", after.create_time, after.id)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    arguments.append(limit)
-    return (
-        f"SELECT * FROM customers {where}"  # noqa: S608 - all of it stands above
-        f" ORDER BY create_time {direction}, id {direction} LIMIT ${len(arguments)}",
-        arguments,
-    )
+        place = f"({given(after.create_time)}, {given(after.id)})"
+        conditions.append(f"(create_time, id) {passed} {place}")
+    statement = f"""
+SELECT *
+  FROM customers
+ WHERE {" AND ".join(conditions) or "true"}
+ ORDER BY create_time {direction}, id {direction}
+ LIMIT {given(limit)}
+"""  # noqa: S608 - made of nothing but the pieces above
+    return statement, arguments
 
 
 def _text(value: PhoneNumber | Reference | None) -> str | None:
