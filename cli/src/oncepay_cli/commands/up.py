@@ -26,7 +26,10 @@ Port = Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")]
 # Services drain, PostgreSQL writes a checkpoint.
 DOWN_SECONDS = 60.0
 # A folder that may not be written, or a disk that is read-only or full.
-_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
+_UNUSABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+    *(errno.ENOTDIR, errno.EEXIST),  # a file where a folder belongs
+)
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
