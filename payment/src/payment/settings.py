@@ -14,6 +14,7 @@ class Settings(ServiceSettings):
     Attributes:
         customer_target: where the Customer service is, as gRPC names it: `dns:///customer:50051`,
             `ipv4:10.0.0.1:50051,10.0.0.2:50051`.
+        stripe_base_address: another place that speaks Stripe's API; None is Stripe itself.
         environment: `production` moves real money, and nothing else does.
     """
 
@@ -21,7 +22,7 @@ class Settings(ServiceSettings):
     database_url: str = "postgresql://payment@127.0.0.1:5432/payment"
     customer_target: str = "ipv4:127.0.0.1:50051"
     stripe_api_key: Secret
-    stripe_base_address: str = "https://api.stripe.com"
+    stripe_base_address: str | None = None
     environment: Literal["development", "production"] = "development"
 
     def __post_init__(self) -> None:
@@ -33,7 +34,8 @@ class Settings(ServiceSettings):
                 f"{self.environment}: a live key moves real money, a test key none. Give the key "
                 "that belongs to this environment."
             )
-        if mode == "live" and not self.stripe_base_address.startswith("https://"):
+        base = self.stripe_base_address or "https://"
+        if mode == "live" and not base.startswith("https://"):
             raise SettingsError(
                 "STRIPE_BASE_ADDRESS must be https where ENVIRONMENT is production: the key goes "
                 "there with every call."

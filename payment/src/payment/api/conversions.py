@@ -28,8 +28,6 @@ from payment.service_layer.ports import ListedState, PaymentQuery, Position
 
 Value = TypeVar("Value")
 
-# ---------------------------------------------------------------- what callers say
-
 
 def payment_request(request: service_pb.CreatePaymentRequest) -> PaymentRequest:
     """Reads what CreatePayment is asked for. Output-only fields are not looked at."""
@@ -57,14 +55,15 @@ def changes(request: service_pb.UpdatePaymentRequest) -> tuple[PaymentName, Paym
     said = request.payment
     name = payment_name(said.name, "payment.name")
     fields = masks.updated(said, request.update_mask, ("description", "metadata", "reference"))
-    reference = at("payment.reference", _reference, said) if "reference" in fields else None
+
+    def read(field: str, make: Callable[[pb.Payment], Value]) -> Value | None:
+        return at(f"payment.{field}", make, said) if field in fields else None
+
     return name, PaymentChanges(
-        description=(
-            at("payment.description", _description, said) if "description" in fields else None
-        ),
-        metadata=at("payment.metadata", _metadata, said) if "metadata" in fields else None,
-        reference=reference,
-        clears_reference="reference" in fields and reference is None,
+        description=read("description", _description),
+        metadata=read("metadata", _metadata),
+        reference=read("reference", _reference),
+        clears_reference="reference" in fields and not said.reference,
     )
 
 
@@ -111,23 +110,24 @@ def query(
     request: service_pb.ListPaymentsRequest, limit: int, after: Position | None
 ) -> PaymentQuery:
     """Reads which payments ListPayments is asked for."""
-    equal: dict[str, str | bool] = {}
-    created: list[tuple[str, datetime]] = []
-    for each in filters.parse(request.filter, FILTERS):
-        if isinstance(each.value, datetime):
-            created.append((each.operator, each.value))
-        else:
-            equal[each.field] = each.value
+    said = filters.parse(request.filter, FILTERS)
+    equal = {each.field: each.value for each in said}
+
+    def compared(field: str, make: Callable[[str], Value]) -> Value | None:
+        return at("filter", make, str(equal[field])) if field in equal else None
+
     return PaymentQuery(
         limit=limit,
         after=after,
         newest_first=filters.newest_first(request.order_by),
         show_deleted=request.show_deleted,
-        customer=_compared(equal, "customer", CustomerName.parse),
-        state=_compared(equal, "state", _listed_state),
-        reference=_compared(equal, "reference", lambda text: Reference(text).text),
+        customer=compared("customer", CustomerName.parse),
+        state=compared("state", _listed_state),
+        reference=compared("reference", lambda text: Reference(text).text),
         held=bool(equal["held"]) if "held" in equal else None,
-        created=tuple(created),
+        created=tuple(
+            (each.operator, each.value) for each in said if isinstance(each.value, datetime)
+        ),
     )
 
 
@@ -188,20 +188,11 @@ def _metadata(said: pb.Payment) -> Metadata:
     return Metadata.of(said.metadata)
 
 
-def _compared(
-    equal: Mapping[str, str | bool], field: str, make: Callable[[str], Value]
-) -> Value | None:
-    return at("filter", make, str(equal[field])) if field in equal else None
-
-
 def _listed_state(name: str) -> ListedState:
     if name not in ListedState.__members__:
         known = ", ".join(ListedState.__members__)
         raise InvalidValue("", "STATE", f"state is compared with one of {known}")
     return ListedState[name]
-
-
-# ---------------------------------------------------------------- places in lists
 
 
 def token_position(row: Payment | Refund) -> tuple[str, ...]:
@@ -215,9 +206,6 @@ def position(token: tuple[str, ...] | None) -> Position | None:
         return None
     create_time, row_id = token
     return Position(datetime.fromisoformat(create_time), UUID(row_id))
-
-
-# ---------------------------------------------------------------- what callers are told
 
 
 def payment_message(payment: Payment) -> pb.Payment:
@@ -235,6 +223,7 @@ def payment_message(payment: Payment) -> pb.Payment:
         reference=str(asked.reference or ""),
         metadata=asked.metadata.as_dict(),
         state=_state(state),
+        failure=_failure(payment.failure) if state is State.FAILED else None,
         amount_captured=_money_message(payment.amount_captured, currency),
         amount_refunded=_money_message(payment.amount_refunded, currency),
         customer_etag=payment.customer_etag,
@@ -244,8 +233,6 @@ def payment_message(payment: Payment) -> pb.Payment:
         delete_time=_timestamp(payment.delete_time),
         etag=payment.etag,
     )
-    if state is State.FAILED:
-        said.failure.CopyFrom(_failure(payment.failure))
     if state is State.REQUIRES_ACTION:
         said.next_action.redirect_url = payment.redirect_url
     if state is State.AUTHORIZED and payment.capture_before is not None:
@@ -263,7 +250,7 @@ def refund_message(refund: Refund) -> pb.Refund:
         amount=_money_message(refund.amount, refund.currency_code),
         reason=pb.Refund.Reason.Value(refund.reason.name if refund.reason else UNSAID),
         state=pb.Refund.State.Value(refund.state.value),
-        failure=_failure(refund.failure) if refund.failure else None,
+        failure=_failure(refund.failure),
         processor_id=refund.processor_id,
         create_time=_timestamp(refund.create_time),
         update_time=_timestamp(refund.update_time),
@@ -301,10 +288,10 @@ def _money_message(minor_units: int, currency_code: str) -> pb.Money:
     return pb.Money(minor_units=minor_units, currency_code=currency_code)
 
 
-def _failure(failure: Failure | None) -> pb.Failure:
-    if failure is None:
-        return pb.Failure()
-    return pb.Failure(code=failure.code, decline_code=failure.decline_code, message=failure.message)
+def _failure(said: Failure | None) -> pb.Failure | None:
+    if said is None:
+        return None
+    return pb.Failure(code=said.code, decline_code=said.decline_code, message=said.message)
 
 
 def _timestamp(time: datetime | None) -> Timestamp | None:
