@@ -1,0 +1,6 @@
+"""Where payments, refunds and events are kept, twice, under one suite of contract tests.
+
+postgresql  for the service
+memory      for tests, for what tries every interleaving, and to read what the ports mean
+cursor      the place of an event in the stream, as both write it
+"""

@@ -1,0 +1,13 @@
+"""Payments, refunds and events in PostgreSQL, at READ COMMITTED.
+
+Each write is one statement and one commit. Constraints and row locks decide, never what was read
+before. A statement that fails without an answer may have been committed: asyncpg's errors pass
+through here, and mean "unknown"; only the inserts say so by name.
+"""
+
+from payment.repository.postgresql.payments import PostgresPayments
+
+__all__ = ["SCHEMA_VERSION", "PostgresPayments"]
+
+SCHEMA_VERSION = "0001"
+"""The newest migration that these statements need."""

@@ -1,0 +1,204 @@
+"""Payments in PostgreSQL."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from chassis.database import Pool
+from chassis.values import Reference, RequestId
+from payment.domain.birth import Holders
+from payment.domain.events import Happening
+from payment.domain.payment import Payment
+from payment.domain.schedule import HOLD
+from payment.repository.postgresql import rows
+from payment.service_layer.ports import Due, RequestRecord, Seen
+
+GET = "SELECT *, now() AS read_time FROM payments WHERE id = $1"
+
+# One row at least, for the clock. A parameter that is NULL finds nothing.
+HOLDERS = """
+SELECT payments.*, now() AS read_time
+  FROM (SELECT) AS always
+  LEFT JOIN payments ON request_id = $1 OR id = $2 OR reference = $3 AND holds_reference
+"""
+
+# Without a target, so that whatever is taken makes it no row rather than an error. A conflict with
+# an insert under way is waited for, as long as a statement may run: it can be the first copy of
+# this very insert, which was sent again because its answer was lost.
+INSERT = """
+WITH born AS (
+    INSERT INTO payments (id, request_id, fingerprint, customer_id, customer_etag, amount,
+                          currency_code, payment_method, capture_method, return_url, description,
+                          reference, metadata, intent_id, start_by, due_time)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now() + $16::interval
+     WHERE clock_timestamp() < $17 AND set_config('lock_timeout', '0', true) = '0'
+    ON CONFLICT DO NOTHING
+    RETURNING *
+), event AS (
+    INSERT INTO payment_events (payment_id, sequence, xid, type, state)
+    SELECT id, version, event_xid, 'payment.created', state FROM born
+)
+SELECT * FROM born
+"""
+
+# $5 is the event's type. Where it is NULL nothing happened that is told: an answer was used up.
+SAVE = """
+WITH saved AS (
+    UPDATE payments
+       SET state = $8, n = $9, action_by = $10, capture_before = $11, redirect_url = $12,
+           cancel_reason = $13, failure = $14, held_reason = $15, held_time = $16,
+           amount_capturing = $17, amount_captured = $18, delete_time = $19, description = $20,
+           metadata = $21, reference = $22, due_time = now() + $7::interval,
+           version = CASE WHEN told THEN version + 1 ELSE version END,
+           event_xid = CASE WHEN told THEN greatest(event_xid, pg_current_xact_id())
+                            ELSE event_xid END,
+           update_time = CASE WHEN told THEN now() ELSE update_time END,
+           attempt = CASE WHEN told THEN 0 ELSE attempt END
+      FROM (SELECT $5::event_type IS NOT NULL AS told) AS happening
+     WHERE id = $1 AND state = $2 AND n = $3 AND version = $4
+    RETURNING payments.*, told
+), event AS (
+    INSERT INTO payment_events (payment_id, sequence, xid, type, state, note)
+    SELECT id, version, event_xid, $5, state, $6 FROM saved WHERE told
+), request AS (
+    INSERT INTO requests (request_id, payment_id, fingerprint)
+    SELECT $23, id, $24 FROM saved WHERE $23::uuid IS NOT NULL
+)
+SELECT * FROM saved
+"""
+
+FIND_REQUEST = """
+SELECT request_id, fingerprint, payment_id, refund_id FROM requests WHERE request_id = $1
+ UNION ALL
+SELECT request_id, fingerprint, id, NULL FROM payments WHERE request_id = $1
+"""
+
+CLAIM_DUE = """
+WITH due AS (
+    SELECT id FROM payments
+     WHERE due_time <= now() ORDER BY due_time LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE payments SET due_time = now() + $2::interval, attempt = attempt + 1
+  FROM due
+ WHERE payments.id = due.id
+RETURNING payments.id, attempt
+"""
+
+POSTPONE = "UPDATE payments SET due_time = $4 WHERE id = $1 AND version = $2 AND n = $3"
+
+
+class PostgresPayments:
+    """A PaymentRepository on the pool of the service's own database."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def look_up(self, request_id: RequestId, reference: Reference | None) -> Holders:
+        return await self._holders(request_id, None, reference)
+
+    async def holders(self, payment: Payment) -> Holders:
+        asked = payment.request
+        return await self._holders(asked.request_id, payment.id, asked.reference)
+
+    async def insert(self, payment: Payment, insert_by: datetime) -> Payment | None:
+        asked = payment.request
+        row = await rows.insert(
+            self._pool,
+            INSERT,
+            payment.id,
+            asked.request_id.uuid,
+            payment.fingerprint,
+            asked.customer.id,
+            payment.customer_etag,
+            asked.amount.minor_units,
+            asked.amount.currency_code,
+            asked.payment_method.token,
+            asked.capture_method.value,
+            asked.return_url and asked.return_url.address,
+            asked.description,
+            asked.reference and asked.reference.text,
+            asked.metadata.as_dict(),
+            payment.intent_id,
+            payment.start_by,
+            HOLD,
+            insert_by,
+        )
+        return None if row is None else rows.payment(row)
+
+    async def get(self, payment_id: UUID) -> Seen | None:
+        row = await self._pool.fetchrow(GET, payment_id)
+        return None if row is None else Seen(rows.payment(row), row["read_time"])
+
+    async def save(
+        self,
+        before: Payment,
+        after: Payment,
+        happening: Happening | None,
+        request: RequestRecord | None = None,
+    ) -> Payment | None:
+        asked, held = after.request, after.held
+        row = None
+        # The request_id was used, or another payment has the reference.
+        with suppress(asyncpg.UniqueViolationError):
+            row = await self._pool.fetchrow(
+                SAVE,
+                before.id,
+                before.state.value,
+                before.n,
+                before.version,
+                happening and happening.type.value,
+                happening.note if happening else "",
+                None if after.is_settled else HOLD,
+                after.state.value,
+                after.n,
+                after.action_by,
+                after.capture_before,
+                after.redirect_url,
+                after.cancel_reason and after.cancel_reason.value,
+                rows.failure(after.failure),
+                held and held.reason,
+                held and held.time,
+                after.amount_capturing,
+                after.amount_captured,
+                after.delete_time,
+                asked.description,
+                asked.metadata.as_dict(),
+                asked.reference and asked.reference.text,
+                request and request.request_id.uuid,
+                request and request.fingerprint,
+            )
+        return None if row is None else rows.payment(row)
+
+    async def find_request(self, request_id: RequestId) -> RequestRecord | None:
+        row = await self._pool.fetchrow(FIND_REQUEST, request_id.uuid)
+        if row is None:
+            return None
+        return RequestRecord(request_id, row["fingerprint"], row["payment_id"], row["refund_id"])
+
+    async def claim_due(self, limit: int) -> Sequence[Due]:
+        claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)
+        return [Due(row["id"], row["attempt"]) for row in claimed]
+
+    async def postpone(self, seen: Payment, due: datetime | None) -> None:
+        await self._pool.execute(POSTPONE, seen.id, seen.version, seen.n, due)
+
+    async def _holders(
+        self, request_id: RequestId, payment_id: UUID | None, reference: Reference | None
+    ) -> Holders:
+        text = reference and reference.text
+        found = await self._pool.fetch(HOLDERS, request_id.uuid, payment_id, text)
+        by_request = by_id = by_reference = None
+        for row in found:
+            if row["id"] is None:
+                continue
+            payment = rows.payment(row)
+            if payment.request.request_id == request_id:
+                by_request = payment
+            if payment.id == payment_id:
+                by_id = payment
+            if row["holds_reference"] and payment.request.reference == reference:
+                by_reference = payment
+        return Holders(found[0]["read_time"], by_request, by_id, by_reference)
