@@ -1,5 +1,4 @@
 -- migrate:up
--- squawk-ignore-file prefer-text-field
 SET LOCAL lock_timeout = '2s';
 SET LOCAL statement_timeout = '30s';
 
