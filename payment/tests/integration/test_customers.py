@@ -1,0 +1,154 @@
+"""What the Customer service's answers mean, asked of real servers: only a clear yes is one."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from customer_stub import CustomerStub
+from grpc import StatusCode
+from payment_examples import NOW, REQUEST
+
+from chassis import call
+from payment.customers.client import SECONDS, GrpcCustomers
+from payment.service_layer.ports import Standing, Verdict
+
+ALICE = REQUEST.customer
+
+
+@pytest.fixture
+async def stub() -> AsyncIterator[CustomerStub]:
+    async with CustomerStub().serve() as stub:
+        yield stub
+
+
+@pytest.fixture
+async def customers(stub: CustomerStub) -> AsyncIterator[GrpcCustomers]:
+    async with GrpcCustomers.open(f"ipv4:{stub.address}") as customers:
+        yield customers
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ({}, Verdict.MAY_PAY),
+        ({"state": 2}, Verdict.BLOCKED),
+        ({"delete_time": NOW}, Verdict.DELETED),
+        ({"delete_time": NOW, "state": 2}, Verdict.DELETED),
+        ({"state": 0}, Verdict.UNAVAILABLE),
+        ({"state": 99}, Verdict.UNAVAILABLE),
+    ],
+)
+async def test_a_customer_may_pay_who_is_active_and_not_deleted(
+    stub: CustomerStub, customers: GrpcCustomers, said: dict[str, object], verdict: Verdict
+) -> None:
+    stub.keep(ALICE, etag='"7"', **said)
+    assert await customers.standing(ALICE) == Standing(verdict, '"7"')
+
+
+async def test_a_customer_who_is_not_there_may_not_pay(customers: GrpcCustomers) -> None:
+    assert await customers.standing(ALICE) == Standing(Verdict.NOT_FOUND)
+
+
+async def test_an_answer_about_another_customer_is_none(
+    stub: CustomerStub, customers: GrpcCustomers
+) -> None:
+    stub.keep(ALICE, name="customers/01939c5e-0000-7000-8000-000000000bad")
+    assert await customers.standing(ALICE) == Standing(Verdict.UNAVAILABLE)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [code for code in StatusCode if code not in (StatusCode.OK, StatusCode.NOT_FOUND)],
+)
+async def test_whatever_else_the_service_says_is_unavailable(
+    stub: CustomerStub, customers: GrpcCustomers, code: StatusCode
+) -> None:
+    stub.keep(ALICE)
+    stub.failures = [code] * 4
+    assert await customers.standing(ALICE) == Standing(Verdict.UNAVAILABLE)
+
+
+async def test_what_is_merely_away_is_asked_again(
+    stub: CustomerStub, customers: GrpcCustomers
+) -> None:
+    stub.keep(ALICE)
+    stub.failures = [StatusCode.UNAVAILABLE] * 3
+    assert (await customers.standing(ALICE)).verdict is Verdict.MAY_PAY
+    assert len(stub.calls) == 4
+
+
+async def test_what_failed_otherwise_is_not_asked_again(
+    stub: CustomerStub, customers: GrpcCustomers
+) -> None:
+    stub.keep(ALICE)
+    stub.failures = [StatusCode.INTERNAL]
+    assert (await customers.standing(ALICE)).verdict is Verdict.UNAVAILABLE
+    assert len(stub.calls) == 1
+
+
+async def test_the_call_id_goes_on_and_the_time_is_bounded(
+    stub: CustomerStub, customers: GrpcCustomers
+) -> None:
+    stub.keep(ALICE)
+
+    async def within_a_call(seconds: float | None) -> None:
+        call.begin("a1b2c3d4e5f60718", seconds)
+        await customers.standing(ALICE)
+
+    await asyncio.create_task(within_a_call(None))
+    await asyncio.create_task(within_a_call(1))
+    (said, long), (_, short) = stub.calls
+    assert said["x-request-id"] == "a1b2c3d4e5f60718"
+    assert short < 1.5 < long < SECONDS + 0.5
+
+
+async def test_nobody_there_is_unavailable() -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        address = f"ipv4:127.0.0.1:{unheard.getsockname()[1]}"
+        async with GrpcCustomers.open(address) as customers:
+            assert (await customers.standing(ALICE)).verdict is Verdict.UNAVAILABLE
+
+
+async def test_a_service_that_never_answers_is_given_up() -> None:
+    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _reader.read()
+        writer.close()
+
+    mute = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with mute:
+        port = mute.sockets[0].getsockname()[1]
+        async with GrpcCustomers.open(f"ipv4:127.0.0.1:{port}") as customers:
+            assert (await customers.standing(ALICE)).verdict is Verdict.UNAVAILABLE
+
+
+async def test_calls_go_to_all_replicas_and_a_stopped_one_costs_none() -> None:
+    first, second = CustomerStub(), CustomerStub()
+    async with AsyncExitStack() as stack, AsyncExitStack() as stopping:
+        await stopping.enter_async_context(first.serve())
+        await stack.enter_async_context(second.serve())
+        for each in (first, second):
+            each.keep(ALICE)
+        target = f"ipv4:{first.address},{second.address}"
+        customers = await stack.enter_async_context(GrpcCustomers.open(target))
+
+        async def ask(times: int) -> set[Verdict]:
+            return {(await customers.standing(ALICE)).verdict for _ in range(times)}
+
+        while not (first.calls and second.calls):
+            assert await ask(1) == {Verdict.MAY_PAY}
+        before = len(first.calls), len(second.calls)
+        assert await ask(10) == {Verdict.MAY_PAY}
+        shares = len(first.calls) - before[0], len(second.calls) - before[1]
+        assert shares == (5, 5)
+
+        await stopping.aclose()
+        assert await ask(10) == {Verdict.MAY_PAY}
+
+        seen = len(first.calls)
+        async with first.serve(first.address):
+            while len(first.calls) == seen:
+                assert await ask(1) == {Verdict.MAY_PAY}
+                await asyncio.sleep(0.05)
