@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
 import pytest
 
-from chassis import database
+from chassis import database, telemetry
 from chassis.database import Database, DatabaseRefused
 from chassis.errors import is_database_away
 from chassis.settings import Secret
@@ -94,11 +95,13 @@ async def test_a_transaction_left_open_does_not_reach_the_next_user(
 async def test_an_exhausted_pool_is_a_database_that_is_away(
     empty_database: Any, owner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database._Pool.acquire, "__kwdefaults__", {"timeout": 0.05})
+    monkeypatch.setattr(database, "ACQUIRE_SECONDS", 0.05)
     async with opened(empty_database, pool_size=1) as found:
         async with found.pool.acquire():
             with pytest.raises(TimeoutError) as caught:
-                await found.pool.fetchval("SELECT 1")
+                async with asyncio.timeout(10) as ours:
+                    await found.pool.fetchval("SELECT 1")
+            assert not ours.expired()
         assert is_database_away(caught.value)
         assert found.is_ready()
 
@@ -147,11 +150,16 @@ async def test_a_schema_that_went_back_is_a_database_that_is_away(
         assert is_database_away(caught.value)
 
 
-async def test_it_waits_for_the_very_first_migration(empty_database: Any) -> None:
+async def test_it_waits_for_the_very_first_migration_and_says_so(
+    empty_database: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.configure("guest", "json")
     opening = opened(empty_database)
     entering = asyncio.create_task(opening.__aenter__())
     done, _ = await asyncio.wait([entering], timeout=0.5)
     assert not done
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert line["reason"] == "it has no schema, and 0002 is needed: migrate"
     connection = await asyncpg.connect(
         empty_database.owner_url, password=empty_database.owner_password
     )

@@ -63,6 +63,8 @@ class Echo:
                     await self.release.wait()
                 finally:
                     self.ended.set()
+            case "abort":
+                await _context.abort(grpc.StatusCode.DATA_LOSS, "lost")
             case "no message":
                 return None  # type: ignore[return-value]
         return StringValue(value=request.value)
@@ -499,8 +501,31 @@ async def test_a_long_deadline_is_cut_at_thirty_seconds(monkeypatch: pytest.Monk
         await asyncio.wait_for(echo.ended.wait(), 5)
 
 
-async def test_a_clients_own_deadline_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clients_own_deadline_ends_the_work_and_the_log_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry.configure("guest", "json")
     async with running() as (_, channel, echo):
         code, _, _ = await refusal(reply(channel, "wait", timeout=0.2))
         assert code is grpc.StatusCode.DEADLINE_EXCEEDED
         await asyncio.wait_for(echo.ended.wait(), 5)
+    assert '"code":"DEADLINE_EXCEEDED"' in capsys.readouterr().err
+
+
+async def test_a_servicer_that_aborts_after_all_is_answered_as_it_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry.configure("guest", "json")
+    async with running() as (_, channel, _echo):
+        code, message, _ = await refusal(reply(channel, "abort"))
+    assert (code, message) == (grpc.StatusCode.DATA_LOSS, "lost")
+    assert '"code":"ABORTED_BY_SERVICER"' in capsys.readouterr().err
+
+
+async def test_a_call_that_slips_in_while_the_drain_begins_is_not_taken() -> None:
+    async with running() as (server, channel, _echo):
+        server._handling.drain()
+        for made in (reply(channel, "hello"), stream(channel, "").read()):
+            code, _, found = await refusal(made)
+            assert code is grpc.StatusCode.UNAVAILABLE
+            assert found["ErrorInfo"].reason == "DRAINING"

@@ -126,8 +126,8 @@ class Database:
 class _Pool(asyncpg.Pool):
     """asyncpg's pool, except that nobody waits for a connection for ever."""
 
-    def acquire(self, *, timeout: float | None = ACQUIRE_SECONDS) -> Any:
-        return super().acquire(timeout=timeout)
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        return super().acquire(timeout=timeout or ACQUIRE_SECONDS)
 
 
 async def _pool(how: dict[str, Any], size: int, schema_version: str, version: int) -> Pool:
