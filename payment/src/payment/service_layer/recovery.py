@@ -35,12 +35,17 @@ class Recovery:
     async def run(self) -> None:
         """Works until it is cancelled. A slow one keeps its own place busy, not the others'."""
         working: set[asyncio.Task[None]] = set()
-        while True:
-            started = {asyncio.create_task(work) for work in await self.claim(BATCH - len(working))}
-            working |= started
-            for task in started:
-                task.add_done_callback(working.discard)
-            await asyncio.sleep(POLL_SECONDS)
+        try:
+            while True:
+                claimed = await self.claim(BATCH - len(working))
+                for task in map(asyncio.create_task, claimed):
+                    working.add(task)
+                    task.add_done_callback(working.discard)
+                await asyncio.sleep(POLL_SECONDS)
+        finally:  # left in the middle like in a crash: the next claim takes them up
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
 
     async def claim(self, places: int) -> list[Coroutine[None, None, None]]:
         """Claim at most so many of what is due; returns the work on each."""
