@@ -5,9 +5,11 @@ before. A statement that fails without an answer may have been committed: asyncp
 through here, and mean "unknown"; only the inserts say so by name.
 """
 
+from payment.repository.postgresql.events import PostgresEvents
 from payment.repository.postgresql.payments import PostgresPayments
+from payment.repository.postgresql.refunds import PostgresRefunds
 
-__all__ = ["SCHEMA_VERSION", "PostgresPayments"]
+__all__ = ["SCHEMA_VERSION", "PostgresEvents", "PostgresPayments", "PostgresRefunds"]
 
 SCHEMA_VERSION = "0001"
 """The newest migration that these statements need."""

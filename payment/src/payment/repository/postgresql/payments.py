@@ -14,7 +14,8 @@ from payment.domain.events import Happening
 from payment.domain.payment import Payment
 from payment.domain.schedule import HOLD
 from payment.repository.postgresql import rows
-from payment.service_layer.ports import Due, RequestRecord, Seen
+from payment.repository.postgresql.listing import select
+from payment.service_layer.ports import Due, PaymentQuery, RequestRecord, Seen
 
 GET = "SELECT *, now() AS read_time FROM payments WHERE id = $1"
 
@@ -177,6 +178,10 @@ class PostgresPayments:
         if row is None:
             return None
         return RequestRecord(request_id, row["fingerprint"], row["payment_id"], row["refund_id"])
+
+    async def list(self, query: PaymentQuery) -> Sequence[Payment]:
+        statement, arguments = select(query)
+        return [rows.payment(row) for row in await self._pool.fetch(statement, *arguments)]
 
     async def claim_due(self, limit: int) -> Sequence[Due]:
         claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)

@@ -1,0 +1,52 @@
+"""The place of an event in the stream of all events, and the cursor that a caller holds of it."""
+
+import base64
+import struct
+from typing import NamedTuple
+from uuid import UUID
+
+from chassis.values import InvalidValue
+
+FORM = struct.Struct(">IQ16sq")
+
+
+class Place(NamedTuple):
+    """Orders the stream: by transaction, within it by payment, within that by sequence.
+
+    xid: the transaction that wrote the event, or a later one whose event of the same payment came
+         before: so that the events of a payment are always in their order.
+    """
+
+    xid: int
+    payment_id: UUID
+    sequence: int
+
+
+BEGINNING = Place(0, UUID(int=0), 0)
+
+
+def written(place: Place, era: int) -> str:
+    """The cursor of a place. The era goes with it: transaction ids begin anew when the data move
+    to another cluster, and an old cursor would pass over what is new.
+    """
+    packed = FORM.pack(era, place.xid, place.payment_id.bytes, place.sequence)
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def read(cursor: str, era: int) -> Place:
+    """The place of a cursor; of "" the beginning. Raises InvalidValue."""
+    if not cursor:
+        return BEGINNING
+    try:
+        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+        written_in, xid, payment_id, sequence = FORM.unpack(packed)
+    except (ValueError, struct.error):
+        written_in = None
+    if written_in != era:
+        raise InvalidValue(
+            "cursor",
+            "CURSOR",
+            "it is no cursor of this installation; send one that came with an event, unchanged, "
+            "or leave it empty to begin with the first event",
+        )
+    return Place(xid, UUID(bytes=payment_id), sequence)

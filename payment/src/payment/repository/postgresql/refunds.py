@@ -1,0 +1,143 @@
+"""Refunds in PostgreSQL. Each change of one is a version and an event of its payment, too."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from chassis.database import Pool
+from payment.domain.events import EventType, Happening
+from payment.domain.refund import Refund, RefundState
+from payment.domain.schedule import HOLD
+from payment.repository.postgresql import rows
+from payment.service_layer.ports import Position, RequestRecord
+
+REFUNDS = """
+SELECT refunds.*, intent_id, currency_code
+  FROM refunds JOIN payments ON payments.id = payment_id
+"""
+
+# The sum is tested on the newest row, whoever else refunds meanwhile. As with a payment's insert,
+# a first copy of this one that may be under way is waited for.
+INSERT = """
+WITH payment AS (
+    UPDATE payments
+       SET amount_refunded = amount_refunded + $3, version = version + 1,
+           event_xid = greatest(event_xid, pg_current_xact_id()), update_time = now()
+     WHERE id = $2 AND state = 'SUCCEEDED' AND amount_refunded + $3 <= amount_captured
+       AND set_config('lock_timeout', '0', true) = '0'
+    RETURNING *
+), born AS (
+    INSERT INTO refunds (id, payment_id, amount, reason, due_time)
+    SELECT $1, id, $3, $4, now() + $5::interval FROM payment
+    RETURNING *
+), request AS (
+    INSERT INTO requests (request_id, fingerprint, payment_id, refund_id)
+    SELECT $6, $7, payment_id, id FROM born
+), event AS (
+    INSERT INTO payment_events (payment_id, refund_id, sequence, xid, type, state)
+    SELECT id, $1, version, event_xid, $8, state FROM payment
+)
+SELECT born.*, intent_id, currency_code FROM born, payment
+"""
+
+GET = f"{REFUNDS} WHERE refunds.id = $1 AND payment_id = $2"
+
+SAVE = """
+WITH saved AS (
+    UPDATE refunds
+       SET state = $3, failure = $4, processor_id = $5, due_time = now() + $6::interval,
+           version = version + 1, update_time = now(), attempt = 0
+     WHERE id = $1 AND version = $2
+    RETURNING *
+), payment AS (
+    UPDATE payments
+       SET amount_refunded = amount_refunded - $7, version = payments.version + 1,
+           event_xid = greatest(event_xid, pg_current_xact_id()), update_time = now()
+      FROM saved
+     WHERE payments.id = saved.payment_id
+    RETURNING payments.*
+), event AS (
+    INSERT INTO payment_events (payment_id, refund_id, sequence, xid, type, state, note)
+    SELECT id, $1, version, event_xid, $8, state, $9 FROM payment
+)
+SELECT saved.*, intent_id, currency_code FROM saved, payment
+"""
+
+# The first page is what comes before the end of time.
+LIST = f"""
+{REFUNDS} WHERE payment_id = $1
+   AND (refunds.create_time, refunds.id) < (coalesce($2, 'infinity'::timestamptz), $3)
+ORDER BY refunds.create_time DESC, refunds.id DESC LIMIT $4
+"""
+
+CLAIM_DUE = """
+WITH due AS (
+    SELECT id FROM refunds
+     WHERE due_time <= now() ORDER BY due_time LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE refunds SET due_time = now() + $2::interval, attempt = refunds.attempt + 1
+  FROM due, payments
+ WHERE refunds.id = due.id AND payments.id = payment_id
+RETURNING refunds.*, intent_id, currency_code, now() AS read_time
+"""
+
+POSTPONE = "UPDATE refunds SET due_time = $3 WHERE id = $1 AND version = $2"
+
+
+class PostgresRefunds:
+    """A RefundRepository on the pool of the service's own database."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def insert(self, refund: Refund, request: RequestRecord) -> Refund | None:
+        row = None
+        with suppress(asyncpg.UniqueViolationError):  # the request_id was used
+            row = await rows.insert(
+                self._pool,
+                INSERT,
+                refund.id,
+                refund.payment_id,
+                refund.amount,
+                refund.reason and refund.reason.value,
+                HOLD,
+                request.request_id.uuid,
+                request.fingerprint,
+                EventType.REFUND_CREATED.value,
+            )
+        return None if row is None else rows.refund(row)
+
+    async def get(self, payment_id: UUID, refund_id: UUID) -> Refund | None:
+        row = await self._pool.fetchrow(GET, refund_id, payment_id)
+        return None if row is None else rows.refund(row)
+
+    async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
+        failed = after.state is RefundState.FAILED
+        row = await self._pool.fetchrow(
+            SAVE,
+            before.id,
+            before.version,
+            after.state.value,
+            rows.failure(after.failure),
+            after.processor_id or None,
+            None if failed else HOLD,
+            before.amount if failed and before.state is not RefundState.FAILED else 0,
+            happening.type.value,
+            happening.note,
+        )
+        return None if row is None else rows.refund(row)
+
+    async def list(self, payment_id: UUID, limit: int, after: Position | None) -> Sequence[Refund]:
+        place = (after.create_time, after.id) if after else (None, None)
+        found = await self._pool.fetch(LIST, payment_id, *place, limit)
+        return [rows.refund(row) for row in found]
+
+    async def claim_due(self, limit: int) -> Sequence[tuple[Refund, int, datetime]]:
+        claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)
+        return [(rows.refund(row), row["attempt"], row["read_time"]) for row in claimed]
+
+    async def postpone(self, seen: Refund, due: datetime | None) -> None:
+        await self._pool.execute(POSTPONE, seen.id, seen.version, due)
