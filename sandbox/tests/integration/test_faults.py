@@ -5,7 +5,9 @@ import asyncio
 import aiohttp
 import pytest
 import stripe
+from aiohttp.test_utils import make_mocked_request
 
+from sandbox.control import Control
 from sandbox.faults import Fault, Faults, Kind
 
 
@@ -168,3 +170,12 @@ class TestControl:
     async def test_the_clock_never_goes_back(self, web):
         async with web.post("/_sandbox/clock", json={"advance": -1}) as reply:
             assert reply.status == 400
+
+    @pytest.mark.parametrize(
+        ("remote", "status"), [("192.0.2.1", 403), ("::1", 200), ("127.0.0.1", 200)]
+    )
+    async def test_only_this_machine_may_control(self, server, remote, status):
+        control = Control(server.sandbox, server.faults)
+        handler = next(route.handler for route in control.routes() if route.path == "/_sandbox")
+        reply = await handler(make_mocked_request("GET", "/_sandbox").clone(remote=remote))
+        assert reply.status == status

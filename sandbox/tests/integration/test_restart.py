@@ -64,14 +64,15 @@ async def test_what_was_answered_survives_kill_9_under_load(processes, open_shop
     assert {intent.id for intent in answered} <= set(moved)
 
 
+@pytest.mark.parametrize("torn", [b'{"at":1800000000,"action":"Cre', b'{"at":18\x00\x00\n'])
 async def test_a_torn_last_line_is_cut_off_and_what_follows_is_whole(
-    tmp_path, run_sandbox, open_shop
+    tmp_path, run_sandbox, open_shop, torn
 ):
     async with run_sandbox(tmp_path) as first, open_shop(first.url) as shop:
         paid = await shop.pay()
     ledger = tmp_path / "ledger.jsonl"
     with ledger.open("ab") as file:
-        file.write(b'{"at":1800000000,"action":"Cre')
+        file.write(torn)
     for _ in range(2):
         async with run_sandbox(tmp_path) as again, open_shop(again.url) as shop:
             assert (await shop.intents.retrieve_async(paid.id)).status == "succeeded"

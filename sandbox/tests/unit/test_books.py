@@ -66,6 +66,7 @@ requests = some.builds(
     Request,
     actions,
     some.sampled_from([None, "a", "b"]),
+    some.sampled_from([(), (), ("latest_charge",)]),
     mishap=some.sampled_from([None, None, *Mishap]),
 )
 stories = some.lists(some.tuples(requests, some.integers(0, 40)), max_size=30)
