@@ -1,0 +1,188 @@
+"""The composition root: the one place that knows every layer.
+
+`python -m payment` serves until it is told to stop; `python -m payment migrate` brings the
+database's schema forward, as its owner.
+"""
+
+import asyncio
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass
+
+from oncepay.payment.v1 import payment_service_pb2 as service_pb2
+from oncepay.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
+
+from chassis import telemetry
+from chassis.database import Database, Installation
+from chassis.errors import is_database_away
+from chassis.identifiers import uuid7
+from chassis.migrate import migrate
+from chassis.pages import PageTokens
+from chassis.refusal import Refusal
+from chassis.server import Server, run
+from chassis.settings import read
+from chassis.telemetry import log
+from payment.api.errors import DOMAIN, translate
+from payment.api.outliving import Outliving
+from payment.api.servicer import PaymentServicer
+from payment.customers.client import GrpcCustomers
+from payment.processors.stripe import StripeProcessor
+from payment.repository.postgresql import (
+    SCHEMA_VERSION,
+    PostgresEvents,
+    PostgresPayments,
+    PostgresRefunds,
+)
+from payment.service_layer.change_payment import ChangePayment
+from payment.service_layer.create_payment import CreatePayment
+from payment.service_layer.events import Events
+from payment.service_layer.ports import (
+    Customers,
+    EventRepository,
+    PaymentRepository,
+    Processor,
+    RefundRepository,
+)
+from payment.service_layer.recovery import Recovery
+from payment.service_layer.refunds import Refunds
+from payment.service_layer.step import Machine
+from payment.settings import MigrationSettings, Settings
+
+NAME = service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
+
+
+async def main(arguments: list[str]) -> None:
+    """Does what the command line says."""
+    telemetry.configure("payment")
+    match arguments:
+        case []:
+            settings = read(Settings, os.environ)
+            telemetry.configure(
+                "payment", settings.log_format, settings.log_level, fields=["about"]
+            )
+            await serve(settings)
+        case ["migrate"]:
+            owner = read(MigrationSettings, os.environ)
+            if migrate(owner.database_url, owner.database_password, owner.migrations_directory):
+                raise Refusal("The schema was not migrated; dbmate says above why.")
+        case _:
+            raise Refusal("Say `python -m payment` to serve, or `python -m payment migrate`.")
+
+
+async def serve(settings: Settings) -> None:
+    """Serves payments until SIGTERM or SIGINT, and brings the unfinished ones to their end."""
+    server = Server(
+        listen=settings.listen_address,
+        names=[NAME],
+        domain=DOMAIN,
+        translate=translate,
+        drain_seconds=settings.drain_seconds,
+    )
+    async with (
+        server,
+        Database.open(
+            settings.database_url,
+            settings.database_password,
+            pool_size=settings.database_pool_size,
+            schema_version=SCHEMA_VERSION,
+        ) as database,
+        GrpcCustomers.open(settings.customer_target) as customers,
+        StripeProcessor(
+            settings.stripe_api_key,
+            settings.stripe_base_address,
+            str(database.installation.id),
+        ) as processor,
+    ):
+        pool = database.pool
+        payments = PostgresPayments(pool)
+        world = World(
+            payments,
+            PostgresRefunds(pool),
+            PostgresEvents(pool, database.installation.era),
+            customers,
+            processor,
+        )
+        outliving = Outliving()
+        servicer, recovery = compose(world, database.installation, outliving)
+        async with asyncio.TaskGroup() as group:
+            recovering = group.create_task(recovery.run())
+            server.add(add_PaymentServiceServicer_to_server, servicer)
+            server.ready_when(database.is_ready)
+            await server.serve()
+            recovering.cancel()
+        await outliving.drain(settings.drain_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What implements the ports."""
+
+    payments: PaymentRepository
+    refunds: RefundRepository
+    events: EventRepository
+    customers: Customers
+    processor: Processor
+
+
+def compose(
+    world: World, installation: Installation, outliving: Outliving
+) -> tuple[PaymentServicer, Recovery]:
+    """The use cases on the world: those that callers reach, and what works by itself."""
+    machine = Machine(world.payments, world.processor, alarm)
+    refunds = Refunds(world.payments, world.refunds, world.processor, alarm, uuid7, elapsed)
+    servicer = PaymentServicer(
+        payments=world.payments,
+        create=CreatePayment(
+            payments=world.payments,
+            customers=world.customers,
+            processor=world.processor,
+            machine=machine,
+            alarm=alarm,
+            new_id=uuid7,
+            elapsed=elapsed,
+            installation=str(installation.id),
+        ),
+        change=ChangePayment(world.payments, world.processor, machine),
+        refunds=refunds,
+        events=Events(world.payments, world.events),
+        outliving=outliving,
+        tokens=PageTokens(installation.page_token_key),
+    )
+    recovery = Recovery(
+        payments=world.payments,
+        refund_repository=world.refunds,
+        machine=machine,
+        refunds=refunds,
+        alarm=alarm,
+        jitter=random.random,
+        surprised=surprised,
+    )
+    return servicer, recovery
+
+
+def alarm(name: str, about: str, words: str) -> None:
+    """Wakes a person: whatever watches the logs looks for errors of these names."""
+    log.error(name, about=about, reason=words)
+
+
+def surprised(error: Exception) -> None:
+    """Tells what recovery met. While the database is away there is nothing to recover."""
+    if is_database_away(error):
+        log.warning("recovery_awaits_database", exc_info=error)
+    else:
+        log.error("recovery_failed", exc_info=error)
+
+
+# A clock that goes on while the machine sleeps: what Python's monotonic() does not on Linux
+# (CLOCK_BOOTTIME does) nor on macOS (CLOCK_MONOTONIC does; man clock_gettime).
+CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed() -> float:
+    return time.clock_gettime(CLOCK)
+
+
+if __name__ == "__main__":
+    run(main(sys.argv[1:]))
