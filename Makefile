@@ -43,8 +43,10 @@ secrets: ## the passwords, random, in .oncepay/secrets; those that are there sta
 bench: development ## measure, as ratios within one run
 	$(BIN)/python -m proof bench
 
-stripe-contract: development ## the sandbox against a stand-in for Stripe that nobody here wrote
-	$(BIN)/python -m proof stripe-contract
+stripe-contract: ## the contract of a processor, on Stripe's test mode: needs STRIPE_TEST_KEY
+	@if [ -z "$$STRIPE_TEST_KEY" ]; then \
+		echo "Nothing was asked of Stripe: STRIPE_TEST_KEY, a key of its test mode, is not set." >&2; \
+	else $(MAKE) development && $(BIN)/python -m pytest -m stripe payment/tests; fi
 
 clean: ## stop what runs, remove environment, data, logs and secrets
 	@[ ! -x $(BIN)/oncepay ] || $(BIN)/python -m oncepay_cli down

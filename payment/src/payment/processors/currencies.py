@@ -3,6 +3,8 @@
 Ours are ISO's everywhere. They are converted on the way out and back, and compared after that.
 """
 
+from payment.domain.evidence import Refused
+
 UNITS: dict[str, tuple[int, int]] = {
     "ISK": (1, 100),  # no decimals in ISO; Stripe keeps two, which must be zero
     "UGX": (1, 100),  # the same
@@ -17,24 +19,20 @@ UNITS: dict[str, tuple[int, int]] = {
 SAME = (1, 1)
 
 
-class NotPayable(ValueError):
-    """The amount cannot be said in the other side's units."""
-
-
-def to_stripe(minor_units: int, currency_code: str) -> int:
-    """Our amount as Stripe counts. Raises NotPayable."""
+def to_stripe(minor_units: int, currency_code: str) -> int | Refused:
+    """Our amount as Stripe counts; Refused, with nothing asked, where it cannot be said."""
     ours, theirs = UNITS.get(currency_code, SAME)
-    return _converted(minor_units, ours, theirs)
+    whole, rest = divmod(minor_units, ours)
+    if rest:
+        message = f"an amount in {currency_code} must be a multiple of {ours} minor units"
+        return Refused("amount_not_payable", "amount", message)
+    return whole * theirs
 
 
 def from_stripe(amount: int, currency_code: str) -> int:
-    """Stripe's amount in our minor units. Raises NotPayable."""
+    """Stripe's amount in our minor units. Raises ValueError where it cannot be said."""
     ours, theirs = UNITS.get(currency_code, SAME)
-    return _converted(amount, theirs, ours)
-
-
-def _converted(amount: int, unit: int, other_unit: int) -> int:
-    whole, rest = divmod(amount, unit)
+    whole, rest = divmod(amount, theirs)
     if rest:
-        raise NotPayable(f"the amount must be a multiple of {unit}")
-    return whole * other_unit
+        raise ValueError(f"{amount} is no amount in {currency_code}")
+    return whole * ours

@@ -1,0 +1,49 @@
+"""Processors to test: each target of the contract, and the adapter with a sandbox to break."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from processor_targets import (
+    CANNOT,
+    NAMES,
+    CannotBeMade,
+    Target,
+    localstripe_process,
+    opened,
+    sandbox_process,
+)
+
+
+@pytest.fixture(scope="session")
+def sandbox_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A sandbox that is a process, for the whole run."""
+    with sandbox_process(tmp_path_factory.mktemp("sandbox")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def localstripe_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A localstripe that is a process, for the whole run."""
+    try:
+        with localstripe_process(tmp_path_factory.mktemp("localstripe")) as address:
+            yield address
+    except CannotBeMade as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.stripe] if name == "stripe" else []) for name in NAMES
+    ]
+)
+async def target(request: pytest.FixtureRequest) -> AsyncIterator[Target]:
+    """Each processor in turn; a test that it cannot pass is expected to fail."""
+    name = request.param
+    if reason := CANNOT[name].get(request.function.__name__):
+        fails = pytest.mark.xfail(raises=AssertionError, reason=f"{name}: {reason}", strict=True)
+        request.applymarker(fails)
+    address = None
+    if name in ("sandbox", "localstripe"):
+        address = request.getfixturevalue(f"{name}_address")
+    async with opened(name, address) as one:
+        yield one

@@ -1,0 +1,207 @@
+"""A card processor in this process: the port of the Payment service on the sandbox's one decision.
+
+No HTTP, no loss, no clock of its own. Whoever wants faults puts them around it; whoever explores
+sets `view` to the world that is to be asked next. It passes the contract tests of the port, as the
+adapter of Stripe does.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from payment.domain.birth import Attempt
+from payment.domain.evidence import (
+    Faulted,
+    Intent,
+    IntentStatus,
+    KeyMisused,
+    ProcessorRefund,
+    RefundReply,
+    RefundStatus,
+    Refused,
+    Reply,
+    Unknown,
+)
+from payment.domain.machine import Operation, Post
+from payment.domain.payment import CaptureMethod, Failure, Payment
+from payment.domain.refund import Refund
+from payment.domain.values import Money
+from payment.processors.currencies import from_stripe, to_stripe
+from sandbox import objects
+from sandbox.actions import (
+    CancelIntent,
+    CaptureIntent,
+    ConfirmIntent,
+    CreateIntent,
+    CreateRefund,
+    List,
+    Request,
+    Retrieve,
+    Write,
+)
+from sandbox.errors import Error
+from sandbox.objects import Methods
+from sandbox.transition import transition
+from sandbox.world import Page, Response, View, World
+
+PAGE = 100
+
+
+class SimulatedProcessor:
+    """The port `Processor`. `clock` says the time in Unix seconds; `view` is all there is.
+
+    A `World` as the view is a value, for an explorer; `books.Books` is changed in place, for long
+    runs.
+    """
+
+    def __init__(
+        self, installation: str, clock: Callable[[], int], view: View | None = None
+    ) -> None:
+        self.view: View = World() if view is None else view
+        self._installation = installation
+        self._clock = clock
+
+    async def create(self, attempt: Attempt) -> Reply:
+        """Create an unconfirmed intent."""
+        request = attempt.request
+        manual = request.capture_method is CaptureMethod.MANUAL
+        amount = to_stripe(request.amount.minor_units, request.amount.currency_code)
+        if isinstance(amount, Refused):
+            return amount
+        action = CreateIntent(
+            amount,
+            request.amount.currency_code.lower(),
+            payment_method=request.payment_method.token,
+            methods=Methods.CARD,
+            capture_method="manual" if manual else "automatic",
+            metadata=(
+                ("payment", str(attempt.id)),
+                ("installation", self._installation),
+                ("request_id", str(request.request_id)),
+            ),
+        )
+        return intent_reply(self._write(action, f"{self._installation}:{attempt.id}:create"))
+
+    async def retrieve(self, intent_id: str) -> Reply:
+        """What there is of an intent now."""
+        return intent_reply(self._ask(Request(Retrieve("payment_intent", intent_id))))
+
+    async def post(self, payment: Payment, post: Post) -> Reply:
+        """Confirm, capture or cancel."""
+        name = payment.intent_id
+        action: Write
+        match post.operation:
+            case Operation.CONFIRM:
+                url = payment.request.return_url
+                action = ConfirmIntent(name, return_url=url.address if url else None)
+            case Operation.CAPTURE:
+                amount = to_stripe(post.amount, payment.request.amount.currency_code)
+                if isinstance(amount, Refused):
+                    return amount
+                action = CaptureIntent(name, amount)
+            case Operation.CANCEL:
+                action = CancelIntent(name)
+        return intent_reply(self._write(action, post.key(self._installation, payment.id)))
+
+    async def refund(self, refund: Refund) -> RefundReply:
+        """Send money back."""
+        amount = to_stripe(refund.amount, refund.currency_code)
+        if isinstance(amount, Refused):
+            return amount
+        action = CreateRefund(
+            refund.intent_id,
+            amount,
+            refund.reason.value if refund.reason else None,
+            metadata=(
+                ("refund", str(refund.id)),
+                ("payment", str(refund.payment_id)),
+                ("installation", self._installation),
+            ),
+        )
+        answer = self._write(action, refund.key(self._installation))
+        if isinstance(answer.body, objects.Refund):
+            return refund_of(answer.body)
+        return refusal_in(answer)
+
+    async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | Unknown:
+        """Every refund of an intent, newest first."""
+        found: list[ProcessorRefund] = []
+        last: str | None = None
+        while True:
+            action = List("refund", PAGE, starting_after=last, intent=intent_id)
+            page = self._ask(Request(action)).body
+            if not isinstance(page, Page):
+                return Unknown("no such intent")
+            found += [refund_of(item) for item in page.items if isinstance(item, objects.Refund)]
+            if not page.has_more:
+                return found
+            last = found[-1].id
+
+    def _write(self, action: Write, key: str) -> Response:
+        return self._ask(Request(action, key))
+
+    def _ask(self, request: Request) -> Response:
+        self.view, answer = transition(self.view, request, self._clock())
+        return answer
+
+
+def intent_reply(answer: Response) -> Reply:
+    """What an answer about an intent says. A decline carries the intent, and is evidence."""
+    if isinstance(answer.body, objects.Intent):
+        return intent_of(answer.body)
+    if answer.status == 402 and isinstance(answer.body, Error) and answer.body.intent:
+        return intent_of(answer.body.intent)
+    return refusal_in(answer)
+
+
+def refusal_in(answer: Response) -> Refused | Faulted | KeyMisused | Unknown:
+    """What an error says."""
+    error = answer.body
+    if answer.status == 500:
+        return Faulted()
+    if not isinstance(error, Error) or answer.status not in (400, 402):
+        return Unknown(f"HTTP {answer.status}")
+    if error.type == "idempotency_error":
+        return KeyMisused()
+    named = error.param in ("payment_method", "amount", "currency")
+    field = error.param if named and error.param else ""
+    return Refused(error.code or error.type, field, error.message)
+
+
+def intent_of(intent: objects.Intent) -> Intent:
+    """The sandbox's intent as evidence."""
+    currency_code = intent.currency.upper()
+    metadata = dict(intent.metadata)
+    waits = intent.status is objects.Status.REQUIRES_ACTION
+    until = intent.charge.capture_before if intent.charge else None
+    return Intent(
+        id=intent.id,
+        status=IntentStatus(intent.status.value),
+        amount=Money(from_stripe(intent.amount, currency_code), currency_code),
+        amount_received=from_stripe(intent.amount_received, currency_code),
+        payment_id=UUID(metadata["payment"]) if "payment" in metadata else None,
+        installation=metadata.get("installation", ""),
+        failure=failure_of(intent.last_error),
+        redirect_url=f"http://bank.invalid/3ds/{intent.id}" if waits and intent.return_url else "",
+        capture_before=datetime.fromtimestamp(until, UTC) if until else None,
+    )
+
+
+def failure_of(error: objects.LastError | None) -> Failure | None:
+    """Why the card was refused."""
+    if error is None:
+        return None
+    decline = error.decline
+    return Failure(decline.code, decline.decline_code or "", decline.message)
+
+
+def refund_of(refund: objects.Refund) -> ProcessorRefund:
+    """The sandbox's refund as evidence."""
+    metadata = dict(refund.metadata)
+    return ProcessorRefund(
+        id=refund.id,
+        status=RefundStatus(refund.status.value),
+        amount=from_stripe(refund.amount, refund.currency.upper()),
+        refund_id=UUID(metadata["refund"]) if "refund" in metadata else None,
+        failure=Failure(refund.failure_reason) if refund.failure_reason else None,
+    )
