@@ -41,7 +41,7 @@ def full(registration: MakeRegistration) -> Registration:
         email="Ünïcode@Exämple.com",
         phone="+4930123456",
         reference="A-1",
-        metadata={"a": "x\ny", "ключ": "", "q": "\"'\\"},
+        metadata={"aa": "x\ny", "ключ": "", "b": "\"'\\"},
         state=State.BLOCKED,
         request_id=REQUEST_ID,
     )
