@@ -12,11 +12,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from oncepay.customer.v1.customer_pb2 import Customer
 from oncepay.customer.v1.customer_service_pb2 import CreateCustomerRequest
-from oncepay.customer.v1.customer_service_pb2_grpc import (
-    CustomerServiceServicer,
-    CustomerServiceStub,
-    add_CustomerServiceServicer_to_server,
-)
+from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 
 from oncepay_cli import connection
 from oncepay_cli.connection import CallRefused, call, call_once, connect
@@ -24,16 +20,14 @@ from oncepay_cli.connection import CallRefused, call, call_once, connect
 REQUEST = CreateCustomerRequest(request_id="5f0c6f0e-0000-4000-8000-000000000000")
 
 
-class Service(CustomerServiceServicer):
+class Service:
     """Answers what a test has planned, and remembers what it was asked."""
 
     def __init__(self, *answers: Customer | status_pb2.Status) -> None:
         self.answers = list(answers)
         self.asked: list[str] = []
 
-    def CreateCustomer(  # type: ignore[override]
-        self, request: CreateCustomerRequest, context: grpc.ServicerContext
-    ) -> Customer:
+    def create(self, request: CreateCustomerRequest, context: grpc.ServicerContext) -> Customer:
         self.asked.append(request.request_id)
         answer = self.answers.pop(0)
         if isinstance(answer, Customer):
@@ -50,7 +44,13 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def serving(service: Service) -> Iterator[CustomerServiceStub]:
     server = grpc.server(ThreadPoolExecutor(1))
-    add_CustomerServiceServicer_to_server(service, server)  # type: ignore[arg-type]
+    create = grpc.unary_unary_rpc_method_handler(
+        service.create, CreateCustomerRequest.FromString, Customer.SerializeToString
+    )
+    name = "oncepay.customer.v1.CustomerService"
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler(name, {"CreateCustomer": create})]
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

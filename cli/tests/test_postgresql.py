@@ -43,6 +43,13 @@ def roles(user: str) -> Roles:
     return Roles(user, f"{user}'s \\ secret", f"{user}_owner", f"{user}'s other secret")
 
 
+async def enter(server: PostgreSQL, role: str, password: str, database: str) -> None:
+    connection = await asyncpg.connect(
+        host=HOST, port=server.port, user=role, password=password, database=database
+    )
+    await connection.close()
+
+
 async def test_a_role_enters_its_own_database_and_no_other(postgresql: PostgreSQL) -> None:
     close_common_databases(postgresql)
     for user in ("left", "right"):
@@ -53,21 +60,17 @@ async def test_a_role_enters_its_own_database_and_no_other(postgresql: PostgreSQ
             ("left", roles("left").password),
             ("left_owner", roles("left").owner_password),
         ):
-            at = {"host": HOST, "port": postgresql.port, "user": role, "password": password}
-            own = await asyncpg.connect(**at, database="left")
-            await own.close()
+            await enter(postgresql, role, password, "left")
             for other in ("right", "postgres", "template1"):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
-                    await asyncpg.connect(**at, database=other)
+                    await enter(postgresql, role, password, other)
     finally:
         postgresql.run('DROP DATABASE "left" WITH (FORCE); DROP DATABASE "right" WITH (FORCE);')
 
 
 async def test_a_wrong_password_is_refused(postgresql: PostgreSQL) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(
-            host=HOST, port=postgresql.port, user="postgres", password="x", database="postgres"
-        )
+        await enter(postgresql, "postgres", "x", "postgres")
 
 
 async def test_making_roles_again_sets_the_password_to_the_new_one(postgresql: PostgreSQL) -> None:
@@ -77,10 +80,7 @@ async def test_making_roles_again_sets_the_password_to_the_new_one(postgresql: P
     make_roles(postgresql, changed)
     make_database(postgresql, "again", changed)
     try:
-        entered = await asyncpg.connect(
-            host=HOST, port=postgresql.port, user="again", password="another", database="again"
-        )
-        await entered.close()
+        await enter(postgresql, "again", "another", "again")
     finally:
         postgresql.run("DROP DATABASE again WITH (FORCE);")
 

@@ -60,8 +60,11 @@ class Screen:
         self.console.print(line, soft_wrap=True)
 
     def write(self, line: str) -> None:
-        """A line as it is: nothing in it is markup."""
-        self.console.print(line, markup=False, soft_wrap=True)
+        """A line as it is: nothing in it is markup, and a tab stays one where programs read."""
+        if self.is_plain:
+            self.console.file.write(line + "\n")
+        else:
+            self.console.print(line, markup=False, soft_wrap=True)
 
     def show(self, picture: RenderableType) -> None:
         self.console.print(picture)
