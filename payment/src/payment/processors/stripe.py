@@ -30,6 +30,7 @@ from payment.domain.evidence import (
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod, Payment
 from payment.domain.refund import Refund
+from payment.domain.values import Money
 from payment.processors.currencies import to_stripe
 from payment.processors.replies import (
     Page,
@@ -61,9 +62,9 @@ CHARGE = ["latest_charge"]
 """Expanded, for it says until when a hold lasts."""
 KEY_REFUSED = (401, 403)
 
-LOST = (stripe.StripeError, aiohttp.ClientError, TimeoutError, OSError)
+LOST = (stripe.StripeError, aiohttp.ClientError, TimeoutError, OSError, UnicodeError)
 """All that a call may raise. Where the connection breaks inside the body of an answer, the library
-lets aiohttp's own errors through.
+lets aiohttp's own errors through; where a body is no text, it fails in making a line to log.
 """
 
 Read = TypeVar("Read")
@@ -113,6 +114,10 @@ class StripeProcessor:
         traceback: TracebackType | None,
     ) -> None:
         await self._session.close()
+
+    def can_say(self, amount: Money) -> bool:
+        """Whether Stripe counts finely enough for this amount."""
+        return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
 
     async def create(self, attempt: Attempt) -> Reply:
         """Create an unconfirmed intent. Refused, naming `amount`, where Stripe cannot say it."""

@@ -1,0 +1,411 @@
+"""Whatever comes back from Stripe's address, the adapter makes the right value of it, and raises
+nothing: each of its calls against each kind of answer.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+from hostile_server import HostileServer, hostile_server, http
+from payment_examples import ATTEMPT, INSTALLATION, PAYMENT_ID, a_payment, a_refund
+from processor_targets import ANY_KEY
+
+from chassis.settings import Secret
+from payment.domain.evidence import (
+    Faulted,
+    Intent,
+    IntentStatus,
+    KeyMisused,
+    ProcessorRefund,
+    Refused,
+    Unknown,
+)
+from payment.domain.machine import Operation, Post
+from payment.processors import stripe as adapter
+from payment.processors.stripe import StripeProcessor
+
+Call = Callable[[StripeProcessor], Awaitable[object]]
+CONFIRM = Post(Operation.CONFIRM, 0)
+
+CALLS: dict[str, Call] = {
+    "create": lambda processor: processor.create(ATTEMPT),
+    "retrieve": lambda processor: processor.retrieve("pi_1"),
+    "confirm": lambda processor: processor.post(a_payment(), CONFIRM),
+    "capture": lambda processor: processor.post(a_payment(), Post(Operation.CAPTURE, 0, 1000)),
+    "cancel": lambda processor: processor.post(a_payment(), Post(Operation.CANCEL, 0)),
+    "refund": lambda processor: processor.refund(a_refund()),
+}
+
+INTENT: dict[str, Any] = {
+    "id": "pi_1",
+    "object": "payment_intent",
+    "amount": 1000,
+    "amount_received": 1000,
+    "currency": "eur",
+    "status": "succeeded",
+    "metadata": {"payment": str(PAYMENT_ID), "installation": INSTALLATION},
+    "last_payment_error": None,
+    "latest_charge": "ch_1",
+    "next_action": None,
+}
+REFUND: dict[str, Any] = {
+    "id": "re_1",
+    "object": "refund",
+    "amount": 400,
+    "currency": "eur",
+    "status": "succeeded",
+    "metadata": {},
+}
+
+
+def an_intent(**changes: Any) -> bytes:
+    return http(200, json.dumps({**INTENT, **changes}))
+
+
+def an_error(status: int, **fields: Any) -> bytes:
+    return http(status, json.dumps({"error": {"type": "invalid_request_error", **fields}}))
+
+
+AWAY = "unknown, and worth asking again soon"
+UNKNOWN = "unknown"
+FAULTED, MISUSED, REFUSED = "faulted", "misused", "refused"
+PAGE_OF_A_PROXY = "<html><body>Something went wrong</body></html>"
+
+ANSWERS: dict[str, tuple[bytes, str]] = {
+    "a closed connection": (b"", AWAY),
+    "something that is not HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", AWAY),
+    "half of the head": (b"HTTP/1.1 200 OK\r\nContent-Le", AWAY),
+    "half of the body": (http(200, json.dumps(INTENT)[:100], length=400), AWAY),
+    "half of a refusal": (http(400, '{"error": {"type": "inv', length=400), AWAY),
+    "half of a 500": (http(500, "half", length=400), AWAY),
+    "a body in chunks that ends early": (
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"id"\r\n',
+        AWAY,
+    ),
+    "a body that claims to be zipped": (
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+        AWAY,
+    ),
+    "500 from Stripe": (an_error(500, type="api_error"), FAULTED),
+    "500 from a proxy": (http(500, PAGE_OF_A_PROXY), FAULTED),
+    "501": (http(501), AWAY),
+    "502": (http(502, PAGE_OF_A_PROXY), AWAY),
+    "503": (http(503, PAGE_OF_A_PROXY), AWAY),
+    "504": (http(504), AWAY),
+    "429": (an_error(429, code="rate_limit"), AWAY),
+    "429 without a body": (http(429), AWAY),
+    "401": (an_error(401), UNKNOWN),
+    "403": (an_error(403), UNKNOWN),
+    "405": (an_error(405), UNKNOWN),
+    "409 for a key in use": (
+        an_error(409, type="idempotency_error", code="idempotency_key_in_use"),
+        UNKNOWN,
+    ),
+    "409 for a lock": (an_error(409, code="lock_timeout"), UNKNOWN),
+    "410": (an_error(410), UNKNOWN),
+    "422": (an_error(422), UNKNOWN),
+    "302": (http(302), UNKNOWN),
+    "400 from a proxy": (http(400, PAGE_OF_A_PROXY), UNKNOWN),
+    "400 with other JSON": (http(400, '{"error": "invalid_grant"}'), UNKNOWN),
+    "400 for the rate, as it once was": (an_error(400, code="rate_limit"), UNKNOWN),
+    "402 from a proxy": (http(402, PAGE_OF_A_PROXY), UNKNOWN),
+    "404 from a proxy": (http(404, PAGE_OF_A_PROXY), UNKNOWN),
+    "400 for a key that was used otherwise": (an_error(400, type="idempotency_error"), MISUSED),
+    "400": (an_error(400, code="parameter_invalid_integer"), REFUSED),
+    "400 that shows the intent": (
+        an_error(400, code="payment_intent_unexpected_state", payment_intent=INTENT),
+        REFUSED,
+    ),
+    "402 without an intent": (an_error(402, type="card_error", code="card_declined"), REFUSED),
+    "200 with a page": (http(200, PAGE_OF_A_PROXY), UNKNOWN),
+    "200 without a body": (http(200), UNKNOWN),
+    "204": (http(204), UNKNOWN),
+    # The library trips over it where it would log it.
+    "200 with bytes that are no text": (http(200, b"\xff\xfe\x00"), AWAY),
+    "200 with nothing": (http(200, "null"), UNKNOWN),
+    "200 with a list": (http(200, "[]"), UNKNOWN),
+    "200 with a text": (http(200, '"payment_intent"'), UNKNOWN),
+    "200 with a number": (http(200, "1"), UNKNOWN),
+    "200 with an empty object": (http(200, "{}"), UNKNOWN),
+    "200 that is too deep": (http(200, "[" * 100_000), UNKNOWN),
+    "200 with a status that is new": (an_intent(status="requires_reauthorization"), UNKNOWN),
+    "200 with an amount in words": (an_intent(amount="1000"), UNKNOWN),
+    "200 with a fraction": (an_intent(amount=1000.5), UNKNOWN),
+    "200 with an amount below nothing": (an_intent(amount=-1000), UNKNOWN),
+    "200 without a currency": (an_intent(currency=None), UNKNOWN),
+    "200 with an amount that its currency has not": (
+        an_intent(amount=150, currency="isk"),
+        UNKNOWN,
+    ),
+    "200 without an id": (an_intent(id=None), UNKNOWN),
+}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[HostileServer]:
+    async with hostile_server() as here:
+        yield here
+
+
+@pytest.fixture
+async def processor(server: HostileServer) -> AsyncIterator[StripeProcessor]:
+    async with StripeProcessor(Secret(ANY_KEY), server.address, INSTALLATION) as one:
+        yield one
+
+
+@pytest.fixture
+async def hasty_processor(server: HostileServer) -> AsyncIterator[StripeProcessor]:
+    timeout = aiohttp.ClientTimeout(total=0.2)
+    async with StripeProcessor(Secret(ANY_KEY), server.address, INSTALLATION, timeout) as one:
+        yield one
+
+
+def kind_of(reply: object) -> str:
+    match reply:
+        case Unknown(unreachable=True):
+            return AWAY
+        case Unknown():
+            return UNKNOWN
+        case Faulted():
+            return FAULTED
+        case KeyMisused():
+            return MISUSED
+        case Refused():
+            return REFUSED
+    return type(reply).__name__
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_each_call_makes_the_right_value_of(
+    answer: str, server: HostileServer, processor: StripeProcessor
+) -> None:
+    given, expected = ANSWERS[answer]
+    server.answers = [given]
+
+    kinds = {name: kind_of(await call(processor)) for name, call in CALLS.items()}
+
+    assert kinds == dict.fromkeys(CALLS, expected)
+    posts = [sent.path for sent in server.sent if sent.method == "POST"]
+    assert len(posts) == len(CALLS) - 1, "each POST is made once"
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_a_list_of_refunds_is_whole_or_unknown(
+    answer: str, server: HostileServer, processor: StripeProcessor
+) -> None:
+    given, expected = ANSWERS[answer]
+    server.answers = [given]
+
+    listed = await processor.refunds("pi_1")
+
+    assert isinstance(listed, Unknown)
+    assert listed.unreachable is (expected is AWAY)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\nConnection: keep-alive\r\n\r\n{"],
+    ids=["silence", "silence inside the body"],
+)
+async def test_beyond_the_time_out_every_call_is_unknown(
+    answer: bytes | None, server: HostileServer, hasty_processor: StripeProcessor
+) -> None:
+    server.answers = [answer]
+
+    kinds = {name: kind_of(await call(hasty_processor)) for name, call in CALLS.items()}
+
+    assert kinds == dict.fromkeys(CALLS, AWAY)
+    assert kind_of(await hasty_processor.refunds("pi_1")) == AWAY
+
+
+async def test_a_404_is_unknown_but_for_a_creation_which_names_no_intent(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    server.answers = [an_error(404, code="resource_missing", param="payment_method")]
+
+    kinds = {name: kind_of(await call(processor)) for name, call in CALLS.items()}
+
+    assert kinds == dict.fromkeys(CALLS, UNKNOWN) | {"create": REFUSED}
+
+
+@pytest.mark.parametrize(
+    ("error", "field"),
+    [
+        ({"param": "payment_method", "code": "resource_missing"}, "payment_method"),
+        ({"param": "amount", "code": "amount_too_small"}, "amount"),
+        ({"param": "currency"}, "currency"),
+        ({"type": "card_error", "code": "card_declined"}, "payment_method"),
+        ({"param": "metadata", "code": "parameter_invalid_string"}, ""),
+        ({"code": "payment_intent_unexpected_state"}, ""),
+    ],
+    ids=str,
+)
+async def test_a_refused_creation_names_the_field_where_it_is_the_callers(
+    error: dict[str, str], field: str, server: HostileServer, processor: StripeProcessor
+) -> None:
+    server.answers = [an_error(400, **error)]
+
+    reply = await processor.create(ATTEMPT)
+
+    assert isinstance(reply, Refused)
+    assert reply.field == field
+
+
+async def test_a_decline_is_evidence_of_the_intent_that_it_carries(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    declined = {
+        **INTENT,
+        "status": "requires_payment_method",
+        "amount_received": 0,
+        "last_payment_error": {"code": "card_declined", "decline_code": "lost_card"},
+    }
+    server.answers = [an_error(402, type="card_error", payment_intent=declined)]
+
+    reply = await processor.post(a_payment(), CONFIRM)
+
+    assert isinstance(reply, Intent)
+    assert reply.status is IntentStatus.REQUIRES_PAYMENT_METHOD
+    assert reply.failure
+    assert (reply.failure.code, reply.failure.decline_code) == ("card_declined", "lost_card")
+
+
+async def test_a_decline_whose_intent_cannot_be_read_is_unknown(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    server.answers = [an_error(402, type="card_error", payment_intent={"id": "pi_1"})]
+
+    assert kind_of(await processor.post(a_payment(), CONFIRM)) == UNKNOWN
+
+
+async def test_an_intent_of_somebody_else_carries_no_id_of_ours(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    for metadata in ({}, {"payment": "order 7"}, None):
+        server.answers = [an_intent(metadata=metadata)]
+
+        reply = await processor.retrieve("pi_1")
+
+        assert isinstance(reply, Intent)
+        assert (reply.payment_id, reply.installation) == (None, "")
+
+
+async def test_a_refund_that_waits_for_a_bank_account_is_pending(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    server.answers = [http(200, json.dumps({**REFUND, "status": "requires_action"}))]
+
+    word = await processor.refund(a_refund())
+
+    assert isinstance(word, ProcessorRefund)
+    assert (word.status.value, word.refund_id) == ("pending", None)
+
+
+async def test_a_failed_refund_says_why(server: HostileServer, processor: StripeProcessor) -> None:
+    failed = {**REFUND, "status": "failed", "failure_reason": "expired_or_canceled_card"}
+    server.answers = [http(200, json.dumps(failed))]
+
+    word = await processor.refund(a_refund())
+
+    assert isinstance(word, ProcessorRefund)
+    assert word.failure
+    assert word.failure.code == "expired_or_canceled_card"
+
+
+def a_page(*refunds: dict[str, Any], has_more: bool) -> bytes:
+    return http(200, json.dumps({"object": "list", "data": refunds, "has_more": has_more}))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [http(503), b"", a_page(has_more=True), a_page({"id": "re_2"}, has_more=False), an_error(400)],
+    ids=["503", "closed", "empty and not the last", "unreadable", "refused"],
+)
+async def test_a_list_that_breaks_off_is_unknown_as_a_whole(
+    second: bytes, server: HostileServer, processor: StripeProcessor
+) -> None:
+    server.answers = [a_page(REFUND, has_more=True), second]
+
+    assert isinstance(await processor.refunds("pi_1"), Unknown)
+
+
+async def test_a_list_goes_on_after_the_last_of_a_page(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    other = {**REFUND, "id": "re_2"}
+    server.answers = [a_page(REFUND, has_more=True), a_page(other, has_more=False)]
+
+    listed = await processor.refunds("pi_1")
+
+    assert not isinstance(listed, Unknown)
+    assert [refund.id for refund in listed] == ["re_1", "re_2"]
+    assert [sent.query.get("starting_after") for sent in server.sent] == [None, "re_1"]
+
+
+async def test_a_list_without_an_end_is_given_up(
+    server: HostileServer, processor: StripeProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "MAXIMUM_PAGES", 3)
+    server.answers = [a_page(REFUND, has_more=True)]
+
+    assert isinstance(await processor.refunds("pi_1"), Unknown)
+    assert len(server.sent) == 3
+
+
+async def test_where_nobody_listens_every_call_is_unknown() -> None:
+    with socket.socket() as bound:  # bound, and never listening: nobody else can take the port
+        bound.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        async with StripeProcessor(Secret(ANY_KEY), address, INSTALLATION) as processor:
+            kinds = {name: kind_of(await call(processor)) for name, call in CALLS.items()}
+            listed = await processor.refunds("pi_1")
+
+    assert kinds == dict.fromkeys(CALLS, AWAY)
+    assert listed == Unknown("no answer (ClientConnectorError)", unreachable=True)
+
+
+async def test_above_the_most_connections_a_call_is_unknown_and_unsent(
+    server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "MAXIMUM_CONNECTIONS", 1)
+    server.answers = [None]
+    timeout = aiohttp.ClientTimeout(total=20, connect=0.1)
+    async with (
+        StripeProcessor(Secret(ANY_KEY), server.address, INSTALLATION, timeout) as processor,
+        asyncio.TaskGroup() as group,
+    ):
+        first = group.create_task(processor.retrieve("pi_1"))
+        await server.waiting.wait()
+
+        assert kind_of(await processor.post(a_payment(), CONFIRM)) == AWAY
+        assert len(server.sent) == 1
+        first.cancel()
+
+
+async def test_a_kept_connection_that_breaks_does_not_make_a_post_twice(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    server.answers = [http(200, json.dumps(INTENT), closes=False), b""]
+    assert isinstance(await processor.retrieve("pi_1"), Intent)
+
+    reply = await processor.post(a_payment(), CONFIRM)
+
+    assert kind_of(reply) == AWAY
+    assert [sent.method for sent in server.sent] == ["GET", "POST"]
+
+
+async def test_another_payments_intent_is_told_as_it_is(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    """The domain compares it with what was asked."""
+    server.answers = [an_intent(id="pi_2")]
+
+    reply = await processor.post(replace(a_payment(), intent_id="pi_1"), CONFIRM)
+
+    assert isinstance(reply, Intent)
+    assert reply.id == "pi_2"
