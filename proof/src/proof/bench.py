@@ -45,7 +45,7 @@ PGBENCH = """
 SELECT id FROM thin_payments WHERE request_id = gen_random_uuid();
 INSERT INTO thin_payments (id, request_id, state, amount)
 VALUES (gen_random_uuid(), gen_random_uuid(), 'CONFIRMING', 1000) RETURNING id \\gset
-UPDATE thin_payments SET state = 'SUCCEEDED' WHERE id = :'id';
+UPDATE thin_payments SET state = 'SUCCEEDED' WHERE id = :id;
 """
 THIN = """
 DROP TABLE IF EXISTS thin_payments;

@@ -61,6 +61,10 @@ class SimulatedProcessor:
         self._installation = installation
         self._clock = clock
 
+    def can_say(self, amount: Money) -> bool:
+        """Whether the sandbox counts finely enough for this amount, as Stripe does."""
+        return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
+
     async def create(self, attempt: Attempt) -> Reply:
         """Create an unconfirmed intent."""
         request = attempt.request

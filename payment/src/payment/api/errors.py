@@ -129,8 +129,14 @@ RESOURCES = {
 }
 """The types of resources, by the collection in their names."""
 
-REQUEST_FIELDS = {"amount": "amount.minor_units", "currency": "amount.currency_code"}
-"""Where the contract has what a processor names otherwise."""
+REQUEST_FIELDS = {
+    "payment_method": "payment.payment_method",
+    "amount": "payment.amount.minor_units",
+    "currency": "payment.amount.currency_code",
+    "capture_amount": "amount.minor_units",
+    "refund_amount": "refund.amount.minor_units",
+}
+"""Where the contract has what the processor takes no payment with."""
 
 
 def translate(error: Exception) -> status_pb2.Status | None:
@@ -164,7 +170,7 @@ def _fields(error: Exception) -> dict[str, str]:
         case errors.RequestIdReused():
             said["field"] = "request_id"
         case errors.RefusedByProcessor():
-            said["field"] = f"payment.{REQUEST_FIELDS.get(error.field, error.field)}"
+            said["field"] = REQUEST_FIELDS[error.field]
         case errors.BrokenRule():
             said = {"call_id": call.call_id() or ""}
     return said

@@ -14,6 +14,7 @@ from payment.domain.errors import (
     PaymentNotFound,
     ProcessorUnavailable,
     ReferenceTaken,
+    RefusedByProcessor,
     RequestIdReused,
     TryAgain,
 )
@@ -55,6 +56,8 @@ class ChangePayment:
         self, name: PaymentName, request_id: RequestId, amount: Money | None, etag: str = ""
     ) -> Payment:
         """Take the money of an authorised payment, all of it or `amount`."""
+        if amount is not None and not self.processor.can_say(amount):
+            raise RefusedByProcessor("capture_amount", "amount_not_payable")
         asked = (str(amount.minor_units), amount.currency_code) if amount else ()
         content = fingerprint("capture", str(name), *asked)
         return await self._request(

@@ -25,7 +25,7 @@ from payment.domain.evidence import ProcessorRefund, RefundReply, Reply, Unknown
 from payment.domain.machine import Post
 from payment.domain.payment import Payment
 from payment.domain.refund import Refund
-from payment.domain.values import CustomerName
+from payment.domain.values import CustomerName, Money
 
 # ---------------------------------------------------------------- the store of payments
 
@@ -199,6 +199,12 @@ class EventRepository(Protocol):
 
 class Processor(Protocol):
     """A card processor. Replies are values: evidence, a definite refusal, or unknown."""
+
+    def can_say(self, amount: Money) -> bool:
+        """Whether the processor counts finely enough for this amount. What it cannot say must be
+        refused before it is accepted: later there is nobody left to tell.
+        """
+        ...
 
     async def create(self, attempt: Attempt) -> Reply:
         """Create an unconfirmed intent, which moves no money."""

@@ -13,6 +13,7 @@ from payment.domain.birth import fingerprint
 from payment.domain.errors import (
     PaymentNotFound,
     RefundNotFound,
+    RefusedByProcessor,
     RequestIdReused,
     TryAgain,
 )
@@ -62,8 +63,10 @@ class Refunds:
 
     async def create(self, request: RefundRequest) -> Refund:
         """Reserve the amount, then send it. Raises PaymentNotFound, WrongState, PaymentHeld,
-        AmountTooLarge, RequestIdReused.
+        AmountTooLarge, RefusedByProcessor, RequestIdReused.
         """
+        if request.amount is not None and not self.processor.can_say(request.amount):
+            raise RefusedByProcessor("refund_amount", "amount_not_payable")
         content = fingerprint_of(request)
         for _ in range(TRIES):
             if found := await self.payments.find_request(request.request_id):
