@@ -170,7 +170,7 @@ def refusal_in(error: Exception, refusals: frozenset[int] = REFUSALS) -> Definit
     if not isinstance(error, stripe.StripeError) or error.http_status is None:
         return Unknown(f"no answer ({type(error.__cause__ or error).__name__})", unreachable=True)
     status = error.http_status
-    if status >= 500:
+    if status == 500:
         return Faulted()
     told = _inside(error.json_body, "error")
     if status not in refusals or not isinstance(told, dict) or told.get("code") in PASSING:
