@@ -13,7 +13,7 @@ from pathlib import Path
 import uvloop
 
 from sandbox.application import application, listening
-from sandbox.faults import Faults
+from sandbox.faults import Faults, fault
 from sandbox.ledger import LedgerRefused
 from sandbox.sandbox import Sandbox
 from sandbox.webhooks import Webhooks
@@ -35,6 +35,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--webhook-secret-file", type=Path, help="what signs them: one or, in rotation, two lines"
     )
+    parser.add_argument(
+        "--fault", type=fault, action="append", default=[], help="one plan, as JSON (see `faults`)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of latency and of faults by chance")
     options = parser.parse_args()
     secret_file = options.webhook_secret_file
@@ -54,7 +57,7 @@ async def _serve(options: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     rules = Rules(key_life=options.key_life)
     sandbox = Sandbox(options.data, rules, webhooks=options.webhook_url is not None)
-    faults = Faults(options.seed)
+    faults = Faults(options.seed, options.fault)
     app = application(sandbox, faults, options.latency)
     try:
         runner, address = await listening(app, options.host, options.port)

@@ -17,12 +17,11 @@ import ipaddress
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
 
 from aiohttp import web
 
 from sandbox.codec import encode_movement
-from sandbox.faults import Fault, Faults, Kind
+from sandbox.faults import Faults, fault
 from sandbox.sandbox import Sandbox
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -66,15 +65,14 @@ class Control:
         return web.json_response({"movements": shown, "total": len(movements)})
 
     async def _planned(self, _http: web.Request) -> web.Response:
-        plans = self._faults.planned()
         shown = [
-            {**asdict(fault), "kind": fault.kind.value, "times": left} for fault, left in plans
+            {**asdict(plan), "kind": plan.kind.value, "times": left}
+            for plan, left in self._faults.planned()
         ]
         return web.json_response({"faults": shown})
 
     async def _plan(self, http: web.Request) -> web.Response:
-        given = await _object(http)
-        self._faults.plan(Fault(**{**given, "kind": Kind(given.get("kind"))}))
+        self._faults.plan(fault(await http.text()))
         return await self._planned(http)
 
     async def _forget(self, http: web.Request) -> web.Response:
@@ -83,18 +81,12 @@ class Control:
         return await self._planned(http)
 
     async def _clock(self, http: web.Request) -> web.Response:
-        seconds = (await _object(http)).get("advance")
-        if not isinstance(seconds, int) or seconds < 0:
-            raise ValueError("advance is a number of seconds, not negative")
-        await self._sandbox.advance(seconds)
+        match json.loads(await http.text()):
+            case {"advance": int(seconds)} if seconds >= 0:
+                await self._sandbox.advance(seconds)
+            case _:
+                raise ValueError("advance is a number of seconds, not negative")
         return await self._summary(http)
-
-
-async def _object(http: web.Request) -> dict[str, Any]:
-    given = json.loads(await http.text())
-    if not isinstance(given, dict):
-        raise TypeError("the body is a JSON object")
-    return given
 
 
 def _local(handler: Handler) -> Handler:

@@ -4,8 +4,10 @@ What happens inside Stripe (`fail_before`, `fail_after`) is handed to `transitio
 between Stripe and its caller and never touches what there is.
 """
 
+import json
 import random
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -47,16 +49,27 @@ class Fault:
             )
 
 
+def fault(text: str) -> Fault:
+    """A plan from its JSON: {"kind": "lose_reply", "match": "POST .*/confirm", "times": 2}.
+
+    Raises ValueError or TypeError, with a sentence.
+    """
+    given = json.loads(text)
+    if not isinstance(given, dict):
+        raise TypeError("a fault is a JSON object")
+    return Fault(**{**given, "kind": Kind(given.get("kind"))})
+
+
 class Faults:
     """The plans, first come first served, and the chance that decides among them."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self._plans: list[tuple[Fault, int | None]] = []
+    def __init__(self, seed: int = 0, plans: Iterable[Fault] = ()) -> None:
+        self._plans = [(plan, plan.times) for plan in plans]
         self._chance = random.Random(seed)  # noqa: S311 - a seed repeats a run; no secret
 
-    def plan(self, fault: Fault) -> None:
+    def plan(self, plan: Fault) -> None:
         """Add one."""
-        self._plans.append((fault, fault.times))
+        self._plans.append((plan, plan.times))
 
     def clear(self, seed: int | None = None) -> None:
         """Forget all, and begin the chance anew with `seed`."""
@@ -70,14 +83,14 @@ class Faults:
 
     def next_for(self, line: str) -> Fault | None:
         """The fault that this request ("POST /v1/...") meets, if any. Uses it up by one."""
-        for place, (fault, left) in enumerate(self._plans):
-            if not re.search(fault.match, line) or self._chance.random() >= fault.probability:
+        for place, (plan, left) in enumerate(self._plans):
+            if not re.search(plan.match, line) or self._chance.random() >= plan.probability:
                 continue
             if left == 1:
                 del self._plans[place]
             elif left is not None:
-                self._plans[place] = (fault, left - 1)
-            return fault
+                self._plans[place] = (plan, left - 1)
+            return plan
         return None
 
     def uniform(self, least: float, most: float) -> float:

@@ -178,7 +178,7 @@ def eventually():
     """Wait until something is so; fail where it does not come."""
 
     async def wait(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 - whatever may become so, without its help
                 await asyncio.sleep(0.01)
 

@@ -71,36 +71,56 @@ async def test_a_body_that_breaks_is_no_stripe_error_at_all(shop, server):
     assert await status_of(shop, intent) == "succeeded"
 
 
-async def test_a_key_that_is_under_way_is_a_409_and_is_not_spoilt_by_it(shop, server):
+@pytest.fixture
+def gate(monkeypatch):
+    """Whatever is slow waits for this to be opened, instead of for its seconds."""
+    opened = asyncio.Event()
+
+    async def pause(seconds):
+        if seconds:
+            await opened.wait()
+
+    monkeypatch.setattr("sandbox.api._pause", pause)
+    return opened
+
+
+async def test_a_key_that_is_under_way_is_a_409_and_is_not_spoilt_by_it(
+    shop, server, gate, eventually
+):
     intent = await shop.create()
-    server.faults.plan(Fault(Kind.SLOW, "POST .*/confirm", seconds=0.5))
+    server.faults.plan(Fault(Kind.SLOW, "POST .*/confirm", seconds=1))
     first = asyncio.create_task(shop.confirm(intent.id, key="k"))
-    await asyncio.sleep(0.1)
+    await eventually(lambda: not server.faults.planned())
     with pytest.raises(stripe.APIError) as caught:
         await shop.confirm(intent.id, key="k")
     assert caught.value.http_status == 409
+    gate.set()
     assert (await first).status == "succeeded"
     assert (await shop.confirm(intent.id, key="k")).status == "succeeded"
 
 
-async def test_slow_acts_late_and_slow_reply_acts_at_once(shop, server):
+async def test_slow_acts_late_and_slow_reply_acts_at_once(shop, server, gate, eventually):
     late, early = await shop.create(), await shop.create()
-    server.faults.plan(Fault(Kind.SLOW, f"{late.id}/confirm", seconds=0.4))
-    server.faults.plan(Fault(Kind.SLOW_REPLY, f"{early.id}/confirm", seconds=0.4))
+    server.faults.plan(Fault(Kind.SLOW, f"{late.id}/confirm", seconds=1))
+    server.faults.plan(Fault(Kind.SLOW_REPLY, f"{early.id}/confirm", seconds=1))
     calls = [asyncio.create_task(shop.confirm(one.id)) for one in (late, early)]
-    await asyncio.sleep(0.15)
+    await eventually(lambda: server.sandbox.books.movements and not server.faults.planned())
     assert await status_of(shop, late) == "requires_confirmation"
     assert await status_of(shop, early) == "succeeded"
+    assert not any(call.done() for call in calls)
+    gate.set()
     assert [paid.status for paid in await asyncio.gather(*calls)] == ["succeeded"] * 2
 
 
-async def test_an_effect_comes_although_its_caller_has_gone(shop, server):
+async def test_an_effect_comes_although_its_caller_has_gone(shop, server, gate, eventually):
     intent = await shop.create()
-    server.faults.plan(Fault(Kind.SLOW, "POST .*/confirm", seconds=0.3))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await shop.confirm(intent.id)
-    await asyncio.sleep(0.5)
+    server.faults.plan(Fault(Kind.SLOW, "POST .*/confirm", seconds=1))
+    call = asyncio.create_task(shop.confirm(intent.id))
+    await eventually(lambda: not server.faults.planned())
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    gate.set()
+    await eventually(lambda: server.sandbox.books.movements)
     assert await status_of(shop, intent) == "succeeded"
 
 

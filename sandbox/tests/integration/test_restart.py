@@ -7,6 +7,7 @@ import subprocess
 
 import aiohttp
 import pytest
+import stripe
 
 from sandbox.ledger import LedgerRefused
 from sandbox.sandbox import Sandbox
@@ -118,14 +119,14 @@ class TestTheProcess:
     def test_sigterm_ends_it_cleanly(self, processes):
         process, _ = processes.listen()
         process.send_signal(signal.SIGTERM)
-        _, complaints = process.communicate(timeout=10)
+        _, complaints = process.communicate(timeout=60)
         assert (process.returncode, complaints) == (0, "")
 
     def test_a_taken_port_is_one_sentence_and_exit_code_2(self, processes, tmp_path):
         _, url = processes.listen()
         processes.directory = tmp_path / "other"
         second = processes.start(port=int(url.rsplit(":", 1)[1]))
-        _, complaint = second.communicate(timeout=10)
+        _, complaint = second.communicate(timeout=60)
         assert second.returncode == 2
         assert complaint.count("\n") == 1
         assert url.removeprefix("http://") in complaint
@@ -133,7 +134,7 @@ class TestTheProcess:
     def test_a_directory_in_use_is_one_sentence_and_exit_code_2(self, processes):
         processes.listen()
         second = processes.start()
-        _, complaint = second.communicate(timeout=10)
+        _, complaint = second.communicate(timeout=60)
         assert second.returncode == 2
         assert complaint.count("\n") == 1
         assert "in use" in complaint
@@ -142,7 +143,7 @@ class TestTheProcess:
         (processes.directory / "file").write_text("")
         processes.directory = processes.directory / "file" / "data"
         process = processes.start()
-        _, complaint = process.communicate(timeout=10)
+        _, complaint = process.communicate(timeout=60)
         assert process.returncode == 2
         assert complaint.count("\n") == 1
 
@@ -151,9 +152,22 @@ class TestTheProcess:
         async with open_shop(url) as shop:
             assert (await shop.create(key="k")).id != (await shop.create(key="k")).id
 
+    async def test_faults_may_be_planned_at_the_start(self, processes, open_shop):
+        _, url = processes.listen("--fault", '{"kind": "refuse", "status": 503}')
+        async with open_shop(url) as shop:
+            with pytest.raises(stripe.APIError):
+                await shop.create()
+            assert (await shop.create()).status == "requires_confirmation"
+
+    def test_a_fault_that_makes_no_sense_is_said(self, processes):
+        process = processes.start("--fault", '{"kind": "nothing"}')
+        _, complaint = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert "--fault" in complaint
+
     def test_an_option_that_is_missing_is_said(self, processes):
         process = processes.start("--webhook-url", "http://127.0.0.1:1/")
-        _, complaint = process.communicate(timeout=10)
+        _, complaint = process.communicate(timeout=60)
         assert process.returncode == 2
         assert "--webhook-secret-file" in complaint
 
@@ -161,6 +175,6 @@ class TestTheProcess:
 def test_the_output_of_a_listening_process_is_one_line(processes):
     process, _ = processes.listen()
     process.terminate()
-    rest, _ = process.communicate(timeout=10)
+    rest, _ = process.communicate(timeout=60)
     assert rest == ""
     assert isinstance(process, subprocess.Popen)

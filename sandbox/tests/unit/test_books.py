@@ -1,6 +1,6 @@
 """The two keepers, a frozen World and the server's Books, give the same answers to the same requests."""
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from sandbox.actions import (
@@ -22,6 +22,7 @@ from sandbox.objects import Methods
 from sandbox.transition import transition
 from sandbox.world import Rules, World, identifier
 
+UNHURRIED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RULES = Rules(key_life=50, hold_life=60, delay=5)
 TOKENS = some.sampled_from(
     [
@@ -73,7 +74,7 @@ stories = some.lists(some.tuples(requests, some.integers(0, 40)), max_size=30)
 
 
 @given(stories)
-@settings(max_examples=150, deadline=None)
+@UNHURRIED
 def test_a_world_and_the_books_answer_alike_and_keep_the_same(story):
     world, books, now = World(rules=RULES), Books("Sandbox", RULES), 1000
     for request, seconds in story:
@@ -87,7 +88,7 @@ def test_a_world_and_the_books_answer_alike_and_keep_the_same(story):
 
 
 @given(stories)
-@settings(max_examples=100, deadline=None)
+@UNHURRIED
 def test_money_adds_up_whatever_is_asked(story):
     world, now = World(rules=RULES), 1000
     for request, seconds in story:
@@ -109,6 +110,7 @@ def test_money_adds_up_whatever_is_asked(story):
 
 
 @given(requests)
+@UNHURRIED
 def test_a_request_comes_back_from_the_ledger_as_it_was(request_):
     back, at = decode_request(encode_request(request_, 7))
     reads = isinstance(request_.action, (Retrieve, List, PassTime))
