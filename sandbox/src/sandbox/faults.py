@@ -43,6 +43,8 @@ class Fault:
             re.compile(self.match)
         except re.error as wrong:
             raise ValueError(f"match is no regular expression: {wrong}") from None
+        if self.times is not None and self.times < 1:
+            raise ValueError("times is 1 or more, or null for ever")
         if not 0 <= self.probability <= 1 or self.seconds < 0 or not 400 <= self.status <= 599:
             raise ValueError(
                 "probability is 0 to 1, seconds are not negative, status is 4xx or 5xx"

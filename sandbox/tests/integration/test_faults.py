@@ -156,7 +156,17 @@ class TestControl:
         assert (await shop.confirm(intent.id)).status == "succeeded"
 
     @pytest.mark.parametrize(
-        "plan", [{"kind": "nothing"}, {"kind": "drop", "match": "("}, {"colour": 1}, [], "drop"]
+        "plan",
+        [
+            {"kind": "nothing"},
+            {"kind": "drop", "match": "("},
+            {"kind": "drop", "times": 0},
+            {"kind": "drop", "times": "2"},
+            {"kind": "refuse", "status": 200},
+            {"colour": 1},
+            [],
+            "drop",
+        ],
     )
     async def test_a_plan_that_makes_no_sense_is_refused_with_a_sentence(self, web, plan):
         async with web.post("/_sandbox/faults", json=plan) as reply:
