@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .oncepay/environment/bin
 ROOMS := chassis customer payment sandbox cli proof
 
-.PHONY: help run test check format generate secrets requirements bench stripe-contract clean \
+.PHONY: help run test check format generate pictures secrets requirements bench stripe-contract clean \
 	build up all down environment development
 
 help: ## this list
@@ -33,6 +33,9 @@ format: development ## lay the code out
 
 generate: development ## the Python of the contracts, from protobuf/
 	$(BIN)/python protobuf/generate.py
+
+pictures: ## the pictures of the documents, from docs/pictures/*.toml
+	@$(PYTHON) docs/pictures/draw.py
 
 requirements: development ## bring the pinned packages up to the *.in files
 	$(BIN)/python requirements/compile.py
