@@ -1,0 +1,81 @@
+"""The documents' words, held to the tree: what they name is there."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from payment.domain import machine
+from payment.domain.payment import CANCELABLE, State
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("kubernetes/*.md")]
+TARGETS = set(re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+PICTURES = ROOT / "docs" / "pictures"
+
+
+def of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=of)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
+    missing = [link for link in links if not (document.parent / link).exists()]
+    assert not [link for link in missing if "://" not in link]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=of)
+def test_every_target_of_make_exists(document: Path) -> None:
+    known = {target for line in TARGETS for target in line.split()}
+    code = re.findall(r"`(make [^`]+)`|^(make .+)$", document.read_text(), re.MULTILINE)
+    named = {word for found in code for word in "".join(found).split()[1:] if "=" not in word}
+    assert named <= known
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    listed = set(re.findall(r"\]\(([^)]+\.md)\)", index))
+    assert listed == {path.name for path in folder.glob("*.md")} - {"README.md"}
+
+
+def test_every_picture_is_what_its_source_says() -> None:
+    draw = [sys.executable, PICTURES / "draw.py", "--check"]
+    done = subprocess.run(draw, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# Said below the picture, and not drawn.
+SELDOM = {
+    (State.CONFIRMING, State.CANCELED),
+    (State.REQUIRES_ACTION, State.CANCELED),
+    (State.AUTHORIZED, State.CANCELED),
+    (State.CAPTURING, State.CANCELED),
+    (State.AUTHORIZED, State.SUCCEEDED),
+    (State.CANCELING, State.SUCCEEDED),
+}
+LEADS_TO = {
+    machine.require_action: State.REQUIRES_ACTION,
+    machine.authorize: State.AUTHORIZED,
+    machine.succeed: State.SUCCEEDED,
+    machine.decline: State.CANCELING,
+    machine.end_without_money: State.CANCELED,
+}
+
+
+def test_the_picture_of_a_payments_states_has_the_arrows_of_the_domain() -> None:
+    picture = tomllib.loads((PICTURES / "payment-states.toml").read_text())
+    drawn = {
+        (State[arrow["from"].split()[0]], State[arrow["to"].split()[0]])
+        for arrow in picture["arrows"]
+    }
+    by_the_processor = {(before, LEADS_TO[move]) for (before, _), move in machine.MOVES.items()}
+    by_people = {(before, State.CANCELING) for before in CANCELABLE}
+    by_people |= {(State.AUTHORIZED, State.CAPTURING)}
+    after_a_decline = {(State.CANCELING, State.FAILED)}
+    assert drawn | SELDOM == by_the_processor | by_people | after_a_decline
+    assert not drawn & SELDOM
