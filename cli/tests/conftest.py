@@ -178,6 +178,16 @@ def home() -> Iterator[Home]:
 
 
 @pytest.fixture(scope="module")
+def lived_in() -> Iterator[Home]:
+    """A home that was up before: its cluster is made, and its customer registered."""
+    for home in _home():
+        up = home.up()
+        up.wait()
+        up.end()
+        yield home
+
+
+@pytest.fixture(scope="module")
 def oncepay() -> Iterator[Home]:
     """A home where everything is up, for the tests of one file."""
     for home in _home():

@@ -28,80 +28,80 @@ def test_from_nothing_to_a_first_payment_and_back(home: "Home") -> None:
     assert not any(process.is_alive() for process in running.values())
 
 
-def test_a_second_run_starts_from_the_same_data(home: "Home") -> None:
-    first = home.up()
+def test_a_second_run_starts_from_the_same_data(lived_in: "Home") -> None:
+    first = lived_in.up()
     first.wait()
     assert first.end(signal.SIGTERM) == 0
 
-    second = home.up()
+    second = lived_in.up()
     said = second.wait()
     assert "with your data" in said
     assert "known from before" in said
-    listed = home.json("payments", "list")["payments"]
+    listed = lived_in.json("payments", "list", "--page-size=2")["payments"]
     assert [payment["name"] for payment in listed] == [second.payment(), first.payment()]
     second.end()
 
 
-def test_what_a_kill_of_the_command_left_is_ended_or_adopted(home: "Home") -> None:
-    killed = home.up()
+def test_what_a_kill_of_the_command_left_is_ended_or_adopted(lived_in: "Home") -> None:
+    killed = lived_in.up()
     killed.wait()
-    left = home.processes()
+    left = lived_in.processes()
     killed.end(signal.SIGKILL)
     assert all(process.is_alive() for process in left.values())
 
-    up = home.up()
+    up = lived_in.up()
     said = up.wait()
     assert "Ended what an earlier run had left: customer, payment, sandbox." in said
     assert "found running" in said
-    assert home.json("payments", "get", killed.payment())["state"] == "SUCCEEDED"
+    assert lived_in.json("payments", "get", killed.payment())["state"] == "SUCCEEDED"
     up.end()
     assert not any(process.is_alive() for process in left.values())
 
 
-def test_a_kill_of_everything_is_mended(home: "Home") -> None:
-    killed = home.up()
+def test_a_kill_of_everything_is_mended(lived_in: "Home") -> None:
+    killed = lived_in.up()
     killed.wait()
-    for process in home.processes().values():
+    for process in lived_in.processes().values():
         process.send(signal.SIGKILL)
     killed.end(signal.SIGKILL)
 
-    up = home.up()
+    up = lived_in.up()
     said = up.wait()
     assert "known from before" in said
-    assert home.json("payments", "get", killed.payment())["state"] == "SUCCEEDED"
+    assert lived_in.json("payments", "get", killed.payment())["state"] == "SUCCEEDED"
     up.end()
 
 
-def test_down_ends_what_a_killed_command_left(home: "Home") -> None:
-    killed = home.up()
+def test_down_ends_what_a_killed_command_left(lived_in: "Home") -> None:
+    killed = lived_in.up()
     killed.wait()
-    left = home.processes()
+    left = lived_in.processes()
     killed.end(signal.SIGKILL)
-    done = home.run("down")
+    done = lived_in.run("down")
     assert done.stdout == "Stopped: customer, payment, sandbox, postgresql.\n"
     assert not any(process.is_alive() for process in left.values())
-    assert home.run("down").stdout == "Nothing runs from here.\n"
+    assert lived_in.run("down").stdout == "Nothing runs from here.\n"
 
 
 @pytest.mark.parametrize("dead", ["customer", "payment", "sandbox", "postgresql"])
-def test_where_a_part_dies_the_rest_is_stopped_and_it_is_named(home: "Home", dead: str) -> None:
-    up = home.up()
+def test_where_a_part_dies_the_rest_is_stopped_and_it_is_named(lived_in: "Home", dead: str) -> None:
+    up = lived_in.up()
     up.wait()
-    running = home.processes()
+    running = lived_in.processes()
     running[dead].send(signal.SIGKILL)
     assert up.wait_for_end() == 1
     assert f"{dead} ended" in up.said.lower()
-    assert str(home.folder / "logs" / f"{dead}.log") in up.said
+    assert str(lived_in.folder / "logs" / f"{dead}.log") in up.said
     assert "Traceback" not in up.said
     assert not any(process.is_alive() for process in running.values())
 
 
-def test_a_second_command_says_that_one_runs(home: "Home") -> None:
-    up = home.up()
+def test_a_second_command_says_that_one_runs(lived_in: "Home") -> None:
+    up = lived_in.up()
     up.wait()
-    refused = home.run("up")
+    refused = lived_in.run("up")
     assert refused.code == 1
-    assert f"already runs from {home.folder} (process {up.process.pid})" in refused.stderr
+    assert f"already runs from {lived_in.folder} (process {up.process.pid})" in refused.stderr
     up.end()
 
 
@@ -136,8 +136,8 @@ def test_it_is_stopped_while_it_starts(home: "Home") -> None:
     assert home.processes() == {}
 
 
-def test_on_a_terminal_it_shows_a_receipt(home: "Home") -> None:
-    up = home.up(terminal=True)
+def test_on_a_terminal_it_shows_a_receipt(lived_in: "Home") -> None:
+    up = lived_in.up(terminal=True)
     said = up.wait()
     assert "╭" in said
     assert "First payment" in said

@@ -52,9 +52,9 @@ def up(
                 with screen.step("Executing a first payment") as step:
                     first = _first_payment(ports)
                     step.done = "A first payment, executed"
+                is_up = True
                 receipt.show(screen, first)
                 receipt.go_on(screen, first, ports)
-                is_up = True
                 installation.watch()
     except KeyboardInterrupt:
         if not is_up:
