@@ -164,7 +164,7 @@ async def whole_service(
         serving = asyncio.create_task(serve(settings))
         try:
             async with aio.insecure_channel(address) as channel:
-                await _ready(channel)
+                await ready(channel)
                 stub = PaymentServiceStub(channel)
                 yield WholeService(
                     stub, customers, faults, processor_address, serving, alice, database
@@ -177,7 +177,7 @@ async def whole_service(
             await sandbox.close()
 
 
-async def _ready(channel: aio.Channel) -> None:
+async def ready(channel: aio.Channel) -> None:
     request = health_pb2.HealthCheckRequest(service="readiness")
     stub: Any = health_pb2_grpc.HealthStub(channel)
     watching = stub.Watch(request, wait_for_ready=True, timeout=30)

@@ -51,6 +51,8 @@ from payment.service_layer.step import Machine
 from payment.settings import MigrationSettings, Settings
 
 NAME = service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
+FIELDS = ("about", "processor_request")
+"""What this service's logs may hold, beside what every service's may."""
 
 
 async def main(arguments: list[str]) -> None:
@@ -59,9 +61,7 @@ async def main(arguments: list[str]) -> None:
     match arguments:
         case []:
             settings = read(Settings, os.environ)
-            telemetry.configure(
-                "payment", settings.log_format, settings.log_level, fields=["about"]
-            )
+            telemetry.configure("payment", settings.log_format, settings.log_level, fields=FIELDS)
             await serve(settings)
         case ["migrate"]:
             owner = read(MigrationSettings, os.environ)

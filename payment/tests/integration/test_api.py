@@ -331,6 +331,19 @@ async def test_what_the_processor_does_not_take_is_named(
     assert error.info.metadata["code"]
 
 
+async def test_a_part_that_the_processor_cannot_say_is_refused_at_the_door(
+    service: WholeService,
+) -> None:
+    dinars = pb.Money(minor_units=10_000, currency_code="KWD")
+    part = pb.Money(minor_units=1_001, currency_code="KWD")
+    held = await service.pay(amount=dinars, capture_method=pb.Payment.MANUAL)
+    error = await refusal(service.stub.CapturePayment(capture(held, amount=part)))
+    assert error.fields == [("amount.minor_units", "REFUSED_BY_PROCESSOR")]
+    paid = await service.stub.CapturePayment(capture(held))
+    error = await refusal(service.stub.CreateRefund(refund(paid, amount=part)))
+    assert error.fields == [("refund.amount.minor_units", "REFUSED_BY_PROCESSOR")]
+
+
 async def test_a_broken_value_is_named(service: WholeService) -> None:
     error = await refusal(service.stub.CreatePayment(service.creation(amount=eur(0))))
     assert error.code is StatusCode.INVALID_ARGUMENT

@@ -113,6 +113,8 @@ def test_what_stands_in_the_way_is_named(error: Exception, kind: str, name: str)
         (errors.RefusedByProcessor("payment_method", "x"), "payment.payment_method"),
         (errors.RefusedByProcessor("amount", "x"), "payment.amount.minor_units"),
         (errors.RefusedByProcessor("currency", "x"), "payment.amount.currency_code"),
+        (errors.RefusedByProcessor("capture_amount", "x"), "amount.minor_units"),
+        (errors.RefusedByProcessor("refund_amount", "x"), "refund.amount.minor_units"),
     ],
 )
 def test_the_field_that_is_wrong_is_named(error: Exception, field: str) -> None:

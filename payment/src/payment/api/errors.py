@@ -25,8 +25,7 @@ ANSWERS: dict[type[Exception], tuple[StatusCode, str, str]] = {
     errors.RefusedByProcessor: (
         StatusCode.INVALID_ARGUMENT,
         "REFUSED_BY_PROCESSOR",
-        "the processor takes no payment with this {field} ({code}), and nothing was charged; send "
-        "another one",
+        "the processor does not take this {field} ({code}), and nothing was done; send another one",
     ),
     errors.PaymentNotFound: (
         StatusCode.NOT_FOUND,
