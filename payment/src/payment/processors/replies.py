@@ -5,6 +5,7 @@ the intent, is evidence. A 400 or 402 with Stripe's error in its body is a defin
 kept under the key. Whatever is not listed is unknown, a 200 that cannot be read among it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from payment.processors.currencies import from_stripe
 Json = dict[str, Any]
 Definite = Refused | Faulted | KeyMisused
 Read = TypeVar("Read")
+LONGEST_WORDS = 2000  # characters of Stripe's that are kept
 
 REFUSALS = frozenset({400, 402})
 PASSING = frozenset({"rate_limit", "lock_timeout"})
@@ -49,23 +51,23 @@ class Page:
 
 def intent_of(body: object) -> Intent | Unknown:
     """The payment intent in an answer."""
-    return _read(_intent, body)
+    return _read(_intent, "payment_intent", body)
 
 
 def refund_of(body: object) -> ProcessorRefund | Unknown:
     """The refund in an answer."""
-    return _read(_refund, body)
+    return _read(_refund, "refund", body)
 
 
 def page_of(body: object) -> Page | Unknown:
     """The refunds in one page of a list."""
-    return _read(_page, body)
+    return _read(_page, "list", body)
 
 
-def _read(make: Callable[[Json], Read], body: object) -> Read | Unknown:
+def _read(make: Callable[[Json], Read], kind: str, body: object) -> Read | Unknown:
     try:
-        if not isinstance(body, dict):
-            raise TypeError("no object")
+        if not isinstance(body, dict) or body["object"] != kind:
+            raise TypeError(f"no {kind}")
         return make(body)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return Unknown(f"an answer that cannot be read ({type(error).__name__})")
@@ -73,19 +75,19 @@ def _read(make: Callable[[Json], Read], body: object) -> Read | Unknown:
 
 def _intent(body: Json) -> Intent:
     status = IntentStatus(body["status"])
-    currency_code = _text(body["currency"]).upper()
+    currency_code = body["currency"].upper()
     received = body.get("amount_received")
     if received is None:  # Stripe always says it; localstripe never does
         received = body["amount"] if status is IntentStatus.SUCCEEDED else 0
     return Intent(
-        id=_text(body["id"]),
+        id=_id(body["id"]),
         status=status,
         amount=Money(_amount(body["amount"], currency_code), currency_code),
         amount_received=_amount(received, currency_code),
         payment_id=_uuid(_inside(body, "metadata", "payment")),
-        installation=_inside(body, "metadata", "installation") or "",
+        installation=_words(_inside(body, "metadata", "installation")),
         failure=_failure(body.get("last_payment_error")),
-        redirect_url=_inside(body, "next_action", "redirect_to_url", "url") or "",
+        redirect_url=_words(_inside(body, "next_action", "redirect_to_url", "url")),
         capture_before=_time(
             _inside(body, "latest_charge", "payment_method_details", "card", "capture_before")
         ),
@@ -93,15 +95,15 @@ def _intent(body: Json) -> Intent:
 
 
 def _refund(body: Json) -> ProcessorRefund:
-    reason = body.get("failure_reason")
-    status = _text(body["status"])
+    status = body["status"]
+    reason = _words(body.get("failure_reason"))
     return ProcessorRefund(
-        id=_text(body["id"]),
+        id=_id(body["id"]),
         # The customer has to give a bank account: not done, and not failed.
         status=RefundStatus("pending" if status == "requires_action" else status),
-        amount=_amount(body["amount"], _text(body["currency"]).upper()),
+        amount=_amount(body["amount"], body["currency"].upper()),
         refund_id=_uuid(_inside(body, "metadata", "refund")),
-        failure=Failure(_text(reason)) if reason else None,
+        failure=Failure(reason) if reason else None,
     )
 
 
@@ -115,10 +117,17 @@ def _amount(amount: object, currency_code: str) -> int:
     return from_stripe(amount, currency_code)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError("no text")
-    return value
+def _id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,255}", text):
+        raise ValueError("no id")
+    return text
+
+
+def _words(text: object) -> str:
+    """A text that is kept, without what a database cannot keep; empty where there is none."""
+    if not isinstance(text, str):
+        return ""
+    return "".join(letter for letter in text[:LONGEST_WORDS] if letter.isprintable())
 
 
 def _time(seconds: int | None) -> datetime | None:
@@ -136,11 +145,8 @@ def _uuid(text: object) -> UUID | None:
 def _failure(error: Json | None) -> Failure | None:
     if not error:
         return None
-    return Failure(
-        code=error.get("code") or error.get("type") or "unknown",
-        decline_code=error.get("decline_code") or "",
-        message=error.get("message") or "",
-    )
+    code = _words(error.get("code")) or _words(error.get("type")) or "unknown"
+    return Failure(code, _words(error.get("decline_code")), _words(error.get("message")))
 
 
 def _inside(body: object, *path: str) -> Any:
@@ -173,19 +179,15 @@ def refusal_in(error: Exception, refusals: frozenset[int] = REFUSALS) -> Definit
     if status == 500:
         return Faulted()
     told = _inside(error.json_body, "error")
-    if status not in refusals or not isinstance(told, dict) or told.get("code") in PASSING:
+    code, kind = _words(_inside(told, "code")), _words(_inside(told, "type"))
+    if status not in refusals or not isinstance(told, dict) or code in PASSING:
         return Unknown(f"HTTP {status}", unreachable=status > 500 or status == 429)
-    if told.get("type") == "idempotency_error":
+    if kind == "idempotency_error":
         return KeyMisused()
+    param = _words(told.get("param"))
+    about_card = "payment_method" if kind == "card_error" else ""
     return Refused(
-        code=str(told.get("code") or told.get("type") or "unknown"),
-        field=_field(told),
-        message=str(told.get("message") or ""),
+        code=code or kind or "unknown",
+        field=param if param in OURS else about_card,
+        message=_words(told.get("message")),
     )
-
-
-def _field(told: Json) -> str:
-    """The part of the caller's request that is refused. A card's error is about the card."""
-    if told.get("param") in OURS:
-        return str(told["param"])
-    return "payment_method" if told.get("type") == "card_error" else ""

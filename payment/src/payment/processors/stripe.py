@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
 import aiohttp
 import stripe
@@ -62,9 +61,9 @@ CHARGE = ["latest_charge"]
 """Expanded, for it says until when a hold lasts."""
 KEY_REFUSED = (401, 403)
 
-LOST = (stripe.StripeError, aiohttp.ClientError, TimeoutError, OSError, UnicodeError)
-"""All that a call may raise. Where the connection breaks inside the body of an answer, the library
-lets aiohttp's own errors through; where a body is no text, it fails in making a line to log.
+LOST = (stripe.StripeError, aiohttp.ClientError, TimeoutError, OSError)
+"""What a call is known to raise. Where the connection breaks inside the body of an answer, the
+library lets aiohttp's own errors through.
 """
 
 Read = TypeVar("Read")
@@ -74,8 +73,8 @@ Failed = TypeVar("Failed")
 class StripeProcessor:
     """The port `Processor` on Stripe. Use it as an async context manager, in the loop it serves.
 
-    Attributes:
-        api_key: secret; its account is where the money goes.
+    Args:
+        api_key: its account is where the money goes.
         base_address: another place that speaks Stripe's API; None is Stripe itself.
         installation: stands in every key and object, so that copies of a database do not mix.
         timeout: for tests of slowness.
@@ -148,7 +147,7 @@ class StripeProcessor:
 
     async def retrieve(self, intent_id: str) -> Reply:
         """What Stripe says of an intent now."""
-        return await self._call(intent_of, reply_to, "get", _path(intent_id), expand=CHARGE)
+        return await self._call(intent_of, reply_to, "get", f"{INTENTS}/{intent_id}", expand=CHARGE)
 
     async def post(self, payment: Payment, post: Post) -> Reply:
         """Confirm, capture or cancel."""
@@ -167,7 +166,7 @@ class StripeProcessor:
             intent_of,
             reply_to,
             "post",
-            f"{_path(payment.intent_id)}/{post.operation.value}",
+            f"{INTENTS}/{payment.intent_id}/{post.operation.value}",
             idempotency_key=post.key(self._installation, payment.id),
             **params,
         )
@@ -225,7 +224,7 @@ class StripeProcessor:
         """
         try:
             answer = await self._client.raw_request_async(method, path, **params)
-        except LOST as error:
+        except Exception as error:  # noqa: BLE001 - what is not listed is unknown, and never raised
             reply = failed(error)
             _tell(reply, error)
             return reply
@@ -234,16 +233,16 @@ class StripeProcessor:
         return found
 
 
-def _path(intent_id: str) -> str:
-    return f"{INTENTS}/{quote(intent_id, safe='')}"
-
-
 def _tell(reply: object, error: Exception | None = None) -> None:
     """Log what was no evidence: never Stripe's sentence, which may quote what was sent."""
     number = getattr(error, "request_id", None)
     match reply:
         case Unknown() if getattr(error, "http_status", None) in KEY_REFUSED:
             log.error("processor_refuses_our_key", reason=reply.why, processor_request=number)
+        case Unknown() if error and not isinstance(error, LOST):
+            log.error(
+                "processor_call_failed", exc_info=error
+            )  # on bytes that the library trips over
         case Unknown():
             log.warning("processor_said_nothing", reason=reply.why, processor_request=number)
         case Faulted():

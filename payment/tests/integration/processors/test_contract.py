@@ -144,10 +144,13 @@ class TestCreate:
     async def test_an_amount_that_stripe_cannot_say_is_refused_by_name(
         self, target: Target
     ) -> None:
-        reply = await target.processor.create(await an_attempt(target, amount=Money(5001, "KWD")))
+        amount = Money(5001, "KWD")
+
+        reply = await target.processor.create(await an_attempt(target, amount=amount))
 
         assert isinstance(reply, Refused)
         assert reply.field == "amount"
+        assert not target.processor.can_say(amount)
 
     @pytest.mark.parametrize(
         "amount",
@@ -167,6 +170,7 @@ class TestCreate:
 
         intent = evidence(await target.processor.retrieve(payment.intent_id))
 
+        assert target.processor.can_say(amount)
         assert intent.status is IntentStatus.SUCCEEDED
         assert (intent.amount, intent.amount_received) == (amount, amount.minor_units)
 

@@ -113,6 +113,13 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
     "400 from a proxy": (http(400, PAGE_OF_A_PROXY), UNKNOWN),
     "400 with other JSON": (http(400, '{"error": "invalid_grant"}'), UNKNOWN),
     "400 for the rate, as it once was": (an_error(400, code="rate_limit"), UNKNOWN),
+    "400 with an error that is nothing": (http(400, '{"error": null}'), AWAY),
+    "400 with an error that is a list": (http(400, '{"error": [1]}'), AWAY),
+    "400 with fields of other kinds": (
+        an_error(400, type={}, code=[], param=[1], message=2.5),
+        REFUSED,
+    ),
+    "402 with fields of other kinds": (an_error(402, payment_intent=[], code={}), REFUSED),
     "402 from a proxy": (http(402, PAGE_OF_A_PROXY), UNKNOWN),
     "404 from a proxy": (http(404, PAGE_OF_A_PROXY), UNKNOWN),
     "400 for a key that was used otherwise": (an_error(400, type="idempotency_error"), MISUSED),
@@ -125,13 +132,14 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
     "200 with a page": (http(200, PAGE_OF_A_PROXY), UNKNOWN),
     "200 without a body": (http(200), UNKNOWN),
     "204": (http(204), UNKNOWN),
-    # The library trips over it where it would log it.
+    # The library trips over it, where it would log it.
     "200 with bytes that are no text": (http(200, b"\xff\xfe\x00"), AWAY),
     "200 with nothing": (http(200, "null"), UNKNOWN),
     "200 with a list": (http(200, "[]"), UNKNOWN),
     "200 with a text": (http(200, '"payment_intent"'), UNKNOWN),
     "200 with a number": (http(200, "1"), UNKNOWN),
     "200 with an empty object": (http(200, "{}"), UNKNOWN),
+    "200 with another kind of object": (an_intent(object="charge"), UNKNOWN),
     "200 that is too deep": (http(200, "[" * 100_000), UNKNOWN),
     "200 with a status that is new": (an_intent(status="requires_reauthorization"), UNKNOWN),
     "200 with an amount in words": (an_intent(amount="1000"), UNKNOWN),
@@ -143,6 +151,15 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
         UNKNOWN,
     ),
     "200 without an id": (an_intent(id=None), UNKNOWN),
+    "200 with an id that is none": (an_intent(id="pi_1/../../v1/refunds"), UNKNOWN),
+    "200 with an id that is too long": (an_intent(id="p" * 256), UNKNOWN),
+    "200 with a status of another kind": (an_intent(status=["succeeded"]), UNKNOWN),
+    "200 with a hold beyond all time": (
+        an_intent(
+            latest_charge={"payment_method_details": {"card": {"capture_before": 10**30}}},
+        ),
+        UNKNOWN,
+    ),
 }
 
 
@@ -233,6 +250,15 @@ async def test_a_404_is_unknown_but_for_a_creation_which_names_no_intent(
     assert kinds == dict.fromkeys(CALLS, UNKNOWN) | {"create": REFUSED}
 
 
+async def test_an_intent_is_no_refund_and_a_refund_is_no_intent(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    server.answers = [http(200, json.dumps(INTENT)), http(200, json.dumps(REFUND))]
+
+    assert kind_of(await processor.refund(a_refund())) == UNKNOWN
+    assert kind_of(await processor.retrieve("pi_1")) == UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("error", "field"),
     [
@@ -281,6 +307,21 @@ async def test_a_decline_whose_intent_cannot_be_read_is_unknown(
     server.answers = [an_error(402, type="card_error", payment_intent={"id": "pi_1"})]
 
     assert kind_of(await processor.post(a_payment(), CONFIRM)) == UNKNOWN
+
+
+async def test_what_a_database_cannot_keep_is_left_out_of_words(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    said = {"code": "card_declined\x00", "message": "No\ud800.\n" + "x" * 5000, "type": 7}
+    server.answers = [an_intent(status="requires_payment_method", last_payment_error=said)]
+
+    reply = await processor.retrieve("pi_1")
+
+    assert isinstance(reply, Intent)
+    assert reply.failure
+    assert reply.failure.code == "card_declined"
+    assert reply.failure.message.startswith("No.xxx")
+    assert len(reply.failure.message) <= 2000
 
 
 async def test_an_intent_of_somebody_else_carries_no_id_of_ours(
