@@ -8,9 +8,9 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import pytest
-import typer
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 
 from oncepay_cli.application import app
 
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", "").splitlines()]
-OURS = [line for line in COMMANDS if line.startswith("oncepay ")]
-CALLS = [line for line in COMMANDS if line.startswith(("oncepay ", "buf curl "))]
+CALLS = [
+    call
+    for block in BLOCKS
+    for call in re.findall(
+        r"^(?:oncepay|buf curl) (?:'[^']*'|\\\n|[^'\n\\])*$", block, re.MULTILINE
+    )
+]
+OURS = [call for call in CALLS if call.startswith("oncepay ")]
 
 
 def test_the_blocks_are_found() -> None:
@@ -32,12 +37,13 @@ def test_the_blocks_are_found() -> None:
 
 @pytest.mark.parametrize("line", OURS)
 def test_a_command_in_the_readme_has_these_options(line: str) -> None:
-    command: click.Command = typer.main.get_command(app)
-    words = shlex.split(line)[1:]
-    while isinstance(command, click.Group):
+    command = typer.main.get_command(app)
+    words = shlex.split(line.replace("\\\n", ""))[1:]
+    while isinstance(command, TyperGroup):
         name = words.pop(0)
-        assert name in command.commands, f"{line}: there is no {name}"
+        assert name in command.commands, f"there is no {name}"
         command = command.commands[name]
+    assert isinstance(command, TyperCommand)
     command.make_context(line, words)  # parses them, and raises what it would tell a person
 
 
@@ -53,7 +59,9 @@ def test_make_run_says_what_the_readme_shows_and_its_calls_work(home: "Home") ->
     for line in CALLS:
         done = _run(_with_names(line, names), home)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
-        names |= {name.split("/")[0]: name for name in re.findall(r"\w+/[0-9a-f-]{36}", done.stdout)}
+        names |= {
+            name.split("/")[0]: name for name in re.findall(r"\w+/[0-9a-f-]{36}", done.stdout)
+        }
         assert done.stdout.strip()
     assert "payment.succeeded" in _run(f"oncepay payments events {names['payments']}", home).stdout
     up.end()
