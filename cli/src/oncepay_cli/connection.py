@@ -110,13 +110,15 @@ def _words(status: status_pb2.Status) -> str:
     bad, resource = error_details_pb2.BadRequest(), error_details_pb2.ResourceInfo()
     for detail in status.details:
         if detail.Unpack(bad):
-            lines += [_violation(one, status.message) for one in bad.field_violations]
+            for violation in bad.field_violations:
+                lines += _violation(violation, status.message)
         elif detail.Unpack(resource) and resource.resource_name not in status.message:
             lines.append(f"  about: {resource.resource_name}")
     return "\n".join(lines)
 
 
-def _violation(violation: error_details_pb2.BadRequest.FieldViolation, message: str) -> str:
-    """A field and its rule; in words, unless the message has said them already."""
-    words = "" if violation.description in message else f": {violation.description}"
-    return f"  {violation.field}{words} [{violation.reason}]"
+def _violation(violation: error_details_pb2.BadRequest.FieldViolation, message: str) -> list[str]:
+    """A field and its rule, in words; nothing where the message has said them already."""
+    if violation.field in message and violation.description in message:
+        return []
+    return [f"  {violation.field}: {violation.description} [{violation.reason}]"]

@@ -22,6 +22,7 @@ _COLOURS = {
     "BLOCKED": "red",
     "CANCELED": "dim",
 }
+_NOT_BROKEN = ("name", "payment", "state", "amount")
 _OTHER_STATE = "yellow"  # under way: somebody still has to do something
 
 
@@ -45,7 +46,7 @@ def show_one(message: Message, as_json: bool) -> None:
 def show_page(
     reply: Message, items: Sequence[Message], columns: Sequence[str], as_json: bool
 ) -> None:
-    """A page of a list, and how to get the next one."""
+    """A page of a list, and how to get the next one; on a terminal without its empty columns."""
     if as_json:
         sys.stdout.write(json(reply) + "\n")
         return
@@ -56,11 +57,14 @@ def show_page(
         for item in items:
             screen.write("\t".join(cells(item, columns)))
     else:
+        rows = [cells(item, columns) for item in items]
+        told = [at for at in range(len(columns)) if any(row[at] for row in rows)]
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for column in columns:
-            table.add_column(column, overflow="fold", no_wrap=column in {"name", "state"})
-        for item in items:
-            table.add_row(*(_coloured(cell) for cell in cells(item, columns)))
+        for at in told:
+            # Names are there to be copied, and are not broken.
+            table.add_column(columns[at], overflow="fold", no_wrap=columns[at] in _NOT_BROKEN)
+        for row in rows:
+            table.add_row(*(_coloured(row[at]) for at in told))
         screen.show(table)
     token = getattr(reply, "next_page_token", "")
     if token:

@@ -43,7 +43,7 @@ from oncepay_cli.pictures import show_one, show_page
 app = typer.Typer(help="Register customers, and look after them.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="CUSTOMER", help="customers/{id}, or the id")]
-COLUMNS = ("name", "state", "display_name", "email", "reference", "create_time")
+COLUMNS = ("name", "state", "display_name", "email", "reference")
 
 
 class State(StrEnum):
