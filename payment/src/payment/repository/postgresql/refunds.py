@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import Pool
+from payment.domain.errors import BrokenRule
 from payment.domain.events import EventType, Happening
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import HOLD
@@ -116,18 +117,21 @@ class PostgresRefunds:
 
     async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
         failed = after.state is RefundState.FAILED
-        row = await self._pool.fetchrow(
-            SAVE,
-            before.id,
-            before.version,
-            after.state.value,
-            rows.failure(after.failure),
-            after.processor_id or None,
-            None if failed else HOLD,
-            before.amount if failed and before.state is not RefundState.FAILED else 0,
-            happening.type.value,
-            happening.note,
-        )
+        try:
+            row = await self._pool.fetchrow(
+                SAVE,
+                before.id,
+                before.version,
+                after.state.value,
+                rows.failure(after.failure),
+                after.processor_id or None,
+                None if failed else HOLD,
+                before.amount if failed and before.state is not RefundState.FAILED else 0,
+                happening.type.value,
+                happening.note,
+            )
+        except asyncpg.UniqueViolationError:
+            raise BrokenRule("a refund of the processor's is named for two of ours") from None
         return None if row is None else rows.refund(row)
 
     async def list(self, payment_id: UUID, limit: int, after: Position | None) -> Sequence[Refund]:

@@ -1,0 +1,110 @@
+"""What lists of payments hold, on each implementation."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from payment_examples import NOW, PAYMENT_ID
+from stores import Stores
+
+from chassis.identifiers import uuid7
+from chassis.values import Reference
+from payment.domain.payment import Payment, State
+from payment.domain.values import CustomerName
+from payment.repository.postgresql.listing import select
+from payment.service_layer.ports import ListedState, PaymentQuery, Position
+
+ANNA, BORIS = CustomerName(uuid7()), CustomerName(uuid7())
+A_1 = Reference("A-1")
+
+
+@pytest.fixture
+async def listed(stores: Stores) -> list[Payment]:
+    """A payment in each state, and some that differ; in the order of their births."""
+    made = [await stores.payment_in(state, customer=ANNA) for state in State]
+    made.append(await stores.payment_in(State.FAILED, customer=BORIS, reference=A_1))
+    made.append(await stores.hold(await stores.payment_in(State.CAPTURING, customer=BORIS)))
+    for state in (State.FAILED, State.CANCELED):
+        deleted = await stores.payment_in(state, customer=BORIS, reference=A_1)
+        made.append(await stores.delete(deleted))
+    made.append(await stores.payment_in(State.SUCCEEDED, customer=BORIS, reference=A_1))
+    return made
+
+
+def state_is(*states: State) -> Callable[[Payment], bool]:
+    return lambda each: each.state in states
+
+
+FILTERS: list[tuple[dict[str, Any], Callable[[Payment], bool]]] = [
+    ({}, lambda _: True),
+    ({"customer": BORIS}, lambda each: each.request.customer == BORIS),
+    ({"customer": CustomerName(PAYMENT_ID)}, lambda _: False),
+    ({"reference": "A-1"}, lambda each: each.request.reference == A_1),
+    ({"reference": "A-2"}, lambda _: False),
+    ({"held": True}, lambda each: each.held is not None),
+    ({"held": False}, lambda each: each.held is None),
+    (
+        {"state": ListedState.PROCESSING},
+        state_is(State.CONFIRMING, State.CAPTURING, State.CANCELING),
+    ),
+    *(
+        ({"state": state}, state_is(State(state.value)))
+        for state in ListedState
+        if state is not ListedState.PROCESSING
+    ),
+    (
+        {"state": ListedState.FAILED, "customer": BORIS, "reference": "A-1", "held": False},
+        lambda each: each.state is State.FAILED and each.request.customer == BORIS,
+    ),
+]
+
+
+@pytest.mark.parametrize(("filters", "holds"), FILTERS, ids=lambda value: str(value)[:60])
+async def test_a_list_holds_what_was_asked_for(
+    stores: Stores,
+    listed: list[Payment],
+    filters: dict[str, Any],
+    holds: Callable[[Payment], bool],
+) -> None:
+    for show_deleted, newest_first in itertools.product((False, True), repeat=2):
+        query = PaymentQuery(100, show_deleted=show_deleted, newest_first=newest_first, **filters)
+        wanted = [each for each in listed if holds(each) and (show_deleted or not each.delete_time)]
+        assert await stores.payments.list(query) == (wanted[::-1] if newest_first else wanted)
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("show_deleted", [True, False])
+async def test_pages_hold_every_payment_once(
+    stores: Stores, listed: list[Payment], newest_first: bool, show_deleted: bool
+) -> None:
+    query = PaymentQuery(2, newest_first=newest_first, show_deleted=show_deleted)
+    found: list[Payment] = []
+    while page := await stores.payments.list(query):
+        assert len(page) <= 2
+        found += page
+        query = replace(query, after=Position(page[-1].create_time, page[-1].id))
+    assert found == [*await stores.payments.list(replace(query, limit=100, after=None))]
+
+
+@pytest.mark.parametrize("operator", ["<", "<=", ">", ">="])
+async def test_a_range_of_times_has_exact_ends(
+    stores: Stores, listed: list[Payment], operator: str
+) -> None:
+    middle = listed[4]
+    query = PaymentQuery(100, show_deleted=True, newest_first=False)
+    found = await stores.payments.list(replace(query, created=((operator, middle.create_time),)))
+    wanted = {"<": listed[:4], "<=": listed[:5], ">": listed[5:], ">=": listed[4:]}
+    assert found == wanted[operator]
+
+
+async def test_all_ranges_hold_at_once(stores: Stores, listed: list[Payment]) -> None:
+    created = ((">", listed[1].create_time), ("<=", listed[3].create_time))
+    found = await stores.payments.list(PaymentQuery(100, newest_first=False, created=created))
+    assert found == listed[2:4]
+
+
+def test_an_operator_is_never_what_a_caller_wrote() -> None:
+    with pytest.raises(ValueError, match="range"):
+        select(PaymentQuery(1, created=(("< now() --", NOW),)))

@@ -1,0 +1,342 @@
+"""The contract of PaymentRepository, on each implementation."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from stores import (
+    ACTION,
+    DECLINE,
+    SECOND,
+    Stores,
+    a_new_payment,
+    a_record,
+    moved,
+    new_request_id,
+    some,
+)
+
+from chassis.identifiers import uuid7
+from chassis.values import Metadata, Reference
+from payment.domain.events import EventType, Happening
+from payment.domain.payment import CancelReason, CaptureMethod, Failure, Held, Payment, State
+from payment.domain.values import Money, ReturnUrl
+from payment.service_layer.ports import RequestRecord
+
+A_1 = Reference("A-1")
+HAPPENED = Happening(EventType.UPDATED, "in words")
+
+
+def full_payment() -> Payment:
+    return a_new_payment(
+        customer_etag='"17"',
+        amount=Money(999_999_999_999, "JPY"),
+        capture_method=CaptureMethod.MANUAL,
+        return_url=ReturnUrl("https://shop.example/back?a=1"),
+        description="Ærø 王小明 \"'\\ %",
+        reference=A_1,
+        metadata=Metadata.of({"z": "x\ny", "ключ": "", "a": "\"'\\"}),
+    )
+
+
+async def test_an_inserted_payment_comes_back_as_it_was_asked_for(stores: Stores) -> None:
+    asked = full_payment()
+    before = (await stores.payments.look_up(new_request_id(), None)).now
+    born = some(await stores.insert(asked))
+    assert born == replace(asked, create_time=born.create_time, update_time=born.create_time)
+    assert before <= born.create_time <= (await stores.seen(born)).now
+    assert await stores.now(born) == born
+
+
+async def test_a_birth_is_told(stores: Stores) -> None:
+    born = await stores.born()
+    (event,) = await stores.told_of(born)
+    assert (event.payment_id, event.sequence, event.type) == (born.id, 1, EventType.CREATED)
+    assert (event.state, event.refund_id, event.note) == (State.CONFIRMING, None, "")
+    assert event.event_time == born.create_time
+
+
+async def test_what_was_never_inserted_is_not_there(stores: Stores) -> None:
+    assert await stores.payments.get(uuid7()) is None
+    assert await stores.payments.find_request(new_request_id()) is None
+
+
+async def test_an_insert_after_its_time_makes_no_payment(stores: Stores) -> None:
+    late = a_new_payment(reference=A_1)
+    now = (await stores.payments.look_up(late.request.request_id, None)).now
+    assert await stores.payments.insert(late, now) is None
+    assert await stores.payments.get(late.id) is None
+    assert await stores.told_of(late) == []
+    assert await stores.insert(late) is not None, "it took nothing from those in time"
+
+
+@pytest.mark.parametrize("taken", ["id", "intent_id", "request_id", "reference"])
+async def test_what_one_payment_holds_no_other_is_born_with(stores: Stores, taken: str) -> None:
+    holder = await stores.born(reference=A_1)
+    held = {"id": holder.id, "intent_id": holder.intent_id, "reference": A_1}
+    other = a_new_payment(**{taken: held.get(taken, holder.request.request_id)})
+    assert await stores.insert(other) is None
+    assert await stores.now(holder) == holder
+    assert len(await stores.told_of(holder)) == 1
+    assert (
+        await stores.payments.get(other.id)
+        == (await stores.payments.get(holder.id) if taken == "id" else None)
+        or taken == "id"
+    )
+
+
+@pytest.mark.parametrize("state", State)
+async def test_a_reference_is_held_by_the_living_alone(stores: Stores, state: State) -> None:
+    holder = await stores.payment_in(state, reference=A_1)
+    found = await stores.payments.look_up(new_request_id(), A_1)
+    second = await stores.insert(a_new_payment(reference=A_1))
+    if state in {State.FAILED, State.CANCELED}:
+        assert found.by_reference is None
+        assert second is not None
+        assert (await stores.payments.look_up(new_request_id(), A_1)).by_reference == second
+    else:
+        assert found.by_reference == holder
+        assert second is None
+
+
+async def test_payments_without_a_reference_do_not_share_one(stores: Stores) -> None:
+    await stores.born()
+    other = await stores.born()
+    assert (await stores.payments.look_up(new_request_id(), None)).by_reference is None
+    assert (await stores.payments.holders(other)).by_reference is None
+
+
+async def test_each_holder_is_named_for_what_it_holds(stores: Stores) -> None:
+    by_request, by_id = await stores.born(), await stores.born()
+    by_reference = await stores.born(reference=A_1)
+    wanted = a_new_payment(id=by_id.id, request_id=by_request.request.request_id, reference=A_1)
+    found = await stores.payments.holders(wanted)
+    assert (found.by_request, found.by_id) == (by_request, by_id)
+    assert found.by_reference == by_reference
+    looked_up = await stores.payments.look_up(wanted.request.request_id, A_1)
+    assert (looked_up.by_request, looked_up.by_reference) == (by_request, by_reference)
+    assert looked_up.by_id is None
+
+
+async def test_a_payment_holds_all_of_its_own(stores: Stores) -> None:
+    own = await stores.born(reference=A_1)
+    found = await stores.payments.holders(own)
+    assert (found.by_request, found.by_id, found.by_reference) == (own, own, own)
+
+
+async def test_where_nobody_holds_anything_the_clock_is_told_all_the_same(stores: Stores) -> None:
+    found = await stores.payments.holders(a_new_payment(reference=A_1))
+    assert (found.by_request, found.by_id, found.by_reference) == (None, None, None)
+    assert found.now <= (await stores.payments.look_up(new_request_id(), None)).now
+
+
+CHANGES: list[tuple[State, dict[str, Any]]] = [
+    (State.CONFIRMING, {"state": State.REQUIRES_ACTION, "action_by": True} | ACTION),
+    (State.CONFIRMING, {"state": State.AUTHORIZED, "capture_before": True}),
+    (State.CONFIRMING, {"state": State.CANCELING} | DECLINE),
+    (State.CONFIRMING, {"state": State.CANCELING, "failure": Failure("a", "b", 'c"ü'), "n": 1}),
+    (State.CONFIRMING, {"state": State.CANCELING, "cancel_reason": CancelReason.EXPIRED}),
+    (State.CONFIRMING, {"held": True}),
+    (State.AUTHORIZED, {"state": State.CAPTURING, "amount_capturing": 7}),
+    (State.CAPTURING, {"state": State.SUCCEEDED, "amount_captured": 1000, "failure": None}),
+    (State.CANCELED, {"delete_time": True}),
+]
+
+
+@pytest.mark.parametrize(("state", "changes"), CHANGES)
+async def test_a_saved_change_comes_back_as_the_next_version(
+    stores: Stores, state: State, changes: dict[str, Any]
+) -> None:
+    before = await stores.payment_in(state)
+    time = before.create_time + timedelta(hours=1)
+    changes = {name: time if value is True else value for name, value in changes.items()}
+    if "held" in changes:
+        changes["held"] = Held("why", time)
+    after = replace(before, **changes)
+    saved = some(await stores.payments.save(before, after, HAPPENED))
+    assert saved == replace(after, version=before.version + 1, update_time=saved.update_time)
+    assert before.update_time < saved.update_time <= (await stores.seen(saved)).now
+    assert await stores.now(before) == saved
+    event = (await stores.told_of(saved))[-1]
+    assert (event.sequence, event.type, event.note) == (saved.version, *_said(HAPPENED))
+    assert (event.state, event.event_time) == (saved.state, saved.update_time)
+
+
+def _said(happening: Happening) -> tuple[EventType, str]:
+    return happening.type, happening.note
+
+
+async def test_what_is_no_money_can_be_changed(stores: Stores) -> None:
+    before = await stores.payment_in(State.SUCCEEDED, metadata=Metadata.of({"a": "1"}))
+    after = before.update(description="new", metadata=Metadata(), reference=A_1)
+    saved = some(await stores.save(before, after))
+    assert saved.request == after.request
+    assert (await stores.payments.look_up(new_request_id(), A_1)).by_reference == saved
+
+
+async def test_a_change_that_is_not_told_leaves_version_and_time(stores: Stores) -> None:
+    before = await stores.born()
+    saved = some(await stores.payments.save(before, replace(before, n=1), None))
+    assert saved == replace(before, n=1)
+    assert await stores.now(before) == saved
+    assert len(await stores.told_of(before)) == 1
+
+
+async def test_the_events_of_a_payment_are_numbered_by_its_versions(stores: Stores) -> None:
+    payment = await stores.payment_in(State.FAILED)
+    payment = await stores.delete(payment)
+    told = await stores.told_of(payment)
+    assert [each.sequence for each in told] == [1, 2, 3, 4]
+    assert payment.version == 4
+    assert [each.type.value for each in told] == [
+        "payment.created",
+        "payment.declined",
+        "payment.failed",
+        "payment.deleted",
+    ]
+
+
+@pytest.mark.parametrize("stale", ["state", "n", "version"])
+async def test_a_change_of_what_is_no_longer_so_is_not_written(stores: Stores, stale: str) -> None:
+    row = await stores.born()
+    wrong = {"state": State.AUTHORIZED, "n": 1, "version": 2}
+    seen = replace(row, **{stale: wrong[stale]})
+    record = a_record(row)
+    saved = await stores.payments.save(seen, moved(seen, State.SUCCEEDED), HAPPENED, record)
+    assert saved is None
+    assert await stores.now(row) == row
+    assert len(await stores.told_of(row)) == 1
+    assert await stores.payments.find_request(record.request_id) is None
+
+
+async def test_a_request_is_kept_with_what_it_does_and_does_it_once(stores: Stores) -> None:
+    payment = await stores.payment_in(State.AUTHORIZED)
+    record, capturing = a_record(payment), payment.capture(None)
+    saved = some(await stores.payments.save(payment, capturing, HAPPENED, record))
+    assert await stores.payments.find_request(record.request_id) == record
+    other = await stores.born()
+    again = replace(record, payment_id=other.id)
+    assert await stores.payments.save(other, other.cancel(), HAPPENED, again) is None
+    assert await stores.now(other) == other
+    assert len(await stores.told_of(other)) == 1
+    assert await stores.payments.find_request(record.request_id) == record
+    assert await stores.now(payment) == saved
+
+
+async def test_the_request_of_a_birth_is_found_too(stores: Stores) -> None:
+    born = await stores.born()
+    request_id = born.request.request_id
+    record = RequestRecord(request_id, born.fingerprint, born.id)
+    assert await stores.payments.find_request(request_id) == record
+
+
+async def test_a_reference_that_a_living_payment_holds_is_not_given_away(stores: Stores) -> None:
+    holder, other = await stores.born(reference=A_1), await stores.born()
+    after = replace(other, request=replace(other.request, reference=A_1))
+    assert await stores.save(other, after) is None
+    assert await stores.now(other) == other
+    await stores.move(holder, State.CANCELED)
+    assert some(await stores.save(other, after)).request.reference == A_1
+
+
+async def test_a_payment_that_ended_without_money_may_get_a_reference_in_use(
+    stores: Stores,
+) -> None:
+    await stores.born(reference=A_1)
+    failed = await stores.payment_in(State.FAILED)
+    after = replace(failed, request=replace(failed.request, reference=A_1))
+    assert await stores.save(failed, after) is not None
+
+
+async def test_nothing_is_due_that_was_just_written(stores: Stores) -> None:
+    payment = await stores.born()
+    assert await stores.payments.claim_due(10) == []
+    await stores.make_due(payment)
+    await stores.move(payment, State.AUTHORIZED)
+    assert await stores.payments.claim_due(10) == []
+    await stores.make_due(payment)
+    now = await stores.now(payment)
+    await stores.payments.save(now, replace(now, n=1), None)
+    assert await stores.payments.claim_due(10) == []
+
+
+async def test_what_is_due_is_claimed_once_and_its_attempts_are_counted(stores: Stores) -> None:
+    payment = await stores.born()
+    for attempt in (1, 2, 3):
+        await stores.make_due(payment)
+        (due,) = await stores.payments.claim_due(10)
+        assert (due.id, due.attempt) == (payment.id, attempt)
+        assert await stores.payments.claim_due(10) == []
+    assert await stores.now(payment) == payment, "a claim is no change"
+
+
+async def test_attempts_are_counted_from_the_last_event(stores: Stores) -> None:
+    async def attempt() -> int:
+        await stores.make_due(payment)
+        (due,) = await stores.payments.claim_due(10)
+        return due.attempt
+
+    payment = await stores.born()
+    assert [await attempt(), await attempt()] == [1, 2]
+    payment = some(await stores.payments.save(payment, replace(payment, n=1), None))
+    assert await attempt() == 3
+    payment = await stores.move(payment, State.AUTHORIZED)
+    assert await attempt() == 1
+
+
+async def test_the_longest_due_are_claimed_first_and_no_more_than_asked(stores: Stores) -> None:
+    payments = [await stores.born() for _ in range(3)]
+    now = (await stores.seen(payments[0])).now
+    for seconds, payment in zip((10, 30, 20), payments, strict=True):
+        await stores.payments.postpone(payment, now - seconds * SECOND)
+    assert {each.id for each in await stores.payments.claim_due(2)} == {
+        payments[1].id,
+        payments[2].id,
+    }
+    assert [each.id for each in await stores.payments.claim_due(2)] == [payments[0].id]
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELED])
+async def test_what_is_final_is_never_due(stores: Stores, state: State) -> None:
+    payment = await stores.born()
+    for each in (State.CANCELING, State.FAILED) if state is State.FAILED else (state,):
+        await stores.make_due(payment)
+        payment = await stores.move(payment, each)
+    assert await stores.payments.claim_due(10) == []
+
+
+async def test_what_is_held_is_not_due_until_it_is_released(stores: Stores) -> None:
+    payment = await stores.born()
+    await stores.make_due(payment)
+    held = await stores.hold(payment)
+    assert await stores.payments.claim_due(10) == []
+    released = some(await stores.save(held, held.release()))
+    await stores.make_due(released)
+    assert len(await stores.payments.claim_due(10)) == 1
+
+
+async def test_an_attempt_ends_with_the_time_of_the_next(stores: Stores) -> None:
+    payment = await stores.born()
+    await stores.make_due(payment)
+    await stores.payments.claim_due(10)
+    now = (await stores.seen(payment)).now
+    await stores.payments.postpone(payment, now + timedelta(hours=1))
+    assert await stores.payments.claim_due(10) == []
+    await stores.payments.postpone(payment, now)
+    assert [each.attempt for each in await stores.payments.claim_due(10)] == [2]
+    await stores.make_due(payment)
+    await stores.payments.postpone(payment, None)
+    assert await stores.payments.claim_due(10) == []
+
+
+@pytest.mark.parametrize("moved_by", ["version", "n"])
+async def test_an_attempt_does_not_put_off_what_has_moved(stores: Stores, moved_by: str) -> None:
+    seen = await stores.born()
+    if moved_by == "n":
+        await stores.payments.save(seen, replace(seen, n=1), None)
+    else:
+        await stores.move(seen, State.AUTHORIZED)
+    await stores.make_due(seen)
+    await stores.payments.postpone(seen, None)
+    assert len(await stores.payments.claim_due(10)) == 1

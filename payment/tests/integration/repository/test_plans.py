@@ -1,0 +1,161 @@
+"""Which index serves what: looked up in PostgreSQL's plans, over a populated database."""
+
+import itertools
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from payment_examples import NOW, PAYMENT_ID
+
+from chassis.database import Connection, Database
+from payment.domain.values import CustomerName
+from payment.repository.postgresql import events, payments, refunds
+from payment.repository.postgresql.listing import select
+from payment.service_layer.ports import ListedState, PaymentQuery, Position
+
+# 10,000 payments of 49 customers, one a minute: half a per cent are in each state but SUCCEEDED,
+# half of the failed and canceled are deleted, half a per cent is held.
+POPULATION = """
+INSERT INTO payments (id, request_id, fingerprint, customer_id, customer_etag, amount,
+                      currency_code, payment_method, capture_method, description, metadata,
+                      intent_id, start_by, reference, create_time, due_time, state,
+                      amount_captured, delete_time, held_time, held_reason)
+SELECT gen_random_uuid(), gen_random_uuid(), '\\x00', customer::text::uuid, '"1"', 1000, 'EUR',
+       'pm_card_visa', 'AUTOMATIC', '', '{}', 'pi_' || number, now(), 'A-' || number,
+       $1::timestamptz + number * interval '1 min',
+       CASE WHEN state = 'CONFIRMING' THEN now() END, state,
+       CASE WHEN state = 'SUCCEEDED' THEN 1000 ELSE 0 END,
+       CASE WHEN state IN ('FAILED', 'CANCELED') AND number % 400 < 200 THEN now() END,
+       CASE WHEN number % 200 = 3 THEN now() END, 'why'
+  FROM generate_series(1, 10000) AS number,
+       LATERAL (SELECT md5((number % 49)::text) AS customer,
+                       coalesce((enum_range(NULL::payment_state))[1 + number % 200], 'SUCCEEDED')
+                         AS state) AS made
+"""
+TOLD = """
+INSERT INTO payment_events (payment_id, sequence, xid, type, state)
+SELECT id, sequence, (row_number() OVER (ORDER BY create_time))::text::xid8, 'payment.created',
+       state
+  FROM payments, generate_series(1, 2) AS sequence
+"""
+RETURNED = """
+INSERT INTO refunds (id, payment_id, amount, create_time, due_time, processor_id)
+SELECT gen_random_uuid(), id, 1, create_time + number * interval '1 s',
+       CASE WHEN number = 1 THEN now() END, intent_id || number
+  FROM payments, generate_series(1, 3) AS number
+ WHERE state = 'SUCCEEDED' AND amount_captured > 0 AND hashtext(intent_id) % 5 = 0
+"""
+CUSTOMER = CustomerName(UUID("c4ca4238-a0b9-2382-0dcc-509a6f75849b"))  # md5 of 1
+MIDDLE = NOW + timedelta(minutes=5_000)
+RANGE = (">=", NOW + timedelta(minutes=2_000)), ("<", NOW + timedelta(minutes=8_000))
+LIVING, CUSTOMERS, STATES = (
+    {"payments_list", "payments_list_deleted"},
+    {"payments_customer", "payments_customer_deleted"},
+    {"payments_state", "payments_state_deleted"},
+)
+REFERENCES = {"payments_reference", "payments_living_reference"}
+SERVED: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, LIVING),
+    ({"created": RANGE}, LIVING),
+    ({"customer": CUSTOMER}, CUSTOMERS),
+    ({"customer": CUSTOMER, "created": RANGE}, CUSTOMERS),
+    ({"customer": CUSTOMER, "state": ListedState.SUCCEEDED}, CUSTOMERS),
+    ({"customer": CUSTOMER, "held": False}, CUSTOMERS),
+    ({"reference": "A-4"}, REFERENCES),
+    ({"reference": "A-4", "customer": CUSTOMER, "held": False}, REFERENCES | CUSTOMERS),
+    ({"held": True}, {"payments_held", *LIVING}),
+    ({"held": False}, LIVING),
+    *(
+        ({"state": state}, LIVING if state.value == "SUCCEEDED" else STATES)
+        for state in ListedState
+    ),
+    *(
+        ({"state": state, "created": RANGE}, STATES)
+        for state in ListedState
+        if state.value[0] == "F"
+    ),
+]
+
+
+async def nodes(
+    superuser: Connection, statement: str, arguments: list[Any]
+) -> list[dict[str, Any]]:
+    """The nodes of a statement's plans: that for its arguments, and that for any arguments, which
+    PostgreSQL may use from the sixth execution on. What can be had in order is: of few rows it
+    would rather sort what it finds.
+    """
+    await superuser.execute("SET enable_sort = off; SET enable_bitmapscan = off")
+
+    def each_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
+        return [plan, *(node for child in plan.get("Plans", []) for node in each_of(child))]
+
+    found = []
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        await superuser.execute(f"SET plan_cache_mode = {mode}")
+        ((told,),) = await superuser.fetch(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
+        found += each_of(json.loads(told)[0]["Plan"])
+    return found
+
+
+def indexes(plan: list[dict[str, Any]]) -> set[str]:
+    return {node["Index Name"] for node in plan if "Index Name" in node}
+
+
+@pytest.fixture
+async def populated(database: Database, superuser: Connection) -> Connection:
+    await superuser.execute(POPULATION, NOW)
+    await superuser.execute(TOLD)
+    await superuser.execute(RETURNED)
+    await superuser.execute("VACUUM ANALYZE payments, payment_events, refunds, requests")
+    return superuser
+
+
+SORTS = {"Sort", "Incremental Sort"}
+BEGINNING = ["0", UUID(int=0), 0, 100]
+LOOK_UPS: list[tuple[str, list[Any], set[str]]] = [
+    (
+        payments.HOLDERS,
+        [PAYMENT_ID, PAYMENT_ID, "A-9"],
+        {"payments_request_id_key", "payments_pkey", *REFERENCES},
+    ),
+    (payments.FIND_REQUEST, [PAYMENT_ID], {"payments_request_id_key", "requests_pkey"}),
+    (payments.CLAIM_DUE, [50, timedelta(seconds=25)], {"payments_due", "payments_pkey"}),
+    (
+        refunds.CLAIM_DUE,
+        [50, timedelta(seconds=25)],
+        {"refunds_due", "refunds_pkey", "payments_pkey"},
+    ),
+    (refunds.LIST, [PAYMENT_ID, None, None, 51], {"refunds_list", "payments_pkey"}),
+    (refunds.LIST, [PAYMENT_ID, NOW, PAYMENT_ID, 51], {"refunds_list", "payments_pkey"}),
+    (events.OF_PAYMENT, [PAYMENT_ID, 3, 51], {"payment_events_pkey"}),
+    (events.STREAM, BEGINNING, {"payment_events_stream"}),
+    (events.STREAM_OF_PAYMENT, [*BEGINNING, PAYMENT_ID, 3], {"payment_events_pkey"}),
+]
+
+
+async def test_every_statement_that_looks_is_served_by_an_index(
+    populated: Connection, subtests: Any
+) -> None:
+    places = (None, Position(MIDDLE, PAYMENT_ID))
+    for (said, wanted), newest_first, show_deleted, after in itertools.product(
+        SERVED, (True, False), (True, False), places
+    ):
+        query = PaymentQuery(51, after, newest_first, show_deleted, **said)
+        with subtests.test(str(query)):
+            plan = await nodes(populated, *select(query))
+            assert indexes(plan) <= wanted
+            kinds = {node["Node Type"] for node in plan}
+            assert kinds & {"Index Scan", "Bitmap Index Scan"}
+            assert "Seq Scan" not in kinds
+            assert not kinds & SORTS, "the index has the order"
+    await populated.execute("SET enable_seqscan = off")  # requests is empty
+    for statement, arguments, wanted in LOOK_UPS:
+        with subtests.test(statement):
+            plan = await nodes(populated, statement, arguments)
+            kinds = {node["Node Type"] for node in plan}
+            assert indexes(plan) <= wanted
+            assert "Seq Scan" not in kinds
+            if statement in (events.STREAM, payments.CLAIM_DUE):
+                assert not kinds & SORTS, "the index has the order"
