@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from payment.domain.birth import (
     Attempt,
-    InsertAgain,
     Lost,
     Mine,
     Theirs,
@@ -107,6 +106,7 @@ class CreatePayment:
                 caller.born(row)
                 return await self._confirm(Seen(row, attempt.now), sent_at)
             holders = await self.payments.holders(payment)
+            # Neither of these: nobody is to be seen yet, so the insert is sent again.
             match after_conflict(payment, holders, attempt.insert_by, ambiguous=ambiguous):
                 case Mine(own):
                     caller.born(own)
@@ -118,8 +118,6 @@ class CreatePayment:
                     if not ambiguous or holders.by_request is not None:
                         await self._cancel_orphan(payment)
                     raise self._told(error)
-                case InsertAgain():
-                    continue
         if ambiguous:
             raise TryAgain("the database did not say whether the payment was recorded")
         raise self._told(BrokenRule("a new payment could not be recorded, and nothing holds it"))

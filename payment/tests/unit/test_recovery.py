@@ -1,0 +1,127 @@
+"""What is due is taken up and stepped, and nothing ends the work."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from small_world import LOST, SILENCE, SmallWorld
+
+from chassis.values import RequestId
+from payment.domain.errors import PaymentNotFound
+from payment.domain.payment import State
+from payment.domain.refund import RefundRequest, RefundState
+from payment.domain.values import Money
+from payment.service_layer import recovery
+
+
+@pytest.fixture
+def world() -> SmallWorld:
+    return SmallWorld()
+
+
+async def test_a_payment_whose_process_died_is_taken_up_within_25_seconds(
+    world: SmallWorld,
+) -> None:
+    world.processor.troubles["confirm"] = [SILENCE]
+    payment = await world.pay()
+    world.later(seconds=24)
+    await world.recover()
+    assert (await world.payment(payment.id)).state is State.CONFIRMING, "somebody may be at it"
+    world.later(seconds=2)
+    await world.recover()
+    assert (await world.payment(payment.id)).state is State.SUCCEEDED
+
+
+async def test_a_look_that_changed_nothing_is_followed_by_the_next_in_time(
+    world: SmallWorld,
+) -> None:
+    world.processor.troubles["confirm"] = [LOST]
+    payment = await world.pay()
+    world.later(seconds=26)
+    world.processor.troubles["retrieve"] = [SILENCE]
+    await world.recover()
+    assert world.store.payments[payment.id].due == world.now + timedelta(seconds=1)
+    world.later(seconds=1)
+    await world.recover()
+    assert (await world.payment(payment.id)).state is State.SUCCEEDED
+    assert world.store.payments[payment.id].due is None
+
+
+async def test_a_payment_that_stays_without_an_outcome_wakes_a_person(world: SmallWorld) -> None:
+    world.processor.troubles["confirm"] = [LOST]
+    await world.pay()
+    world.later(minutes=16)
+    world.processor.troubles["retrieve"] = [SILENCE]
+    await world.recover()
+    assert world.alarms == ["payment_overdue"]
+
+
+async def test_a_refund_is_taken_up_too(world: SmallWorld) -> None:
+    payment = await world.pay()
+    world.processor.troubles["refund"] = [LOST]
+    request_id = RequestId(str(uuid4()))
+    request = RefundRequest(request_id, payment.name, Money(400, "EUR"))
+    refund = await world.refunds.create(request)
+    assert refund.state is RefundState.PENDING
+    world.later(seconds=26)
+    await world.recover()
+    assert (await world.refunds.get(refund.name)).state is RefundState.SUCCEEDED
+
+
+async def test_one_that_cannot_be_stepped_does_not_keep_the_others_from_it(
+    world: SmallWorld,
+) -> None:
+    world.processor.troubles["confirm"] = [SILENCE, SILENCE]
+    one = await world.pay()
+    other = await world.pay(reference=None)
+    world.later(seconds=26)
+
+    async def gone() -> None:
+        raise PaymentNotFound(str(one.name))
+
+    world.processor.troubles["retrieve"] = [gone]
+    await world.recover()
+    states = {(await world.payment(each.id)).state for each in (one, other)}
+    assert states == {State.CONFIRMING, State.SUCCEEDED}
+    assert len(world.surprises) == 1
+
+
+async def test_a_database_that_is_away_is_asked_again(world: SmallWorld) -> None:
+    async def away(limit: int) -> None:
+        raise ConnectionError
+
+    world.payments.claim_due = away  # type: ignore[method-assign, assignment]
+    assert await world.recovery.claim(50) == []
+    assert len(world.surprises) == 1
+    assert await world.recovery.claim(0) == []
+
+
+async def test_it_works_until_it_is_told_to_stop_and_leaves_no_work_behind(
+    world: SmallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "POLL_SECONDS", 0.01)
+    world.processor.troubles["confirm"] = [SILENCE]
+    payment = await world.pay()
+    world.later(seconds=26)
+    working = asyncio.create_task(world.recovery.run())
+    async for event in world.events.watch(payment.name, ""):
+        if event.state is State.SUCCEEDED:
+            break
+    stuck = asyncio.Event()
+
+    async def for_ever() -> None:
+        stuck.set()
+        await asyncio.Event().wait()
+
+    world.processor.troubles["confirm"] = [SILENCE]
+    other = await world.pay(reference=None)
+    world.later(seconds=26)
+    world.processor.troubles["retrieve"] = [for_ever]
+    await stuck.wait()
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+    assert len(asyncio.all_tasks()) == 1
+    assert (await world.payment(other.id)).state is State.CONFIRMING

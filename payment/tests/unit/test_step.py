@@ -1,0 +1,164 @@
+"""The one driver of an unfinished payment: read, ask, apply, call, apply."""
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from small_world import LOST, SILENCE, SmallWorld
+
+from payment.domain.errors import PaymentNotFound
+from payment.domain.evidence import Faulted, KeyMisused, Refused
+from payment.domain.machine import Operation, Post
+from payment.domain.payment import CaptureMethod, Payment, State
+from payment.domain.values import PaymentMethod, ReturnUrl
+
+
+@pytest.fixture
+def world() -> SmallWorld:
+    return SmallWorld()
+
+
+async def an_unanswered(world: SmallWorld, **said: object) -> Payment:
+    """A payment whose confirm never reached the processor."""
+    world.processor.troubles["confirm"] = [SILENCE]
+    payment = await world.pay(**said)
+    assert payment.state is State.CONFIRMING
+    return payment
+
+
+async def test_what_is_not_there_is_not_stepped(world: SmallWorld) -> None:
+    with pytest.raises(PaymentNotFound):
+        await world.machine.step(uuid4())
+
+
+async def test_what_is_settled_is_left_alone(world: SmallWorld) -> None:
+    payment = await world.pay()
+    made = len(world.processor.made)
+    assert (await world.machine.step(payment.id)).payment == payment
+    assert len(world.processor.made) == made
+
+
+async def test_an_unconfirmed_intent_is_confirmed(world: SmallWorld) -> None:
+    payment = await an_unanswered(world)
+    stepped = await world.machine.step(payment.id)
+    assert stepped.payment.state is State.SUCCEEDED
+
+
+async def test_a_processor_that_is_away_changes_nothing(world: SmallWorld) -> None:
+    payment = await an_unanswered(world)
+    world.processor.troubles["retrieve"] = [SILENCE]
+    stepped = await world.machine.step(payment.id)
+    assert (stepped.payment, stepped.unreachable) == (payment, True)
+    world.processor.troubles["confirm"] = [SILENCE]
+    assert (await world.machine.step(payment.id)).unreachable
+
+
+async def test_a_refusal_of_the_question_changes_nothing(world: SmallWorld) -> None:
+    payment = await an_unanswered(world)
+    world.processor.troubles["retrieve"] = [Refused("resource_missing")]
+    stepped = await world.machine.step(payment.id)
+    assert (stepped.payment, stepped.unreachable) == (payment, False)
+
+
+@pytest.mark.parametrize("trouble", [Faulted(), Refused("payment_intent_unexpected_state")])
+async def test_a_used_up_key_is_followed_by_a_fresh_one(world: SmallWorld, trouble: object) -> None:
+    payment = await an_unanswered(world)
+    world.processor.troubles["confirm"] = [trouble]
+    used = await world.machine.step(payment.id)
+    assert (used.payment.n, used.payment.version) == (1, payment.version)
+    assert (await world.machine.step(payment.id)).payment.state is State.SUCCEEDED
+    assert world.charges == 1
+
+
+async def test_a_decline_goes_on_to_its_proof_at_once(world: SmallWorld) -> None:
+    card = PaymentMethod("pm_card_visa_chargeDeclined")
+    payment = await an_unanswered(world, payment_method=card)
+    stepped = await world.machine.step(payment.id)
+    assert stepped.payment.state is State.FAILED
+    assert world.processor.made[-2:] == ["confirm", "cancel"]
+
+
+async def test_a_decline_whose_cancel_got_no_answer_is_not_failed_yet(world: SmallWorld) -> None:
+    world.processor.troubles["cancel"] = [LOST]
+    payment = await world.pay(payment_method=PaymentMethod("pm_card_visa_chargeDeclined"))
+    assert payment.state is State.CANCELING
+    assert (await world.machine.step(payment.id)).payment.state is State.FAILED
+
+
+async def test_a_card_is_not_tried_when_its_time_is_over(world: SmallWorld) -> None:
+    payment = await an_unanswered(world)
+    world.later(minutes=16)
+    stepped = await world.machine.step(payment.id)
+    assert stepped.payment.state is State.CANCELED
+    assert world.charges == 0
+
+
+async def test_an_approved_action_is_found_and_an_unanswered_one_called_off(
+    world: SmallWorld,
+) -> None:
+    payment = await world.pay(
+        payment_method=PaymentMethod("pm_card_threeDSecure2Required"),
+        return_url=ReturnUrl("https://shop.example/back"),
+    )
+    assert (await world.machine.step(payment.id)).payment.state is State.REQUIRES_ACTION
+    world.later(hours=25)
+    assert (await world.machine.step(payment.id)).payment.state is State.CANCELED
+
+
+async def test_what_does_not_fit_is_held_and_wakes_a_person(world: SmallWorld) -> None:
+    payment = await an_unanswered(world)
+    intent = await world.processor.inner.retrieve(payment.intent_id)
+    world.processor.troubles["retrieve"] = [replace(intent, payment_id=uuid4())]  # type: ignore[type-var]
+    stepped = await world.machine.step(payment.id)
+    assert stepped.payment.held is not None
+    assert world.alarms == ["payment_held"]
+    assert world.charges == 0
+
+
+async def test_a_misused_key_is_held(world: SmallWorld) -> None:
+    payment = await an_unanswered(world)
+    world.processor.troubles["confirm"] = [KeyMisused()]
+    assert (await world.machine.step(payment.id)).payment.held is not None
+
+
+async def test_a_capture_by_somebody_else_succeeds_and_wakes_a_person(world: SmallWorld) -> None:
+    payment = await world.pay(capture_method=CaptureMethod.MANUAL)
+    await world.processor.inner.post(payment, Post(Operation.CAPTURE, 9, 400))
+    stepped = await world.machine.step(payment.id)
+    assert (stepped.payment.state, stepped.payment.amount_captured) == (State.SUCCEEDED, 400)
+    assert world.alarms == ["payment_incident"]
+
+
+async def test_two_steps_at_once_charge_once_and_the_slower_takes_the_faster_ones_word(
+    world: SmallWorld,
+) -> None:
+    payment = await an_unanswered(world)
+
+    async def another_replica() -> None:
+        await world.machine.step(payment.id)
+
+    world.processor.troubles["retrieve"] = [another_replica]
+    stepped = await world.machine.step(payment.id)
+    assert stepped.payment.state is State.SUCCEEDED
+    assert world.charges == 1
+
+
+async def test_a_row_that_moved_during_the_question_is_read_again(world: SmallWorld) -> None:
+    payment = await an_unanswered(world)
+
+    async def another_replica() -> None:
+        await world.machine.step(payment.id)
+
+    world.payments.troubles["save"] = [another_replica]
+    assert (await world.machine.step(payment.id)).payment.state is State.SUCCEEDED
+
+
+async def test_a_row_that_moved_during_the_call_is_read_again(world: SmallWorld) -> None:
+    payment = await an_unanswered(world)
+
+    async def another_replica() -> None:
+        await world.machine.step(payment.id)
+
+    world.processor.troubles["confirm"] = [another_replica]
+    assert (await world.machine.step(payment.id)).payment.state is State.SUCCEEDED
+    assert world.charges == 1
