@@ -182,13 +182,16 @@ def test_a_lost_superuser_password_is_set_anew(server: PostgreSQL) -> None:
     assert forgotten.run("SELECT n FROM kept") == "7"
 
 
-def test_a_half_made_cluster_is_made_anew(server: PostgreSQL) -> None:
-    partial = server.data.with_name("postgresql.partial")
-    partial.mkdir()
-    (partial / "PG_VERSION").write_text("18")
+def test_a_half_made_cluster_is_never_met(server: PostgreSQL) -> None:
+    unfinished = server.data.with_name(".postgresql-unfinished-1")
+    put_aside = server.data.with_name("postgresql.put-aside")  # by a person, who wants it back
+    for folder in (unfinished, put_aside):
+        folder.mkdir()
+        (folder / "PG_VERSION").write_text("18")
     server.start()
     assert server.run("SELECT 1") == "1"
-    assert not partial.exists()
+    assert not unfinished.exists()
+    assert put_aside.exists()
 
 
 def test_data_of_another_major_version_is_refused_in_a_sentence(server: PostgreSQL) -> None:

@@ -69,19 +69,18 @@ class PostgreSQL:
             Refusal: the port is taken, the folder cannot be used, or the server does not come up.
         """
         _check_reach(self.data)
-        server = self.server()
-        if server is not None and self._port_of(server) != self.port:
+        while (server := self._left()) is not None:
+            if self._port_of(server) == self.port:
+                self._unlock()
+                return True
             self.stop()
-            server = None
-        adopted = server is not None
-        if not adopted:
-            self._clear_leftovers()
-            if not self.data.exists():
-                self._make()
-            self._check_version()
-            self._run()
+        self._pid_path.unlink(missing_ok=True)
+        if not self.data.exists():
+            self._make()
+        self._check_version()
+        self._run()
         self._unlock()
-        return adopted
+        return False
 
     def stop(self) -> None:
         """End it in good order, closing what is connected; nothing if it does not run."""
@@ -132,13 +131,17 @@ class PostgreSQL:
         return answer.stdout.strip()
 
     def _make(self) -> None:
-        """Make the cluster beside its place and move it there whole: a half-made one is never met."""
-        partial = self.data.with_name(self.data.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        """Make the cluster beside its place and move it there whole: a half-made one is never met.
+
+        Each attempt has a folder of its own: one that was killed may have left initdb at work.
+        """
+        unfinished = f".{self.data.name}-unfinished-"
+        for left in self.data.parent.glob(f"{unfinished}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=unfinished, dir=self.data.parent))
         with tempfile.TemporaryDirectory() as folder:
             password_file = Path(folder) / "password"
             password_file.write_text(self.password)
-            partial.mkdir(mode=0o700)
             for path in (Path(folder), password_file, partial):
                 _give_to_server(path)
             _checked(
@@ -205,29 +208,35 @@ class PostgreSQL:
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def _port_of(self, server: Running) -> int | None:
-        """The port of a live server; waits while it is still coming up."""
+        """The port of a server that is up, or comes up; None if it ends instead."""
         until = time.monotonic() + START_SECONDS
-        while not self._is_ready(server.pid) and server.is_alive() and time.monotonic() < until:
+        while not self._is_ready(server.pid):
+            if not server.is_alive() or time.monotonic() > until:
+                return None
             time.sleep(running.POLL_SECONDS)
-        lines = self._pid_file()
-        return int(lines[3]) if len(lines) > 3 else None
+        return int(self._pid_file()[3])
+
+    @property
+    def _pid_path(self) -> Path:
+        return self.data / "postmaster.pid"
 
     def _pid_file(self) -> list[str]:
-        """Lines of postmaster.pid: 0 the pid, 3 the port, 7 `ready` once it takes connections."""
+        """Its lines: 0 the pid, 3 the port, 7 `ready` once it takes connections."""
         try:
-            return (self.data / "postmaster.pid").read_text().splitlines()
+            return self._pid_path.read_text().splitlines()
         except FileNotFoundError:
             return []
 
-    def _clear_leftovers(self) -> None:
-        """Remove the pid file of a server that is gone.
+    def _left(self) -> Running | None:
+        """The server that an earlier run left; None once nothing works in the folder any more.
 
-        PostgreSQL does so by itself, unless the pid lives again as another process, or as a zombie
-        that nobody reaps, or the file is empty. It must not go while children of the old server
-        live: the file is what keeps a second server from writing beside them.
+        Then the pid file, if there is one, is stale. PostgreSQL removes such a file by itself,
+        unless the pid lives again as another process, or as a zombie that nobody reaps, or the file
+        is empty. While children of a dead server live it must not go: it is what keeps a second
+        server from writing beside them.
         """
         until = time.monotonic() + ORPHANS_SECONDS
-        while orphans := running.working_in(self.data):
+        while (server := self.server()) is None and (orphans := running.working_in(self.data)):
             if time.monotonic() > until:
                 pids = ", ".join(str(orphan.pid) for orphan in orphans)
                 raise Refusal(
@@ -235,7 +244,7 @@ class PostgreSQL:
                     f"{pids}. End them, then try again."
                 )
             time.sleep(running.POLL_SECONDS)
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        return server
 
     def _unlock(self) -> None:
         """See that the password opens; set it anew where the file with it was lost and made again."""
