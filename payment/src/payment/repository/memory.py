@@ -5,10 +5,10 @@ statement is in PostgreSQL, and the same calls always lead to the same store.
 """
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from chassis.values import Reference, RequestId
@@ -31,31 +31,24 @@ from payment.service_layer.ports import (
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 PROCESSING = {State.CONFIRMING, State.CAPTURING, State.CANCELING}
 ERA = 1
-
-Thing = TypeVar("Thing", Payment, Refund)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept(Generic[Thing]):
-    """A row: a payment or refund, and when it is looked at again."""
-
-    thing: Thing
-    due: datetime | None
-    attempt: int = 0
+Listed = TypeVar("Listed", Payment, Refund)
 
 
 @dataclass(slots=True)
 class Store:
-    """All that is kept. The repositories below share one."""
+    """All that is kept, payments and refunds by their ids. The repositories share one."""
 
     clock: Callable[[], datetime]
-    payments: dict[UUID, Kept[Payment]] = field(default_factory=dict)
-    refunds: dict[UUID, Kept[Refund]] = field(default_factory=dict)
+    payments: dict[UUID, Payment] = field(default_factory=dict)
+    refunds: dict[UUID, Refund] = field(default_factory=dict)
     requests: dict[RequestId, RequestRecord] = field(default_factory=dict)
     events: list[PaymentEvent] = field(default_factory=list)
+    due: dict[UUID, datetime] = field(default_factory=dict)
+    attempts: dict[UUID, int] = field(default_factory=dict)
 
-    def tell(self, payment: Payment, happening: Happening, refund_id: UUID | None = None) -> None:
-        """Append the event of a payment's new version."""
+    def write(self, payment: Payment, happening: Happening, refund_id: UUID | None = None) -> None:
+        """Put a new version of a payment in its place, and tell of it."""
+        self.payments[payment.id] = payment
         place = cursors.Place(len(self.events) + 1, payment.id, payment.version)
         event = PaymentEvent(
             payment_id=payment.id,
@@ -68,6 +61,21 @@ class Store:
             cursor=cursors.written(place, ERA),
         )
         self.events.append(event)
+
+    def schedule(self, each: UUID, due: datetime | None) -> None:
+        self.due.pop(each, None)
+        if due is not None:
+            self.due[each] = due
+
+    def claim(self, among: Container[UUID], limit: int) -> list[UUID]:
+        """Take what is due for as long as a step may last, the longest waiting first."""
+        now = self.clock()
+        due = sorted((time, each) for each, time in self.due.items() if each in among)
+        claimed = [each for time, each in due if time <= now][:limit]
+        for each in claimed:
+            self.due[each] = now + HOLD
+            self.attempts[each] = self.attempts.get(each, 0) + 1
+        return claimed
 
 
 class MemoryPayments:
@@ -84,21 +92,20 @@ class MemoryPayments:
         return self._holders(asked.request_id, payment.id, asked.reference)
 
     async def insert(self, payment: Payment, insert_by: datetime) -> Payment | None:
-        now = self._store.clock()
-        asked = payment.request
-        holders = self._holders(asked.request_id, payment.id, asked.reference)
-        taken = holders.by_request or holders.by_id or holders.by_reference
-        bound = any(each.intent_id == payment.intent_id for each in self._all())
-        if now >= insert_by or taken or bound:
+        holders = await self.holders(payment)
+        bound = self._first(lambda each: each.intent_id == payment.intent_id)
+        if holders.by_request or holders.by_id or holders.by_reference or bound:
             return None
-        born = replace(payment, create_time=now, update_time=now)
-        self._store.payments[born.id] = Kept(born, now + HOLD)
-        self._store.tell(born, Happening(EventType.CREATED))
+        if holders.now >= insert_by:
+            return None
+        born = replace(payment, create_time=holders.now, update_time=holders.now)
+        self._store.write(born, Happening(EventType.CREATED))
+        self._store.schedule(born.id, holders.now + HOLD)
         return born
 
     async def get(self, payment_id: UUID) -> Seen | None:
-        kept = self._store.payments.get(payment_id)
-        return Seen(kept.thing, self._store.clock()) if kept else None
+        payment = self._store.payments.get(payment_id)
+        return Seen(payment, self._store.clock()) if payment else None
 
     async def save(
         self,
@@ -107,25 +114,23 @@ class MemoryPayments:
         happening: Happening | None,
         request: RequestRecord | None = None,
     ) -> Payment | None:
-        kept = self._store.payments[before.id]
-        row = kept.thing
+        row, now = self._store.payments[before.id], self._store.clock()
+        holder = self._living(after.request.reference) if is_living(after) else None
         if (row.state, row.n, row.version) != (before.state, before.n, before.version):
             return None
-        if request is not None and request.request_id in self._store.requests:
+        if request and request.request_id in self._store.requests:
             return None
-        holder = self._living(after.request.reference) if is_living(after) else None
-        if holder is not None and holder.id != row.id:
+        if holder and holder.id != row.id:
             return None
-        now = self._store.clock()
         saved = replace(after, version=row.version, update_time=row.update_time)
-        attempt = kept.attempt
-        if happening is not None:
-            saved, attempt = replace(saved, version=row.version + 1, update_time=now), 0
-            self._store.tell(saved, happening)
-        if request is not None:
+        if happening:
+            saved = replace(saved, version=row.version + 1, update_time=now)
+            self._store.write(saved, happening)
+            self._store.attempts.pop(row.id, None)
+        if request:
             self._store.requests[request.request_id] = request
-        due = None if saved.is_settled else now + HOLD
-        self._store.payments[row.id] = Kept(saved, due, attempt)
+        self._store.payments[row.id] = saved
+        self._store.schedule(row.id, None if saved.is_settled else now + HOLD)
         return saved
 
     async def find_request(self, request_id: RequestId) -> RequestRecord | None:
@@ -135,40 +140,33 @@ class MemoryPayments:
         return RequestRecord(request_id, payment.fingerprint, payment.id) if payment else None
 
     async def list(self, query: PaymentQuery) -> Sequence[Payment]:
-        return page(
-            (each for each in self._all() if is_asked(each, query)),
-            query.after,
-            query.limit,
-            newest_first=query.newest_first,
-        )
+        asked = (each for each in self._store.payments.values() if is_asked(each, query))
+        return page(asked, query.after, query.limit, newest_first=query.newest_first)
 
     async def claim_due(self, limit: int) -> Sequence[Due]:
-        claimed = claim(self._store.payments, limit, self._store.clock())
-        return [Due(kept.thing.id, kept.attempt) for kept in claimed]
+        claimed = self._store.claim(self._store.payments, limit)
+        return [Due(each, self._store.attempts[each]) for each in claimed]
 
     async def postpone(self, seen: Payment, due: datetime | None) -> None:
-        kept = self._store.payments[seen.id]
-        if (kept.thing.n, kept.thing.version) == (seen.n, seen.version):
-            self._store.payments[seen.id] = replace(kept, due=due)
+        row = self._store.payments[seen.id]
+        if (row.n, row.version) == (seen.n, seen.version):
+            self._store.schedule(row.id, due)
 
-    def _all(self) -> Iterator[Payment]:
-        return (kept.thing for kept in self._store.payments.values())
+    def _first(self, holds: Callable[[Payment], bool]) -> Payment | None:
+        return next(filter(holds, self._store.payments.values()), None)
 
     def _living(self, reference: Reference | None) -> Payment | None:
         if reference is None:
             return None
-        having = (each for each in self._all() if each.request.reference == reference)
-        return next(filter(is_living, having), None)
+        return self._first(lambda each: each.request.reference == reference and is_living(each))
 
     def _holders(
         self, request_id: RequestId, payment_id: UUID | None, reference: Reference | None
     ) -> Holders:
-        by_request = (each for each in self._all() if each.request.request_id == request_id)
-        by_id = self._store.payments.get(payment_id) if payment_id else None
         return Holders(
             now=self._store.clock(),
-            by_request=next(by_request, None),
-            by_id=by_id.thing if by_id else None,
+            by_request=self._first(lambda each: each.request.request_id == request_id),
+            by_id=self._first(lambda each: each.id == payment_id),
             by_reference=self._living(reference),
         )
 
@@ -180,67 +178,64 @@ class MemoryRefunds:
         self._store = store
 
     async def insert(self, refund: Refund, request: RequestRecord) -> Refund | None:
-        payment = self._store.payments[refund.payment_id].thing
+        payment, now = self._store.payments[refund.payment_id], self._store.clock()
         left = payment.amount_captured - payment.amount_refunded
-        taken = request.request_id in self._store.requests or refund.id in self._store.refunds
-        if payment.state is not State.SUCCEEDED or refund.amount > left or taken:
+        if payment.state is not State.SUCCEEDED or refund.amount > left:
             return None
-        now = self._store.clock()
-        born = replace(refund, create_time=now, update_time=now)
-        self._store.refunds[born.id] = Kept(born, now + HOLD)
+        if request.request_id in self._store.requests or refund.id in self._store.refunds:
+            return None
         self._store.requests[request.request_id] = request
-        self._change(born, born.amount, Happening(EventType.REFUND_CREATED))
-        return born
+        born = replace(refund, create_time=now, update_time=now)
+        return self._write(born, refund.amount, Happening(EventType.REFUND_CREATED))
 
     async def get(self, payment_id: UUID, refund_id: UUID) -> Refund | None:
-        kept = self._store.refunds.get(refund_id)
-        return kept.thing if kept and kept.thing.payment_id == payment_id else None
+        refund = self._store.refunds.get(refund_id)
+        return refund if refund and refund.payment_id == payment_id else None
 
     async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
-        row = self._store.refunds[before.id].thing
+        row = self._store.refunds[before.id]
         if row.version != before.version:
             return None
-        others = (kept.thing for kept in self._store.refunds.values() if kept.thing.id != row.id)
+        others = [each for each in self._store.refunds.values() if each.id != row.id]
         if after.processor_id and after.processor_id in {each.processor_id for each in others}:
             raise BrokenRule("a refund of the processor's is named for two of ours")
-        now = self._store.clock()
-        saved = replace(after, version=row.version + 1, update_time=now)
-        failed = saved.state is RefundState.FAILED
-        self._store.refunds[row.id] = Kept(saved, None if failed else now + HOLD)
-        given_back = row.amount if failed and row.state is not RefundState.FAILED else 0
-        self._change(saved, -given_back, happening)
-        return saved
+        saved = replace(after, version=row.version + 1, update_time=self._store.clock())
+        fails = saved.state is RefundState.FAILED is not row.state
+        self._store.attempts.pop(row.id, None)
+        return self._write(saved, -row.amount if fails else 0, happening)
 
     async def list(self, payment_id: UUID, limit: int, after: Position | None) -> Sequence[Refund]:
-        every = (kept.thing for kept in self._store.refunds.values())
-        of_payment = (each for each in every if each.payment_id == payment_id)
+        refunds = self._store.refunds.values()
+        of_payment = (each for each in refunds if each.payment_id == payment_id)
         return page(of_payment, after, limit, newest_first=True)
 
     async def claim_due(self, limit: int) -> Sequence[tuple[Refund, int, datetime]]:
-        now = self._store.clock()
-        claimed = claim(self._store.refunds, limit, now)
-        return [(kept.thing, kept.attempt, now) for kept in claimed]
+        store, now = self._store, self._store.clock()
+        claimed = store.claim(store.refunds, limit)
+        return [(store.refunds[each], store.attempts[each], now) for each in claimed]
 
     async def postpone(self, seen: Refund, due: datetime | None) -> None:
-        kept = self._store.refunds[seen.id]
-        if kept.thing.version == seen.version:
-            self._store.refunds[seen.id] = replace(kept, due=due)
+        if self._store.refunds[seen.id].version == seen.version:
+            self._store.schedule(seen.id, due)
 
-    def _change(self, refund: Refund, by: int, happening: Happening) -> None:
-        """The payment's part of a refund's change: its sum, its version, its event."""
-        kept = self._store.payments[refund.payment_id]
+    def _write(self, refund: Refund, added: int, happening: Happening) -> Refund:
+        """Put a refund in its place, with what it adds to its payment's sum."""
+        fails = refund.state is RefundState.FAILED
+        self._store.refunds[refund.id] = refund
+        self._store.schedule(refund.id, None if fails else refund.update_time + HOLD)
+        row = self._store.payments[refund.payment_id]
         payment = replace(
-            kept.thing,
-            amount_refunded=kept.thing.amount_refunded + by,
-            version=kept.thing.version + 1,
+            row,
+            amount_refunded=row.amount_refunded + added,
+            version=row.version + 1,
             update_time=refund.update_time,
         )
-        self._store.payments[payment.id] = replace(kept, thing=payment)
-        self._store.tell(payment, happening, refund.id)
+        self._store.write(payment, happening, refund.id)
+        return refund
 
 
 class MemoryEvents:
-    """An EventRepository. Nothing here is ever half committed, so the stream has no bound."""
+    """An EventRepository. Nothing here is ever half committed, so the stream needs no bound."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -251,10 +246,9 @@ class MemoryEvents:
     async def stream(
         self, payment_id: UUID | None, limit: int, cursor: str
     ) -> Sequence[PaymentEvent]:
-        place = cursors.read(cursor, ERA)
-        return [each for each in self._of(payment_id) if cursors.read(each.cursor, ERA) > place][
-            :limit
-        ]
+        after = cursors.read(cursor, ERA)
+        events = self._of(payment_id)
+        return [each for each in events if cursors.read(each.cursor, ERA) > after][:limit]
 
     def _of(self, payment_id: UUID | None) -> Iterator[PaymentEvent]:
         return (each for each in self._store.events if payment_id in (None, each.payment_id))
@@ -266,6 +260,7 @@ def is_living(payment: Payment) -> bool:
 
 
 def is_asked(payment: Payment, query: PaymentQuery) -> bool:
+    """Whether all of a query's restrictions hold for a payment."""
     listed = "PROCESSING" if payment.state in PROCESSING else payment.state.value
     asked = payment.request
     return (
@@ -279,25 +274,13 @@ def is_asked(payment: Payment, query: PaymentQuery) -> bool:
 
 
 def page(
-    things: Iterator[Thing], after: Position | None, limit: int, *, newest_first: bool
-) -> Sequence[Thing]:
-    """The first things behind a place, in order."""
+    things: Iterable[Listed], after: Position | None, limit: int, *, newest_first: bool
+) -> list[Listed]:
+    """The first things behind a place, in the order of their births."""
 
-    def key(thing: Thing) -> tuple[datetime, UUID]:
+    def key(thing: Listed | Position) -> tuple[datetime, UUID]:
         return thing.create_time, thing.id
 
-    ordered = sorted(things, key=key, reverse=newest_first)
-    if after is not None:
-        behind = operator.lt if newest_first else operator.gt
-        ordered = [each for each in ordered if behind(key(each), (after.create_time, after.id))]
-    return ordered[:limit]
-
-
-def claim(rows: dict[UUID, Kept[Thing]], limit: int, now: datetime) -> Sequence[Kept[Thing]]:
-    """Take what is due for as long as a step may last, the longest waiting first."""
-    due = sorted(
-        (kept.due, kept.thing.id) for kept in rows.values() if kept.due and kept.due <= now
-    )
-    for _, each in due[:limit]:
-        rows[each] = replace(rows[each], due=now + HOLD, attempt=rows[each].attempt + 1)
-    return [rows[each] for _, each in due[:limit]]
+    behind = operator.lt if newest_first else operator.gt
+    found = (each for each in things if after is None or behind(key(each), key(after)))
+    return sorted(found, key=key, reverse=newest_first)[:limit]

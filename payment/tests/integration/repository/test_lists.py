@@ -61,42 +61,36 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Payment], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(("filters", "holds"), FILTERS, ids=lambda value: str(value)[:60])
 async def test_a_list_holds_what_was_asked_for(
-    stores: Stores,
-    listed: list[Payment],
-    filters: dict[str, Any],
-    holds: Callable[[Payment], bool],
+    stores: Stores, listed: list[Payment], subtests: Any
 ) -> None:
-    for show_deleted, newest_first in itertools.product((False, True), repeat=2):
+    for (filters, holds), show_deleted, newest_first in itertools.product(
+        FILTERS, (False, True), (False, True)
+    ):
         query = PaymentQuery(100, show_deleted=show_deleted, newest_first=newest_first, **filters)
         wanted = [each for each in listed if holds(each) and (show_deleted or not each.delete_time)]
-        assert await stores.payments.list(query) == (wanted[::-1] if newest_first else wanted)
+        with subtests.test(str(query)):
+            found = await stores.payments.list(query)
+            assert found == (wanted[::-1] if newest_first else wanted)
 
 
-@pytest.mark.parametrize("newest_first", [True, False])
-@pytest.mark.parametrize("show_deleted", [True, False])
-async def test_pages_hold_every_payment_once(
-    stores: Stores, listed: list[Payment], newest_first: bool, show_deleted: bool
-) -> None:
-    query = PaymentQuery(2, newest_first=newest_first, show_deleted=show_deleted)
-    found: list[Payment] = []
-    while page := await stores.payments.list(query):
-        assert len(page) <= 2
-        found += page
-        query = replace(query, after=Position(page[-1].create_time, page[-1].id))
-    assert found == [*await stores.payments.list(replace(query, limit=100, after=None))]
+async def test_pages_hold_every_payment_once(stores: Stores, listed: list[Payment]) -> None:
+    for newest_first, show_deleted in itertools.product((True, False), repeat=2):
+        query = PaymentQuery(2, newest_first=newest_first, show_deleted=show_deleted)
+        found: list[Payment] = []
+        while page := await stores.payments.list(query):
+            assert len(page) <= 2
+            found += page
+            query = replace(query, after=Position(page[-1].create_time, page[-1].id))
+        assert found == await stores.payments.list(replace(query, limit=100, after=None))
 
 
-@pytest.mark.parametrize("operator", ["<", "<=", ">", ">="])
-async def test_a_range_of_times_has_exact_ends(
-    stores: Stores, listed: list[Payment], operator: str
-) -> None:
-    middle = listed[4]
-    query = PaymentQuery(100, show_deleted=True, newest_first=False)
-    found = await stores.payments.list(replace(query, created=((operator, middle.create_time),)))
+async def test_a_range_of_times_has_exact_ends(stores: Stores, listed: list[Payment]) -> None:
     wanted = {"<": listed[:4], "<=": listed[:5], ">": listed[5:], ">=": listed[4:]}
-    assert found == wanted[operator]
+    for operator, payments in wanted.items():
+        created = ((operator, listed[4].create_time),)
+        query = PaymentQuery(100, show_deleted=True, newest_first=False, created=created)
+        assert await stores.payments.list(query) == payments
 
 
 async def test_all_ranges_hold_at_once(stores: Stores, listed: list[Payment]) -> None:

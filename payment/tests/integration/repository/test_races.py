@@ -73,7 +73,7 @@ async def recorded(stores: Stores, payment: Payment) -> Told:
 
 
 async def test_twenty_copies_of_a_request_make_one_payment(postgres: Stores) -> None:
-    for _ in range(50):
+    for _ in range(30):
         request_id, reference = new_request_id(), Reference(new_request_id().text)
         attempts = [
             a_new_payment(request_id=request_id, reference=reference, fingerprint=b"same")
@@ -86,7 +86,7 @@ async def test_twenty_copies_of_a_request_make_one_payment(postgres: Stores) -> 
 
 
 async def test_twenty_requests_for_a_reference_make_one_payment(postgres: Stores) -> None:
-    for number in range(50):
+    for number in range(30):
         reference = Reference(f"order-{number}")
         attempts = [a_new_payment(reference=reference) for _ in range(20)]
         told = await side_by_side([recorded(postgres, each) for each in attempts])

@@ -1,6 +1,6 @@
 """Payments in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
@@ -49,15 +49,15 @@ SELECT * FROM born
 SAVE = """
 WITH saved AS (
     UPDATE payments
-       SET state = $8, n = $9, action_by = $10, capture_before = $11, redirect_url = $12,
-           cancel_reason = $13, failure = $14, held_reason = $15, held_time = $16,
-           amount_capturing = $17, amount_captured = $18, delete_time = $19, description = $20,
-           metadata = $21, reference = $22, due_time = now() + $7::interval,
-           version = CASE WHEN told THEN version + 1 ELSE version END,
+       SET version = CASE WHEN told THEN version + 1 ELSE version END,
            event_xid = CASE WHEN told THEN greatest(event_xid, pg_current_xact_id())
                             ELSE event_xid END,
            update_time = CASE WHEN told THEN now() ELSE update_time END,
-           attempt = CASE WHEN told THEN 0 ELSE attempt END
+           attempt = CASE WHEN told THEN 0 ELSE attempt END,
+           due_time = now() + $9::interval, state = $10, n = $11, action_by = $12,
+           capture_before = $13, redirect_url = $14, cancel_reason = $15, failure = $16,
+           held_reason = $17, held_time = $18, amount_capturing = $19, amount_captured = $20,
+           delete_time = $21, description = $22, reference = $23, metadata = $24
       FROM (SELECT $5::event_type IS NOT NULL AS told) AS happening
      WHERE id = $1 AND state = $2 AND n = $3 AND version = $4
     RETURNING payments.*, told
@@ -66,7 +66,7 @@ WITH saved AS (
     SELECT id, version, event_xid, $5, state, $6 FROM saved WHERE told
 ), request AS (
     INSERT INTO requests (request_id, payment_id, fingerprint)
-    SELECT $23, id, $24 FROM saved WHERE $23::uuid IS NOT NULL
+    SELECT $7, id, $8 FROM saved WHERE $7::uuid IS NOT NULL
 )
 SELECT * FROM saved
 """
@@ -105,28 +105,7 @@ class PostgresPayments:
         return await self._holders(asked.request_id, payment.id, asked.reference)
 
     async def insert(self, payment: Payment, insert_by: datetime) -> Payment | None:
-        asked = payment.request
-        row = await rows.insert(
-            self._pool,
-            INSERT,
-            payment.id,
-            asked.request_id.uuid,
-            payment.fingerprint,
-            asked.customer.id,
-            payment.customer_etag,
-            asked.amount.minor_units,
-            asked.amount.currency_code,
-            asked.payment_method.token,
-            asked.capture_method.value,
-            asked.return_url and asked.return_url.address,
-            asked.description,
-            asked.reference and asked.reference.text,
-            asked.metadata.as_dict(),
-            payment.intent_id,
-            payment.start_by,
-            HOLD,
-            insert_by,
-        )
+        row = await rows.insert(self._pool, INSERT, *rows.birth(payment), HOLD, insert_by)
         return None if row is None else rows.payment(row)
 
     async def get(self, payment_id: UUID) -> Seen | None:
@@ -140,36 +119,14 @@ class PostgresPayments:
         happening: Happening | None,
         request: RequestRecord | None = None,
     ) -> Payment | None:
-        asked, held = after.request, after.held
+        seen = (before.id, before.state.value, before.n, before.version)
+        told = (happening.type.value, happening.note) if happening else (None, "")
+        record = (request.request_id.uuid, request.fingerprint) if request else (None, None)
+        due = None if after.is_settled else HOLD
         row = None
-        # The request_id was used, or another payment has the reference.
-        with suppress(asyncpg.UniqueViolationError):
+        with suppress(asyncpg.UniqueViolationError):  # of the request_id, or of the reference
             row = await self._pool.fetchrow(
-                SAVE,
-                before.id,
-                before.state.value,
-                before.n,
-                before.version,
-                happening and happening.type.value,
-                happening.note if happening else "",
-                None if after.is_settled else HOLD,
-                after.state.value,
-                after.n,
-                after.action_by,
-                after.capture_before,
-                after.redirect_url,
-                after.cancel_reason and after.cancel_reason.value,
-                rows.failure(after.failure),
-                held and held.reason,
-                held and held.time,
-                after.amount_capturing,
-                after.amount_captured,
-                after.delete_time,
-                asked.description,
-                asked.metadata.as_dict(),
-                asked.reference and asked.reference.text,
-                request and request.request_id.uuid,
-                request and request.fingerprint,
+                SAVE, *seen, *told, *record, due, *rows.changeable(after)
             )
         return None if row is None else rows.payment(row)
 
@@ -195,15 +152,13 @@ class PostgresPayments:
     ) -> Holders:
         text = reference and reference.text
         found = await self._pool.fetch(HOLDERS, request_id.uuid, payment_id, text)
-        by_request = by_id = by_reference = None
-        for row in found:
-            if row["id"] is None:
-                continue
-            payment = rows.payment(row)
-            if payment.request.request_id == request_id:
-                by_request = payment
-            if payment.id == payment_id:
-                by_id = payment
-            if row["holds_reference"] and payment.request.reference == reference:
-                by_reference = payment
-        return Holders(found[0]["read_time"], by_request, by_id, by_reference)
+
+        def first(holds: Callable[[rows.Row], bool]) -> Payment | None:
+            return next((rows.payment(row) for row in found if holds(row)), None)
+
+        return Holders(
+            now=found[0]["read_time"],
+            by_request=first(lambda row: row["request_id"] == request_id.uuid),
+            by_id=first(lambda row: payment_id is not None and row["id"] == payment_id),
+            by_reference=first(lambda row: row["holds_reference"] and row["reference"] == text),
+        )

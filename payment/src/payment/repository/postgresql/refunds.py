@@ -9,7 +9,7 @@ import asyncpg
 
 from chassis.database import Pool
 from payment.domain.errors import BrokenRule
-from payment.domain.events import EventType, Happening
+from payment.domain.events import Happening
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import HOLD
 from payment.repository.postgresql import rows
@@ -39,7 +39,7 @@ WITH payment AS (
     SELECT $6, $7, payment_id, id FROM born
 ), event AS (
     INSERT INTO payment_events (payment_id, refund_id, sequence, xid, type, state)
-    SELECT id, $1, version, event_xid, $8, state FROM payment
+    SELECT id, $1, version, event_xid, 'refund.created', state FROM payment
 )
 SELECT born.*, intent_id, currency_code FROM born, payment
 """
@@ -49,20 +49,20 @@ GET = f"{REFUNDS} WHERE refunds.id = $1 AND payment_id = $2"
 SAVE = """
 WITH saved AS (
     UPDATE refunds
-       SET state = $3, failure = $4, processor_id = $5, due_time = now() + $6::interval,
+       SET state = $3, failure = $4, processor_id = $5, due_time = now() + $8::interval,
            version = version + 1, update_time = now(), attempt = 0
      WHERE id = $1 AND version = $2
     RETURNING *
 ), payment AS (
     UPDATE payments
-       SET amount_refunded = amount_refunded - $7, version = payments.version + 1,
+       SET amount_refunded = amount_refunded - $9, version = payments.version + 1,
            event_xid = greatest(event_xid, pg_current_xact_id()), update_time = now()
       FROM saved
      WHERE payments.id = saved.payment_id
     RETURNING payments.*
 ), event AS (
     INSERT INTO payment_events (payment_id, refund_id, sequence, xid, type, state, note)
-    SELECT id, $1, version, event_xid, $8, state, $9 FROM payment
+    SELECT id, $1, version, event_xid, $6, state, $7 FROM payment
 )
 SELECT saved.*, intent_id, currency_code FROM saved, payment
 """
@@ -95,20 +95,12 @@ class PostgresRefunds:
         self._pool = pool
 
     async def insert(self, refund: Refund, request: RequestRecord) -> Refund | None:
+        reason = refund.reason and refund.reason.value
+        what = (refund.id, refund.payment_id, refund.amount, reason, HOLD)
+        record = (request.request_id.uuid, request.fingerprint)
         row = None
         with suppress(asyncpg.UniqueViolationError):  # the request_id was used
-            row = await rows.insert(
-                self._pool,
-                INSERT,
-                refund.id,
-                refund.payment_id,
-                refund.amount,
-                refund.reason and refund.reason.value,
-                HOLD,
-                request.request_id.uuid,
-                request.fingerprint,
-                EventType.REFUND_CREATED.value,
-            )
+            row = await rows.insert(self._pool, INSERT, *what, *record)
         return None if row is None else rows.refund(row)
 
     async def get(self, payment_id: UUID, refund_id: UUID) -> Refund | None:
@@ -116,19 +108,14 @@ class PostgresRefunds:
         return None if row is None else rows.refund(row)
 
     async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
-        failed = after.state is RefundState.FAILED
+        fails = after.state is RefundState.FAILED
+        given_back = before.amount if fails and before.state is not RefundState.FAILED else 0
+        what = (after.state.value, rows.failure(after.failure), after.processor_id or None)
+        told = (happening.type.value, happening.note)
+        due = None if fails else HOLD
         try:
             row = await self._pool.fetchrow(
-                SAVE,
-                before.id,
-                before.version,
-                after.state.value,
-                rows.failure(after.failure),
-                after.processor_id or None,
-                None if failed else HOLD,
-                before.amount if failed and before.state is not RefundState.FAILED else 0,
-                happening.type.value,
-                happening.note,
+                SAVE, before.id, before.version, *what, *told, due, given_back
             )
         except asyncpg.UniqueViolationError:
             raise BrokenRule("a refund of the processor's is named for two of ours") from None

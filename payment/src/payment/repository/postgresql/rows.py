@@ -1,7 +1,8 @@
-"""Rows as the domain's values, and a statement whose answer may be lost."""
+"""Rows as the domain's values, and the statements whose answers must not be lost."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any, TypeVar
-from uuid import UUID
 
 import asyncpg
 
@@ -21,13 +22,24 @@ from payment.domain.refund import Refund, RefundReason, RefundState
 from payment.domain.values import CustomerName, Money, PaymentMethod, ReturnUrl
 from payment.service_layer.ports import OutcomeUnknown
 
-Value = TypeVar("Value")
 Row = asyncpg.Record
+Value = TypeVar("Value")
+
+OF_PAYMENT = (
+    *("id", "fingerprint", "customer_etag", "intent_id", "start_by", "create_time", "update_time"),
+    *("n", "version", "action_by", "capture_before", "redirect_url", "delete_time"),
+    *("amount_capturing", "amount_captured", "amount_refunded"),
+)
+OF_REFUND = (
+    *("id", "payment_id", "intent_id", "amount", "currency_code", "create_time", "update_time"),
+    "version",
+)
+"""The columns that are fields of the same name and type."""
 
 
 async def insert(pool: Pool, statement: str, *arguments: object) -> Row | None:
-    """Run a statement that must not be lost. Raises OutcomeUnknown once it was sent; whatever
-    fails before that, says that nothing was.
+    """Run an insert. Raises OutcomeUnknown once it was sent; what fails before that, says that
+    nothing was.
     """
     async with pool.acquire() as connection:
         try:
@@ -49,71 +61,74 @@ def stored(kind: type[Value], **content: object) -> Value:
     return value
 
 
-def request_id(column: UUID) -> RequestId:
-    return stored(RequestId, text=str(column))
-
-
 def payment(row: Row) -> Payment:
-    address, reference = row["return_url"], row["reference"]
+    address, reference, reason = row["return_url"], row["reference"], row["cancel_reason"]
+    request = PaymentRequest(
+        request_id=stored(RequestId, text=str(row["request_id"])),
+        customer=CustomerName(row["customer_id"]),
+        amount=stored(Money, minor_units=row["amount"], currency_code=row["currency_code"]),
+        payment_method=stored(PaymentMethod, token=row["payment_method"]),
+        capture_method=CaptureMethod(row["capture_method"]),
+        return_url=stored(ReturnUrl, address=address) if address else None,
+        description=row["description"],
+        reference=stored(Reference, text=reference) if reference else None,
+        metadata=stored(Metadata, pairs=tuple(sorted(row["metadata"].items()))),
+    )
     return Payment(
-        id=row["id"],
-        request=PaymentRequest(
-            request_id=request_id(row["request_id"]),
-            customer=CustomerName(row["customer_id"]),
-            amount=stored(Money, minor_units=row["amount"], currency_code=row["currency_code"]),
-            payment_method=stored(PaymentMethod, token=row["payment_method"]),
-            capture_method=CaptureMethod(row["capture_method"]),
-            return_url=stored(ReturnUrl, address=address) if address else None,
-            description=row["description"],
-            reference=stored(Reference, text=reference) if reference else None,
-            metadata=stored(Metadata, pairs=tuple(sorted(row["metadata"].items()))),
-        ),
-        fingerprint=row["fingerprint"],
-        customer_etag=row["customer_etag"],
-        intent_id=row["intent_id"],
-        start_by=row["start_by"],
-        create_time=row["create_time"],
-        update_time=row["update_time"],
+        request=request,
         state=State(row["state"]),
-        n=row["n"],
-        version=row["version"],
-        action_by=row["action_by"],
-        capture_before=row["capture_before"],
-        redirect_url=row["redirect_url"],
-        cancel_reason=CancelReason(row["cancel_reason"]) if row["cancel_reason"] else None,
+        cancel_reason=CancelReason(reason) if reason else None,
         failure=_failure(row),
         held=Held(row["held_reason"], row["held_time"]) if row["held_time"] else None,
-        amount_capturing=row["amount_capturing"],
-        amount_captured=row["amount_captured"],
-        amount_refunded=row["amount_refunded"],
-        delete_time=row["delete_time"],
+        **_fields(row, OF_PAYMENT),
     )
 
 
 def refund(row: Row) -> Refund:
     """Of a refund's row, with the intent and the currency of its payment."""
     return Refund(
-        id=row["id"],
-        payment_id=row["payment_id"],
-        intent_id=row["intent_id"],
-        amount=row["amount"],
-        currency_code=row["currency_code"],
         reason=RefundReason(row["reason"]) if row["reason"] else None,
-        create_time=row["create_time"],
-        update_time=row["update_time"],
         state=RefundState(row["state"]),
         failure=_failure(row),
         processor_id=row["processor_id"] or "",
-        version=row["version"],
+        **_fields(row, OF_REFUND),
     )
 
 
-def failure(said: Failure | None) -> dict[str, Any] | None:
+def birth(payment: Payment) -> tuple[object, ...]:
+    """What a payment is recorded with, in the order of its insert."""
+    asked, url, reference = payment.request, payment.request.return_url, payment.request.reference
+    return (
+        *(payment.id, asked.request_id.uuid, payment.fingerprint),
+        *(asked.customer.id, payment.customer_etag),
+        *(asked.amount.minor_units, asked.amount.currency_code, asked.payment_method.token),
+        *(asked.capture_method.value, url and url.address),
+        *(asked.description, reference and reference.text, asked.metadata.as_dict()),
+        *(payment.intent_id, payment.start_by),
+    )
+
+
+def changeable(payment: Payment) -> tuple[object, ...]:
+    """What may become different with a change, in the order of its update."""
+    asked, reason, held = payment.request, payment.cancel_reason, payment.held
+    return (
+        *(payment.state.value, payment.n),
+        *(payment.action_by, payment.capture_before, payment.redirect_url),
+        *(reason and reason.value, failure(payment.failure)),
+        *(held and held.reason, held and held.time),
+        *(payment.amount_capturing, payment.amount_captured, payment.delete_time),
+        *(asked.description, asked.reference and asked.reference.text, asked.metadata.as_dict()),
+    )
+
+
+def failure(said: Failure | None) -> dict[str, str] | None:
     """The column of a failure."""
-    if said is None:
-        return None
-    return {"code": said.code, "decline_code": said.decline_code, "message": said.message}
+    return None if said is None else dataclasses.asdict(said)
 
 
 def _failure(row: Row) -> Failure | None:
     return Failure(**row["failure"]) if row["failure"] else None
+
+
+def _fields(row: Row, names: Sequence[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names}
