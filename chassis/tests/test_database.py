@@ -194,11 +194,11 @@ async def test_it_waits_for_the_database_itself_and_survives_its_restart(
     await opening.__aexit__(None, None, None)
 
 
-async def test_a_copy_of_a_database_is_refused_and_the_sentence_names_adopt(
+async def test_a_copy_of_a_database_is_refused_and_the_sentence_says_why(
     empty_database: Any, owner: Any
 ) -> None:
     await owner.execute("UPDATE installation SET system_identifier = system_identifier + 1")
-    with pytest.raises(DatabaseRefused, match="adopt"):
+    with pytest.raises(DatabaseRefused, match="is a copy"):
         async with opened(empty_database):
             pass
 

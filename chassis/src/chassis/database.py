@@ -195,8 +195,9 @@ async def examine(connection: Connection, schema_version: str) -> tuple[int, Ins
     if not row["at_home"]:
         raise DatabaseRefused(
             "this database is a copy: it was made in another PostgreSQL than the one it is in "
-            "now (a restored dump, an upgrade?). Two copies that act would both move money. If "
-            "the other one is gone for good, run `adopt`, and then `reconcile`."
+            "now (a restored dump, an upgrade?). Two copies that act would both move money, and "
+            "an old one would move again what it has forgotten. Use the PostgreSQL that it was "
+            "made in; taking a copy over comes with a later release."
         )
     return found["version"], Installation(row["id"], row["era"], row["page_token_key"])
 
