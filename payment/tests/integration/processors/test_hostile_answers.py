@@ -144,7 +144,9 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
     "200 with a status that is new": (an_intent(status="requires_reauthorization"), UNKNOWN),
     "200 with an amount in words": (an_intent(amount="1000"), UNKNOWN),
     "200 with a fraction": (an_intent(amount=1000.5), UNKNOWN),
-    "200 with an amount below nothing": (an_intent(amount=-1000), UNKNOWN),
+    "200 with a whole fraction": (an_intent(amount=1000.0), UNKNOWN),
+    "200 with an amount below nothing": (an_intent(amount_received=-1000), UNKNOWN),
+    "200 with a truth for an amount": (an_intent(amount_received=True), UNKNOWN),
     "200 without a currency": (an_intent(currency=None), UNKNOWN),
     "200 with an amount that its currency has not": (
         an_intent(amount=150, currency="isk"),

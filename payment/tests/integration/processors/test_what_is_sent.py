@@ -142,6 +142,18 @@ async def test_a_refund_with_a_reason(server: HostileServer, processor: StripePr
     assert only(server).form["reason"] == "duplicate"
 
 
+async def test_nothing_is_sent_of_an_amount_that_stripe_cannot_say(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
+    request = replace(REQUEST, amount=Money(5001, "KWD"))
+
+    await processor.create(replace(ATTEMPT, request=request))
+    await processor.post(replace(a_payment(), request=request), Post(Operation.CAPTURE, 0, 5001))
+    await processor.refund(a_refund(amount=5001, currency_code="KWD"))
+
+    assert server.sent == []
+
+
 async def test_a_question(server: HostileServer, processor: StripeProcessor) -> None:
     await processor.retrieve("pi_1")
 
