@@ -247,7 +247,7 @@ class Breaker:
                 """
                 SELECT p.id FROM payments p
                  WHERE version <> (SELECT count(*) FROM payment_events e WHERE payment_id = p.id)
-                    OR version <> (SELECT max(seq) FROM payment_events e WHERE payment_id = p.id)
+                    OR version <> (SELECT max(sequence) FROM payment_events e WHERE payment_id = p.id)
                     OR amount_refunded <> (SELECT coalesce(sum(amount), 0) FROM refunds r
                                             WHERE payment_id = p.id AND state <> 'FAILED')
                     OR EXISTS (SELECT FROM refunds r WHERE payment_id = p.id AND NOT EXISTS
