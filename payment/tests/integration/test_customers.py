@@ -137,8 +137,9 @@ async def test_calls_go_to_all_replicas_and_a_stopped_one_costs_none() -> None:
         async def ask(times: int) -> set[Verdict]:
             return {(await customers.standing(ALICE)).verdict for _ in range(times)}
 
-        while not (first.calls and second.calls):
-            assert await ask(1) == {Verdict.MAY_PAY}
+        async with asyncio.timeout(10):
+            while not (first.calls and second.calls):
+                assert await ask(1) == {Verdict.MAY_PAY}
         before = len(first.calls), len(second.calls)
         assert await ask(10) == {Verdict.MAY_PAY}
         shares = len(first.calls) - before[0], len(second.calls) - before[1]
@@ -148,7 +149,7 @@ async def test_calls_go_to_all_replicas_and_a_stopped_one_costs_none() -> None:
         assert await ask(10) == {Verdict.MAY_PAY}
 
         seen = len(first.calls)
-        async with first.serve(first.address):
+        async with first.serve(first.address), asyncio.timeout(20):
             while len(first.calls) == seen:
                 assert await ask(1) == {Verdict.MAY_PAY}
                 await asyncio.sleep(0.05)

@@ -33,9 +33,7 @@ def payment_request(request: service_pb.CreatePaymentRequest) -> PaymentRequest:
     """Reads what CreatePayment is asked for. Output-only fields are not looked at."""
     _require(request, "payment")
     said = request.payment
-    if not said.HasField("amount"):
-        message = "it is missing; say a currency_code and how many minor_units"
-        raise InvalidValue("payment.amount", "REQUIRED", message)
+    at("payment", _require, said, "amount")
     return PaymentRequest(
         request_id=at("request_id", RequestId, request.request_id),
         customer=at("payment.customer", CustomerName.parse, said.customer),
@@ -154,9 +152,9 @@ REFUND_REASONS: Mapping[int, RefundReason | None] = {
 UNSAID = pb.Refund.Reason.Name(pb.Refund.REASON_UNSPECIFIED)
 
 
-def _require(request: Message, field: str) -> None:
-    if not request.HasField(field):
-        raise InvalidValue(field, "REQUIRED", f"it is missing; send a {field}")
+def _require(message: Message, field: str) -> None:
+    if not message.HasField(field):
+        raise InvalidValue(field, "REQUIRED", "it is missing, and nothing is taken for it; send it")
 
 
 def _listed(field: str, table: Mapping[int, Value], number: int) -> Value:

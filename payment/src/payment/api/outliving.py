@@ -5,6 +5,8 @@ from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
 from chassis import call
+from chassis.errors import is_database_away
+from chassis.handling import MOST_CALLS, MOST_SECONDS
 from chassis.telemetry import log
 from payment.domain.errors import PaymentError, TryAgain
 
@@ -12,10 +14,6 @@ Made = TypeVar("Made")
 
 BEFORE_DEADLINE = 0.1
 """Seconds before its deadline at which a caller is told what there is: the reply needs a while."""
-LONGEST_WAIT = 30.0
-"""Seconds; the server ends a call after as many (chassis.handling)."""
-MOST = 4_096
-"""How many are in hand at most, left ones too: as many as the server takes calls."""
 
 
 class Waiting(Generic[Made]):
@@ -35,7 +33,7 @@ class Waiting(Generic[Made]):
     async def wait_for(self, work: asyncio.Task[Made]) -> Made:
         """What the work makes; shortly before the deadline, what is already born of it."""
         try:
-            seconds = call.remaining(LONGEST_WAIT) - BEFORE_DEADLINE
+            seconds = call.remaining(MOST_SECONDS) - BEFORE_DEADLINE
             await asyncio.wait({work}, timeout=max(seconds, 0))
             if not work.done():
                 await asyncio.wait({work, self._born}, return_when=asyncio.FIRST_COMPLETED)
@@ -58,10 +56,12 @@ class Outliving:
     async def run(
         self, work: Coroutine[Any, Any, Made], caller: Waiting[Made] | None = None
     ) -> Made:
-        """Does the work in a task of its own, and waits for it as long as the caller can."""
-        if len(self._tasks) >= MOST:
+        """Does the work in a task of its own, and waits for it as long as the caller can. What
+        callers have left counts as much as calls do, or it would have no bound.
+        """
+        if len(self._tasks) >= MOST_CALLS:
             work.close()
-            raise TryAgain(f"the service has {MOST} payments in hand and takes no more")
+            raise TryAgain(f"the service has {MOST_CALLS} payments in hand and takes no more")
         task = asyncio.create_task(work, context=call.detached())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -82,5 +82,9 @@ class Outliving:
 def tell_failure(work: asyncio.Task[Any]) -> None:
     """Tells the log what nobody waits to hear. What is refused knowingly is no failure."""
     error = None if work.cancelled() else work.exception()
-    if error is not None and not isinstance(error, PaymentError):
+    if error is None or isinstance(error, PaymentError):
+        return
+    if is_database_away(error):
+        log.warning("database_unavailable", exc_info=error)
+    else:
         log.error("left_work_failed", exc_info=error)
