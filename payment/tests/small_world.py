@@ -159,7 +159,7 @@ class SmallWorld:
         self.caller = Caller()
         inner = SimulatedProcessor(INSTALLATION, lambda: int(self.now.timestamp()))
         self.processor = TroubledProcessor(inner)
-        self.machine = Machine(self.payments, self.processor, self.alarm)
+        self.machine = Machine(self.payments, self.processor, self.alarm, lambda: 0.0)
         self.create = CreatePayment(
             payments=self.payments,
             customers=self.customers,
@@ -178,6 +178,7 @@ class SmallWorld:
             alarm=self.alarm,
             new_id=uuid4,
             elapsed=lambda: self.seconds,
+            jitter=lambda: 0.0,
         )
         self.recovery = Recovery(
             payments=self.payments,
@@ -185,7 +186,6 @@ class SmallWorld:
             machine=self.machine,
             refunds=self.refunds,
             alarm=self.alarm,
-            jitter=lambda: 0.0,
             surprised=self.surprises.append,
         )
         self.events = Events(self.payments, MemoryEvents(self.store))

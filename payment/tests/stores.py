@@ -128,7 +128,7 @@ class Stores:
 
     async def make_due(self, payment: Payment) -> None:
         seen = await self.seen(payment)
-        await self.payments.postpone(seen.payment, seen.now - SECOND)
+        await self.payments.postpone(seen.payment, -SECOND)
 
     async def refund(self, payment: Payment, amount: int = 400) -> Refund:
         refund = a_new_refund(payment, amount)

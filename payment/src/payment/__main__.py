@@ -130,8 +130,10 @@ def compose(
     world: World, installation: Installation, outliving: Outliving
 ) -> tuple[PaymentServicer, Recovery]:
     """The use cases on the world: those that callers reach, and what works by itself."""
-    machine = Machine(world.payments, world.processor, alarm)
-    refunds = Refunds(world.payments, world.refunds, world.processor, alarm, uuid7, elapsed)
+    machine = Machine(world.payments, world.processor, alarm, random.random)
+    refunds = Refunds(
+        world.payments, world.refunds, world.processor, alarm, uuid7, elapsed, random.random
+    )
     servicer = PaymentServicer(
         payments=world.payments,
         create=CreatePayment(
@@ -156,7 +158,6 @@ def compose(
         machine=machine,
         refunds=refunds,
         alarm=alarm,
-        jitter=random.random,
         surprised=surprised,
     )
     return servicer, recovery

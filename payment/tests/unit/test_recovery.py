@@ -10,7 +10,7 @@ from small_world import LOST, SILENCE, SmallWorld
 
 from chassis.values import RequestId
 from payment.domain.errors import PaymentNotFound
-from payment.domain.payment import State
+from payment.domain.payment import CaptureMethod, State
 from payment.domain.refund import RefundRequest, RefundState
 from payment.domain.values import Money
 from payment.service_layer import recovery
@@ -24,12 +24,36 @@ def world() -> SmallWorld:
 async def test_a_payment_whose_process_died_is_taken_up_within_25_seconds(
     world: SmallWorld,
 ) -> None:
-    world.processor.troubles["confirm"] = [SILENCE]
-    payment = await world.pay()
+    async def dies() -> None:
+        raise asyncio.CancelledError
+
+    world.processor.troubles["confirm"] = [dies]
+    with suppress(asyncio.CancelledError):
+        await world.pay()
+    (payment,) = world.store.payments.values()
     world.later(seconds=24)
     await world.recover()
     assert (await world.payment(payment.id)).state is State.CONFIRMING, "somebody may be at it"
     world.later(seconds=2)
+    await world.recover()
+    assert (await world.payment(payment.id)).state is State.SUCCEEDED
+
+
+async def test_a_payment_without_an_answer_is_looked_at_after_a_second(world: SmallWorld) -> None:
+    world.processor.troubles["confirm"] = [LOST]
+    payment = await world.pay()
+    await world.recover()
+    assert (await world.payment(payment.id)).state is State.CONFIRMING
+    world.later(seconds=1)
+    await world.recover()
+    assert (await world.payment(payment.id)).state is State.SUCCEEDED
+
+
+async def test_what_was_asked_for_later_is_looked_at_after_a_second_too(world: SmallWorld) -> None:
+    payment = await world.pay(capture_method=CaptureMethod.MANUAL)
+    world.processor.troubles["capture"] = [LOST]
+    await world.change.capture(payment.name, RequestId(str(uuid4())), None)
+    world.later(seconds=1)
     await world.recover()
     assert (await world.payment(payment.id)).state is State.SUCCEEDED
 
@@ -42,11 +66,11 @@ async def test_a_look_that_changed_nothing_is_followed_by_the_next_in_time(
     world.later(seconds=26)
     world.processor.troubles["retrieve"] = [SILENCE]
     await world.recover()
-    assert world.store.payments[payment.id].due == world.now + timedelta(seconds=1)
+    assert world.store.due[payment.id] == world.now + timedelta(seconds=1)
     world.later(seconds=1)
     await world.recover()
     assert (await world.payment(payment.id)).state is State.SUCCEEDED
-    assert world.store.payments[payment.id].due is None
+    assert payment.id not in world.store.due
 
 
 async def test_a_payment_that_stays_without_an_outcome_wakes_a_person(world: SmallWorld) -> None:
@@ -65,7 +89,7 @@ async def test_a_refund_is_taken_up_too(world: SmallWorld) -> None:
     request = RefundRequest(request_id, payment.name, Money(400, "EUR"))
     refund = await world.refunds.create(request)
     assert refund.state is RefundState.PENDING
-    world.later(seconds=26)
+    world.later(seconds=1)
     await world.recover()
     assert (await world.refunds.get(refund.name)).state is RefundState.SUCCEEDED
 

@@ -9,8 +9,8 @@ from payment.domain.payment import Held, State
 from payment.domain.refund import RefundState
 from payment.domain.schedule import (
     is_overdue,
-    next_look,
-    next_look_at_refund,
+    until_next_look,
+    until_next_look_at_refund,
     wait,
 )
 
@@ -33,51 +33,51 @@ def test_a_wait_stays_under_a_minute_while_the_processor_is_merely_out_of_reach(
 
 @pytest.mark.parametrize("state", [State.CONFIRMING, State.CAPTURING, State.CANCELING])
 def test_what_is_under_way_is_looked_at_by_the_waits(state: State) -> None:
-    look = next_look(a_payment(state), 2, NOW, unreachable=False, jitter=0.5)
-    assert look == NOW + timedelta(seconds=5.5)
-    far = next_look(a_payment(state), 9, NOW, unreachable=True, jitter=0.0)
-    assert far == NOW + timedelta(seconds=45)
+    look = until_next_look(a_payment(state), 2, NOW, unreachable=False, jitter=0.5)
+    assert look == timedelta(seconds=5.5)
+    far = until_next_look(a_payment(state), 9, NOW, unreachable=True, jitter=0.0)
+    assert far == timedelta(seconds=45)
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELED])
 def test_what_is_final_or_held_is_not_looked_at(state: State) -> None:
-    assert next_look(a_payment(state), 1, NOW, unreachable=False, jitter=0) is None
+    assert until_next_look(a_payment(state), 1, NOW, unreachable=False, jitter=0) is None
     held = a_payment(held=Held("who knows", NOW))
-    assert next_look(held, 1, NOW, unreachable=False, jitter=0) is None
+    assert until_next_look(held, 1, NOW, unreachable=False, jitter=0) is None
 
 
 def test_a_hold_is_looked_at_daily_and_when_it_ends() -> None:
     payment = a_payment(State.AUTHORIZED)
-    assert next_look(payment, 1, NOW, unreachable=False, jitter=0) == NOW + timedelta(days=1)
+    assert until_next_look(payment, 1, NOW, unreachable=False, jitter=0) == timedelta(days=1)
     late = NOW + timedelta(days=6, hours=23)
-    ends = NOW + timedelta(days=7, minutes=1)
-    assert next_look(payment, 1, late, unreachable=False, jitter=0) == ends
+    ends = timedelta(hours=1, minutes=1)
+    assert until_next_look(payment, 1, late, unreachable=False, jitter=0) == ends
     after = NOW + timedelta(days=8)
-    look = next_look(payment, 1, after, unreachable=False, jitter=0)
-    assert look == after + timedelta(seconds=1)
+    look = until_next_look(payment, 1, after, unreachable=False, jitter=0)
+    assert look == timedelta(seconds=1)
 
 
 def test_an_action_is_looked_at_from_five_seconds_on_and_when_its_day_is_over() -> None:
     payment = a_payment(State.REQUIRES_ACTION)
-    assert next_look(payment, 1, NOW, unreachable=False, jitter=0) == NOW + timedelta(seconds=5)
+    assert until_next_look(payment, 1, NOW, unreachable=False, jitter=0) == timedelta(seconds=5)
     ends = NOW + timedelta(hours=24)
     almost = ends - timedelta(minutes=10)
-    look = next_look(payment, 9, almost, unreachable=False, jitter=0)
-    assert look == ends + timedelta(seconds=1)
+    look = until_next_look(payment, 9, almost, unreachable=False, jitter=0)
+    assert look == timedelta(minutes=10, seconds=1)
     over = ends + timedelta(minutes=1)
-    assert next_look(payment, 1, over, unreachable=False, jitter=0) == over + timedelta(seconds=5)
+    assert until_next_look(payment, 1, over, unreachable=False, jitter=0) == timedelta(seconds=5)
 
 
 def test_a_refund_is_looked_at_until_it_failed_or_a_month_has_passed() -> None:
-    look = next_look_at_refund(a_refund(), 1, NOW, unreachable=False, jitter=0)
-    assert look == NOW + timedelta(seconds=1)
+    look = until_next_look_at_refund(a_refund(), 1, NOW, unreachable=False, jitter=0)
+    assert look == timedelta(seconds=1)
     done = a_refund(state=RefundState.SUCCEEDED)
-    weekly = next_look_at_refund(done, 1, NOW, unreachable=False, jitter=0)
-    assert weekly == NOW + timedelta(weeks=1)
+    weekly = until_next_look_at_refund(done, 1, NOW, unreachable=False, jitter=0)
+    assert weekly == timedelta(weeks=1)
     later = NOW + timedelta(days=25)
-    assert next_look_at_refund(done, 1, later, unreachable=False, jitter=0) is None
+    assert until_next_look_at_refund(done, 1, later, unreachable=False, jitter=0) is None
     failed = a_refund(state=RefundState.FAILED)
-    assert next_look_at_refund(failed, 1, NOW, unreachable=False, jitter=0) is None
+    assert until_next_look_at_refund(failed, 1, NOW, unreachable=False, jitter=0) is None
 
 
 def test_what_only_machines_work_on_is_overdue_after_a_quarter_of_an_hour() -> None:

@@ -15,42 +15,42 @@ UNREACHABLE_WAIT = timedelta(seconds=45)
 """The longest wait while the processor is merely out of reach; with jitter still under 60 s."""
 JITTER = 0.2
 """The share by which a wait may grow, so that what failed together does not come back together."""
+DAILY, WEEKLY = timedelta(days=1), timedelta(weeks=1)
+"""How often a hold is looked at, and a refund that a bank may yet send back."""
 OVERDUE = timedelta(minutes=15)
 """After so long without an outcome an alarm is raised."""
 
 
-def next_look(
+def until_next_look(
     payment: Payment, attempt: int, now: datetime, *, unreachable: bool, jitter: float
-) -> datetime | None:
-    """When to look at a payment again; None where nothing is left to do.
+) -> timedelta | None:
+    """How long to leave a payment alone, from the end of an attempt; None where nothing is left
+    to do.
 
     `attempt` counts the looks since it last moved, from 1; `jitter` is from 0 to 1.
     """
     if payment.is_settled:
         return None
-    if payment.state is State.AUTHORIZED:
-        daily = now + timedelta(days=1)
+    if payment.state is State.AUTHORIZED and payment.capture_before is not None:
         # A little after the hold's end: before it the processor has nothing new to say.
-        ends = (payment.capture_before or daily) + timedelta(minutes=1)
-        return min(daily, ends) if ends > now else now + wait(attempt, jitter)
-    if payment.state is State.REQUIRES_ACTION:
-        later = now + wait(attempt + 1, jitter)  # a person is not faster than 5 s
-        if payment.action_by and payment.action_by > now:
-            return min(later, payment.action_by + timedelta(seconds=1))
-        return later
-    return now + wait(attempt, jitter, unreachable=unreachable)
+        ends = payment.capture_before + timedelta(minutes=1) - now
+        return min(DAILY, ends) if ends > timedelta(0) else wait(attempt, jitter)
+    if payment.state is State.REQUIRES_ACTION and payment.action_by is not None:
+        later = wait(attempt + 1, jitter)  # a person is not faster than 5 s
+        ends = payment.action_by + timedelta(seconds=1) - now
+        return min(later, ends) if ends > timedelta(0) else later
+    return wait(attempt, jitter, unreachable=unreachable)
 
 
-def next_look_at_refund(
+def until_next_look_at_refund(
     refund: Refund, attempt: int, now: datetime, *, unreachable: bool, jitter: float
-) -> datetime | None:
+) -> timedelta | None:
     """The same for a refund."""
     if refund.state is RefundState.FAILED:
         return None
     if refund.state is RefundState.SUCCEEDED:
-        weekly = now + timedelta(weeks=1)
-        return weekly if weekly < refund.create_time + WATCH_FOR else None
-    return now + wait(attempt, jitter, unreachable=unreachable)
+        return WEEKLY if now + WEEKLY < refund.create_time + WATCH_FOR else None
+    return wait(attempt, jitter, unreachable=unreachable)
 
 
 def wait(attempt: int, jitter: float, *, unreachable: bool = False) -> timedelta:

@@ -7,7 +7,7 @@ statement is in PostgreSQL, and the same calls always lead to the same store.
 import operator
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -62,10 +62,10 @@ class Store:
         )
         self.events.append(event)
 
-    def schedule(self, each: UUID, due: datetime | None) -> None:
+    def schedule(self, each: UUID, wait: timedelta | None) -> None:
         self.due.pop(each, None)
-        if due is not None:
-            self.due[each] = due
+        if wait is not None:
+            self.due[each] = self.clock() + wait
 
     def claim(self, among: Container[UUID], limit: int) -> list[UUID]:
         """Take what is due for as long as a step may last, the longest waiting first."""
@@ -100,7 +100,7 @@ class MemoryPayments:
             return None
         born = replace(payment, create_time=holders.now, update_time=holders.now)
         self._store.write(born, Happening(EventType.CREATED))
-        self._store.schedule(born.id, holders.now + HOLD)
+        self._store.schedule(born.id, HOLD)
         return born
 
     async def get(self, payment_id: UUID) -> Seen | None:
@@ -130,7 +130,7 @@ class MemoryPayments:
         if request:
             self._store.requests[request.request_id] = request
         self._store.payments[row.id] = saved
-        self._store.schedule(row.id, None if saved.is_settled else now + HOLD)
+        self._store.schedule(row.id, None if saved.is_settled else HOLD)
         return saved
 
     async def find_request(self, request_id: RequestId) -> RequestRecord | None:
@@ -147,10 +147,10 @@ class MemoryPayments:
         claimed = self._store.claim(self._store.payments, limit)
         return [Due(each, self._store.attempts[each]) for each in claimed]
 
-    async def postpone(self, seen: Payment, due: datetime | None) -> None:
+    async def postpone(self, seen: Payment, wait: timedelta | None) -> None:
         row = self._store.payments[seen.id]
         if (row.n, row.version) == (seen.n, seen.version):
-            self._store.schedule(row.id, due)
+            self._store.schedule(row.id, wait)
 
     def _first(self, holds: Callable[[Payment], bool]) -> Payment | None:
         return next(filter(holds, self._store.payments.values()), None)
@@ -214,15 +214,15 @@ class MemoryRefunds:
         claimed = store.claim(store.refunds, limit)
         return [(store.refunds[each], store.attempts[each], now) for each in claimed]
 
-    async def postpone(self, seen: Refund, due: datetime | None) -> None:
+    async def postpone(self, seen: Refund, wait: timedelta | None) -> None:
         if self._store.refunds[seen.id].version == seen.version:
-            self._store.schedule(seen.id, due)
+            self._store.schedule(seen.id, wait)
 
     def _write(self, refund: Refund, added: int, happening: Happening) -> Refund:
         """Put a refund in its place, with what it adds to its payment's sum."""
         fails = refund.state is RefundState.FAILED
         self._store.refunds[refund.id] = refund
-        self._store.schedule(refund.id, None if fails else refund.update_time + HOLD)
+        self._store.schedule(refund.id, None if fails else HOLD)
         row = self._store.payments[refund.payment_id]
         payment = replace(
             row,

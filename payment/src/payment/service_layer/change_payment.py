@@ -111,7 +111,7 @@ class ChangePayment:
         saved = await self.payments.save(seen.payment, after, happening(seen.payment, after, note))
         if saved is None:
             raise TryAgain("the payment changed meanwhile")
-        return (await self.machine.step(saved.id)).payment
+        return await self.machine.attempt(saved.id)
 
     async def _request(
         self,
@@ -133,7 +133,7 @@ class ChangePayment:
             after = ask(payment)
             what = happening(payment, after)
             if await self.payments.save(payment, after, what, record) is not None:
-                return (await self.machine.step(name.id)).payment
+                return await self.machine.attempt(name.id)
         raise TryAgain("the payment kept changing meanwhile")
 
     async def _change(

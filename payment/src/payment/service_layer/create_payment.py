@@ -110,7 +110,7 @@ class CreatePayment:
             match after_conflict(payment, holders, attempt.insert_by, ambiguous=ambiguous):
                 case Mine(own):
                     caller.born(own)
-                    return (await self.machine.step(own.id)).payment
+                    return await self.machine.attempt(own.id)
                 case Theirs(other):
                     await self._cancel_orphan(payment)
                     return other
@@ -127,9 +127,9 @@ class CreatePayment:
         now.
         """
         if self.elapsed() - sent_at > CONFIRM_WITHIN:
-            return (await self.machine.step(seen.payment.id)).payment
+            return await self.machine.attempt(seen.payment.id)
         stepped = await self.machine.call(seen, IntentStatus.REQUIRES_CONFIRMATION, n=0)
-        return stepped.payment
+        return await self.machine.rest(stepped, attempt=1)
 
     async def _made_by_another(self, request: PaymentRequest, error: PaymentError) -> Payment:
         """An error speaks for its attempt only: another one may have made the payment."""

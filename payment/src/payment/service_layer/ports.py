@@ -7,7 +7,7 @@ where the difference matters is it named: `OutcomeUnknown`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
@@ -143,8 +143,8 @@ class PaymentRepository(Protocol):
         """Take what is due, setting it 25 s ahead so that nobody else takes it meanwhile."""
         ...
 
-    async def postpone(self, seen: Payment, due: datetime | None) -> None:
-        """End an attempt: look again at `due`, unless the payment has moved since `seen`."""
+    async def postpone(self, seen: Payment, wait: timedelta | None) -> None:
+        """End an attempt: look again after `wait`, unless the payment has moved since `seen`."""
         ...
 
 
@@ -174,7 +174,7 @@ class RefundRepository(Protocol):
         """Take the refunds that are due: each with its attempt's number and the clock."""
         ...
 
-    async def postpone(self, seen: Refund, due: datetime | None) -> None: ...
+    async def postpone(self, seen: Refund, wait: timedelta | None) -> None: ...
 
 
 class EventRepository(Protocol):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from payment.domain.refund import Refund
-from payment.domain.schedule import is_overdue, next_look, next_look_at_refund
-from payment.service_layer.ports import Alarms, Due, Jitter, PaymentRepository, RefundRepository
+from payment.domain.schedule import is_overdue
+from payment.service_layer.ports import Alarms, Due, PaymentRepository, RefundRepository
 from payment.service_layer.refunds import Refunds
 from payment.service_layer.step import Machine
 
@@ -29,7 +29,6 @@ class Recovery:
     machine: Machine
     refunds: Refunds
     alarm: Alarms
-    jitter: Jitter
     surprised: Callable[[Exception], None]
 
     async def run(self) -> None:
@@ -68,22 +67,12 @@ class Recovery:
         if is_overdue(payment, stepped.now):
             words = f"no outcome since {payment.update_time:%Y-%m-%d %H:%M:%S} UTC"
             self.alarm("payment_overdue", str(payment.name), words)
-        look = next_look(
-            payment,
-            due.attempt,
-            stepped.now,
-            unreachable=stepped.unreachable,
-            jitter=self.jitter(),
-        )
-        await self.payments.postpone(payment, look)
+        await self.machine.rest(stepped, due.attempt)
 
     async def take_up_refund(self, refund: Refund, attempt: int, now: datetime) -> None:
         """The same for a refund."""
         stepped = await self.refunds.step(refund)
-        look = next_look_at_refund(
-            stepped.refund, attempt, now, unreachable=stepped.unreachable, jitter=self.jitter()
-        )
-        await self.refund_repository.postpone(stepped.refund, look)
+        await self.refunds.rest(stepped, attempt, now)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

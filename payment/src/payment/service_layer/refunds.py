@@ -7,6 +7,7 @@ is posted leaves within 10 s of the list that did not name it (payment.domain.re
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from payment.domain.birth import fingerprint
@@ -27,11 +28,13 @@ from payment.domain.refund import (
     RefundState,
     refundable,
 )
+from payment.domain.schedule import until_next_look_at_refund
 from payment.domain.values import PaymentName, RefundName
 from payment.service_layer.change_payment import TRIES
 from payment.service_layer.ports import (
     Alarms,
     Elapsed,
+    Jitter,
     NewId,
     OutcomeUnknown,
     PaymentRepository,
@@ -60,6 +63,7 @@ class Refunds:
     alarm: Alarms
     new_id: NewId
     elapsed: Elapsed
+    jitter: Jitter
 
     async def create(self, request: RefundRequest) -> Refund:
         """Reserve the amount, then send it. Raises PaymentNotFound, WrongState, PaymentHeld,
@@ -92,7 +96,8 @@ class Refunds:
             except OutcomeUnknown:
                 continue
             if row is not None:
-                return (await self.step(row, not_listed_at=sent_at)).refund
+                stepped = await self.step(row, not_listed_at=sent_at)
+                return await self.rest(stepped, attempt=1, now=row.create_time)
         raise TryAgain("the payment's refunds kept changing meanwhile")
 
     async def get(self, name: RefundName) -> Refund:
@@ -126,6 +131,15 @@ class Refunds:
             self._tell_incident(refund, "a refund is no longer listed")
             return SteppedRefund(refund)
         return await self._send(refund, listing_at)
+
+    async def rest(self, stepped: SteppedRefund, attempt: int, now: datetime) -> Refund:
+        """End an attempt: set when the refund is looked at again, if it has to be."""
+        refund = stepped.refund
+        wait = until_next_look_at_refund(
+            refund, attempt, now, unreachable=stepped.unreachable, jitter=self.jitter()
+        )
+        await self.refunds.postpone(refund, wait)
+        return refund
 
     async def _send(self, refund: Refund, not_listed_at: float) -> SteppedRefund:
         """Post it, if that can still be done in time. A 500 and silence leave it open."""

@@ -14,7 +14,8 @@ from payment.domain.events import happening
 from payment.domain.evidence import Intent, IntentStatus, Reply, Unknown
 from payment.domain.machine import Operation, answer, apply, expire, incident_of, next_post
 from payment.domain.payment import Payment, State
-from payment.service_layer.ports import Alarms, PaymentRepository, Processor, Seen
+from payment.domain.schedule import until_next_look
+from payment.service_layer.ports import Alarms, Jitter, PaymentRepository, Processor, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Machine:
     payments: PaymentRepository
     processor: Processor
     alarm: Alarms
+    jitter: Jitter
+
+    async def attempt(self, payment_id: UUID) -> Payment:
+        """The first step that follows from a request, to its end."""
+        return await self.rest(await self.step(payment_id), attempt=1)
 
     async def step(self, payment_id: UUID) -> Stepped:
         """Bring a payment forward as far as one question and one call can. Raises
@@ -50,6 +56,20 @@ class Machine:
         if saved is None:
             return await self._as_it_is_now(payment_id)
         return await self.call(Seen(saved, seen.now), reply.status, seen.payment.n)
+
+    async def rest(self, stepped: Stepped, attempt: int) -> Payment:
+        """End an attempt: set when the payment is looked at again, if it has to be."""
+        payment = stepped.payment
+        wait = until_next_look(
+            payment,
+            attempt,
+            stepped.now,
+            unreachable=stepped.unreachable,
+            jitter=self.jitter(),
+        )
+        if wait is not None:
+            await self.payments.postpone(payment, wait)
+        return payment
 
     async def call(self, seen: Seen, status: IntentStatus, n: int) -> Stepped:
         """Make the one call that may follow, and take its answer. `n` is the one that was read

@@ -312,10 +312,10 @@ async def test_every_write_sets_the_due_time_as_far_ahead_as_a_step_may_last(
     assert await ahead() is None
     refund = await postgres.refund(payment)
     assert is_hold(await ahead("refunds"))
-    await postgres.refunds.postpone(refund, payment.create_time)
+    await postgres.refunds.postpone(refund, timedelta(seconds=-1))
     await postgres.refunds.claim_due(1)
     assert is_hold(await ahead("refunds"))
-    await postgres.refunds.postpone(refund, payment.create_time)
+    await postgres.refunds.postpone(refund, timedelta(seconds=-1))
     refund = some(await postgres.refunds.save(refund, replace(refund, processor_id="r"), UPDATED))
     assert is_hold(await ahead("refunds"))
     failed = replace(refund, state=RefundState.FAILED)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -88,7 +88,9 @@ UPDATE payments SET due_time = now() + $2::interval, attempt = attempt + 1
 RETURNING payments.id, attempt
 """
 
-POSTPONE = "UPDATE payments SET due_time = $4 WHERE id = $1 AND version = $2 AND n = $3"
+POSTPONE = (
+    "UPDATE payments SET due_time = now() + $4::interval WHERE id = $1 AND version = $2 AND n = $3"
+)
 
 
 class PostgresPayments:
@@ -144,8 +146,8 @@ class PostgresPayments:
         claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)
         return [Due(row["id"], row["attempt"]) for row in claimed]
 
-    async def postpone(self, seen: Payment, due: datetime | None) -> None:
-        await self._pool.execute(POSTPONE, seen.id, seen.version, seen.n, due)
+    async def postpone(self, seen: Payment, wait: timedelta | None) -> None:
+        await self._pool.execute(POSTPONE, seen.id, seen.version, seen.n, wait)
 
     async def _holders(
         self, request_id: RequestId, payment_id: UUID | None, reference: Reference | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -85,7 +85,7 @@ UPDATE refunds SET due_time = now() + $2::interval, attempt = refunds.attempt + 
 RETURNING refunds.*, intent_id, currency_code, now() AS read_time
 """
 
-POSTPONE = "UPDATE refunds SET due_time = $3 WHERE id = $1 AND version = $2"
+POSTPONE = "UPDATE refunds SET due_time = now() + $3::interval WHERE id = $1 AND version = $2"
 
 
 class PostgresRefunds:
@@ -130,5 +130,5 @@ class PostgresRefunds:
         claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)
         return [(rows.refund(row), row["attempt"], row["read_time"]) for row in claimed]
 
-    async def postpone(self, seen: Refund, due: datetime | None) -> None:
-        await self._pool.execute(POSTPONE, seen.id, seen.version, due)
+    async def postpone(self, seen: Refund, wait: timedelta | None) -> None:
+        await self._pool.execute(POSTPONE, seen.id, seen.version, wait)
