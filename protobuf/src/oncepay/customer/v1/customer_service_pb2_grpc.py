@@ -46,6 +46,11 @@ class CustomerServiceStub:
     | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
 
+    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
+    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
+    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
+    call for us.
+
     A call without a deadline gets 10 seconds; none gets more than 30. A caller
     may name its call in the metadata `x-request-id`; the reply's trailing
     metadata says what name the call has in the logs.
@@ -113,6 +118,11 @@ class CustomerServiceServicer:
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
     | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+
+    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
+    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
+    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
+    call for us.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A caller
     may name its call in the metadata `x-request-id`; the reply's trailing
@@ -246,6 +256,11 @@ class CustomerService:
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
     | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+
+    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
+    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
+    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
+    call for us.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A caller
     may name its call in the metadata `x-request-id`; the reply's trailing

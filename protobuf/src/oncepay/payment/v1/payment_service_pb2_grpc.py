@@ -66,6 +66,11 @@ class PaymentServiceStub:
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
+    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
+    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
+    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
+    call for us.
+
     A call without a deadline gets 10 seconds; none gets more than 30. A deadline
     ends the waiting, not the payment. A caller may name its call in the metadata
     `x-request-id`; the reply's trailing metadata says what name the call has in
@@ -189,6 +194,11 @@ class PaymentServiceServicer:
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
+
+    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
+    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
+    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
+    call for us.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A deadline
     ends the waiting, not the payment. A caller may name its call in the metadata
@@ -432,6 +442,11 @@ class PaymentService:
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
+
+    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
+    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
+    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
+    call for us.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A deadline
     ends the waiting, not the payment. A caller may name its call in the metadata
