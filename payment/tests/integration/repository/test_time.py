@@ -1,0 +1,104 @@
+"""When things are due, on the store in memory and a clock in our hands. That PostgreSQL writes the
+same times is seen in test_database.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from payment_examples import NOW
+from stores import PATHS, SECOND, Stores, a_new_payment, some
+
+from payment.domain.events import EventType, Happening
+from payment.domain.payment import Failure, State
+from payment.domain.schedule import HOLD
+from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
+
+MICROSECOND = timedelta(microseconds=1)
+UPDATED = Happening(EventType.REFUND_UPDATED)
+
+
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def memory(clock: Clock) -> Stores:
+    store = Store(clock)
+    return Stores(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
+
+
+async def test_an_insert_is_in_time_until_its_last_moment(memory: Stores) -> None:
+    payment = a_new_payment()
+    assert await memory.payments.insert(payment, NOW) is None
+    assert await memory.payments.insert(payment, NOW + MICROSECOND) is not None
+
+
+async def due_in(stores: Stores, clock: Clock) -> timedelta | None:
+    """How far ahead the one thing that will be due is; None if nothing will within a year."""
+    start = clock.now
+    for ahead in (HOLD - MICROSECOND, HOLD, timedelta(days=365)):
+        clock.now = start + ahead
+        claimed = [*await stores.payments.claim_due(1), *await stores.refunds.claim_due(1)]
+        if claimed:
+            return ahead
+    return None
+
+
+@pytest.mark.parametrize("state", State)
+async def test_a_payment_is_due_as_far_ahead_as_a_step_may_last_or_never(
+    memory: Stores, clock: Clock, state: State
+) -> None:
+    payment = await memory.born()
+    for each in PATHS[state]:
+        clock.now += SECOND
+        payment = await memory.move(payment, each)
+    assert await due_in(memory, clock) == (None if state.is_final else HOLD)
+
+
+async def test_a_claim_lasts_as_long_as_a_step_may(memory: Stores, clock: Clock) -> None:
+    await memory.born()
+    clock.now += timedelta(hours=1)
+    assert len(await memory.payments.claim_due(1)) == 1
+    assert await due_in(memory, clock) == HOLD
+
+
+async def test_an_answer_that_was_used_up_is_a_step_too(memory: Stores, clock: Clock) -> None:
+    payment = await memory.born()
+    clock.now += SECOND
+    await memory.payments.save(payment, replace(payment, n=1), None)
+    assert await due_in(memory, clock) == HOLD
+
+
+async def test_a_held_payment_is_never_due(memory: Stores, clock: Clock) -> None:
+    await memory.hold(await memory.born())
+    assert await due_in(memory, clock) is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_refund_is_due_until_it_has_failed(
+    memory: Stores, clock: Clock, fails: bool
+) -> None:
+    refund = await memory.refund(await memory.payment_in(State.SUCCEEDED))
+    clock.now += SECOND
+    after = refund.fail(Failure("no")) if fails else replace(refund, processor_id="re_1")
+    some(await memory.refunds.save(refund, after, UPDATED))
+    assert await due_in(memory, clock) == (None if fails else HOLD)
+
+
+async def test_a_refunds_claim_lasts_as_long_as_a_step_may(memory: Stores, clock: Clock) -> None:
+    await memory.refund(await memory.payment_in(State.SUCCEEDED))
+    clock.now += timedelta(hours=1)
+    assert len(await memory.refunds.claim_due(1)) == 1
+    assert await due_in(memory, clock) == HOLD
