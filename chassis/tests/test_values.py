@@ -197,3 +197,10 @@ def test_new_ids_are_uuids_of_version_7_in_the_order_of_time(
     assert {each.version for each in made} == {7}
     assert {each.variant for each in made} == {"specified in RFC 4122"}
     assert len({uuid7() for _ in range(1_000)}) == 1_000
+
+
+def test_what_was_stored_is_read_without_its_check_as_rules_may_have_become_stricter() -> None:
+    read = values.stored(values.Reference, text=" an old one ")
+    assert (read.text, type(read)) == (" an old one ", values.Reference)
+    with pytest.raises(values.InvalidValue):
+        values.Reference(" an old one ")

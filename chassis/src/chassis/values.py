@@ -49,6 +49,16 @@ def at(
         raise error.inside(path) from None
 
 
+def stored(kind: type[Made], **content: object) -> Made:
+    """Makes a value without its check, for repositories: it was checked before it was stored. Else
+    reading would cost as much again, and fail on old rows when a rule gets stricter.
+    """
+    value = object.__new__(kind)
+    for name, each in content.items():
+        object.__setattr__(value, name, each)
+    return value
+
+
 # Control characters break logs, terminals and exports, and NUL cannot be stored in PostgreSQL;
 # the bidirectional overrides make a name read as another one (CVE-2021-42574).
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -5,19 +5,17 @@ answer may have been committed: asyncpg's errors pass through here, and mean "un
 """
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from chassis.database import Pool
-from chassis.values import Metadata, Reference, RequestId
+from chassis.values import Metadata, Reference, RequestId, stored
 from customer.domain.customer import Claim, Customer, PersonalDetails, Registration, State
 from customer.domain.errors import CustomerNotFound
 from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
 from customer.service_layer.ports import Position, Query
-
-Value = TypeVar("Value")
 
 SCHEMA_VERSION = "0001"
 """The newest migration that these statements need."""
@@ -166,36 +164,26 @@ def _details(details: PersonalDetails | None) -> tuple[str | None, ...]:
     return details.display_name.text, email.text, email.key, _text(details.phone)
 
 
-def _stored(kind: type[Value], **content: object) -> Value:
-    """Makes a value without its check: it was checked before it was stored. Else reading would
-    cost as much again, and fail on old rows when a rule gets stricter.
-    """
-    value = object.__new__(kind)
-    for name, each in content.items():
-        object.__setattr__(value, name, each)
-    return value
-
-
 def _customer(row: asyncpg.Record) -> Customer:
     """Reads a row."""
     details = None
     if row["erase_time"] is None:
         details = PersonalDetails(
-            display_name=_stored(DisplayName, text=row["display_name"]),
-            email=_stored(EmailAddress, text=row["email"], key=row["email_key"]),
-            phone=_stored(PhoneNumber, text=row["phone"]) if row["phone"] else None,
-            metadata=_stored(Metadata, pairs=tuple(sorted(row["metadata"].items()))),
+            display_name=stored(DisplayName, text=row["display_name"]),
+            email=stored(EmailAddress, text=row["email"], key=row["email_key"]),
+            phone=stored(PhoneNumber, text=row["phone"]) if row["phone"] else None,
+            metadata=stored(Metadata, pairs=tuple(sorted(row["metadata"].items()))),
         )
     return Customer(
         id=row["id"],
         details=details,
-        reference=_stored(Reference, text=row["reference"]) if row["reference"] else None,
+        reference=stored(Reference, text=row["reference"]) if row["reference"] else None,
         state=State(row["state"]),
         create_time=row["create_time"],
         update_time=row["update_time"],
         delete_time=row["delete_time"],
         erase_time=row["erase_time"],
         version=row["version"],
-        request_id=_stored(RequestId, text=str(row["request_id"])) if row["request_id"] else None,
+        request_id=stored(RequestId, text=str(row["request_id"])) if row["request_id"] else None,
         fingerprint=row["fingerprint"],
     )

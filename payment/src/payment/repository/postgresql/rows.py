@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
 from chassis.database import Pool
 from chassis.errors import is_database_away
-from chassis.values import Metadata, Reference, RequestId
+from chassis.values import Metadata, Reference, RequestId, stored
 from payment.domain.payment import (
     CancelReason,
     CaptureMethod,
@@ -23,7 +23,6 @@ from payment.domain.values import CustomerName, Money, PaymentMethod, ReturnUrl
 from payment.service_layer.ports import OutcomeUnknown
 
 Row = asyncpg.Record
-Value = TypeVar("Value")
 
 OF_PAYMENT = (
     *("id", "fingerprint", "customer_etag", "intent_id", "start_by", "create_time", "update_time"),
@@ -49,16 +48,6 @@ async def insert(pool: Pool, statement: str, *arguments: object) -> Row | None:
                 raise OutcomeUnknown from error
             raise
         return row
-
-
-def stored(kind: type[Value], **content: object) -> Value:
-    """Makes a value without its check: it was checked before it was stored. Else reading would
-    cost as much again, and fail on old rows when a rule gets stricter.
-    """
-    value = object.__new__(kind)
-    for name, each in content.items():
-        object.__setattr__(value, name, each)
-    return value
 
 
 def payment(row: Row) -> Payment:
