@@ -11,6 +11,7 @@ Start here:
 - `telemetry`   structured logs that hold no personal detail
 - `database`    PostgreSQL: waited for, examined, pooled, watched
 - `migrate`     the schema, brought forward by dbmate
+- `probe`       whether a service is ready, for a container's health check
 
 and what requests are made of:
 
