@@ -7,7 +7,7 @@ from pathlib import Path
 from oncepay_cli.local import passwords
 
 
-def test_passwords_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
+def test_passwords_are_made_once_and_only_their_owner_gets_to_them(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     passwords.make(folder)
     made = {path.name: path.read_text() for path in folder.iterdir()}
@@ -20,9 +20,18 @@ def test_passwords_are_made_once_and_only_their_owner_reads_them(tmp_path: Path)
     ]
     assert len(set(made.values())) == len(made)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o444}
     passwords.make(folder)
     assert {path.name: path.read_text() for path in folder.iterdir()} == made
+
+
+def test_a_password_of_an_earlier_release_is_opened_for_the_user_of_a_container(
+    tmp_path: Path,
+) -> None:
+    passwords.make(tmp_path)
+    passwords.file_of(tmp_path, "customer").chmod(0o600)
+    passwords.make(tmp_path)
+    assert stat.S_IMODE(passwords.file_of(tmp_path, "customer").stat().st_mode) == 0o444
 
 
 def test_an_empty_or_half_written_password_is_made_anew(tmp_path: Path) -> None:

@@ -18,6 +18,11 @@ SERVICES = ("customer", "payment")
 # 32 bytes: as much as a brute force will never try.
 PASSWORD_BYTES = 32
 
+# Nobody else of this machine gets into the folder. The files themselves are open, for a container
+# that is given one runs as a user of its own, and Compose hands the file on as it is.
+FOLDER_MODE = 0o700
+FILE_MODE = 0o444
+
 
 def owner_of(service: str) -> str:
     """The role, and the name of its password, that owns a service's database and migrates it."""
@@ -30,12 +35,13 @@ def file_of(folder: Path, name: str) -> Path:
 
 def make(folder: Path) -> None:
     """Make the passwords that are missing in a folder that only its owner may enter."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    folder.chmod(FOLDER_MODE)
     for name in (SUPERUSER, *(role for one in SERVICES for role in (one, owner_of(one)))):
         path = file_of(folder, name)
         if not path.exists() or not path.read_text().strip():
             _write(path, secrets.token_urlsafe(PASSWORD_BYTES))
+        path.chmod(FILE_MODE)
 
 
 def read(folder: Path, name: str) -> str:
