@@ -111,6 +111,7 @@ LAWLESS: list[tuple[State, str, str]] = [
     (State.CONFIRMING, "event_xid = '3'", "versions_follow"),
     (State.CONFIRMING, "delete_time = now()", "only_failures_are_deleted"),
     (State.SUCCEEDED, "delete_time = now()", "only_failures_are_deleted"),
+    (State.FAILED, "delete_time = now(), held_time = now()", "only_failures_are_deleted"),
     (State.SUCCEEDED, "amount_refunded = 1001", "money_adds_up"),
     (State.SUCCEEDED, "amount_refunded = -1", "money_adds_up"),
     (State.CONFIRMING, "state = 'SUCCEEDED'", "money_adds_up"),

@@ -65,10 +65,10 @@ SERVED: list[tuple[dict[str, Any], set[str]]] = [
     ({"customer": CUSTOMER, "held": False}, CUSTOMERS),
     ({"reference": "A-4"}, REFERENCES),
     ({"reference": "A-4", "customer": CUSTOMER, "held": False}, REFERENCES | CUSTOMERS),
-    ({"held": True}, {"payments_held", *LIVING}),
+    ({"held": True}, {"payments_held"}),
     ({"held": False}, LIVING),
     *(
-        ({"state": state}, LIVING if state.value == "SUCCEEDED" else STATES)
+        ({"state": state}, {"payments_list"} if state.value == "SUCCEEDED" else STATES)
         for state in ListedState
     ),
     *(

@@ -37,9 +37,18 @@ def select(query: PaymentQuery) -> tuple[str, list[Any]]:
         place = f"{given(query.after.create_time)}, {given(query.after.id)}"
         conditions.append(f"(create_time, id) {passed} ({place})")
     order = f"ORDER BY create_time {direction}, id {direction} LIMIT {given(query.limit)}"
-    halves = ["delete_time IS NULL", "delete_time IS NOT NULL"][: 1 + query.show_deleted]
     pages = (
         f"(SELECT * FROM payments WHERE {' AND '.join([*conditions, half])} {order})"  # noqa: S608
-        for half in halves
+        for half in halves(query)
     )
     return f"SELECT * FROM ({' UNION ALL '.join(pages)}) AS page {order}", arguments  # noqa: S608
+
+
+def halves(query: PaymentQuery) -> list[str]:
+    """Where to look: the deleted payments are apart. What was never deleted is not looked for among
+    them, since that would be a walk over all.
+    """
+    deletable = query.state in {None, ListedState.FAILED, ListedState.CANCELED} and not query.held
+    if query.show_deleted and deletable:
+        return ["delete_time IS NULL", "delete_time IS NOT NULL"]
+    return ["delete_time IS NULL"]
