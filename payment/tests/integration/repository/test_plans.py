@@ -8,8 +8,11 @@ from uuid import UUID
 
 import pytest
 from payment_examples import NOW, PAYMENT_ID
+from stores import Stores, a_new_refund, a_record, in_transaction
 
 from chassis.database import Connection, Database
+from chassis.values import Reference
+from payment.domain.payment import State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql import events, payments, refunds
 from payment.repository.postgresql.listing import select
@@ -159,3 +162,18 @@ async def test_every_statement_that_looks_is_served_by_an_index(
             assert "Seq Scan" not in kinds
             if statement in (events.STREAM, payments.CLAIM_DUE):
                 assert not kinds & SORTS, "the index has the order"
+
+
+async def test_a_refund_writes_no_index_of_the_payments(
+    postgres: Stores, database: Database
+) -> None:
+    """So that its new version of the payment is a HOT update, however many refunds there are."""
+    payment = await postgres.payment_in(State.SUCCEEDED, reference=Reference("A-1"))
+    refund = a_new_refund(payment)
+    async with in_transaction(database.pool) as connection:
+        await refunds.PostgresRefunds(connection).insert(refund, a_record(payment, refund))
+        written = await connection.fetchrow(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'payments'"
+        )
+    assert tuple(written) == (1, 1)
