@@ -375,10 +375,12 @@ async def test_draining_turns_health_ends_streams_and_finishes_what_runs() -> No
         echo.entered.clear()
         running_call = asyncio.ensure_future(reply(channel, "wait"))
         await echo.entered.wait()
-        serving = asyncio.create_task(server.serve())
+        told = asyncio.Event()
+        serving = asyncio.create_task(server.serve(on_stop=told.set))
         await asyncio.sleep(0)
         server.stop()
         assert (await watcher.read()).status == NOT_SERVING
+        assert told.is_set()
         code, _, found = await refusal(watched.read())
         assert code is grpc.StatusCode.UNAVAILABLE
         assert found["ErrorInfo"].reason == "DRAINING"

@@ -180,10 +180,16 @@ class Server(grpc.GenericRpcHandler):
         if first and self._starting is not None:
             self._starting.cancel()
 
-    async def serve(self) -> None:
-        """Serves until it is asked to stop; returns when no call runs any more."""
+    async def serve(self, *, on_stop: Callable[[], object] | None = None) -> None:
+        """Serves until it is asked to stop; returns when no call runs any more.
+
+        Args:
+            on_stop: called first: what works beside the calls is to begin nothing new.
+        """
         self._starting = None
         await self._stopping.wait()
+        if on_stop is not None:
+            on_stop()
         await self._drain()
 
     async def _drain(self) -> None:

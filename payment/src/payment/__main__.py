@@ -110,8 +110,7 @@ async def serve(settings: Settings) -> None:
             recovering = group.create_task(recovery.run())
             server.add(add_PaymentServiceServicer_to_server, servicer)
             server.ready_when(database.is_ready)
-            await server.serve()
-            recovering.cancel()
+            await server.serve(on_stop=recovering.cancel)
         await outliving.drain(settings.drain_seconds)
 
 
