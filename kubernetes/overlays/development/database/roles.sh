@@ -1,0 +1,16 @@
+# Run once by the image, when the data directory is new. The database has the name of the service's
+# role, belongs to the owner, and is open to these two alone. Nobody else gets in over the network:
+# the superuser loses its password here.
+set -eu
+psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username postgres --dbname postgres \
+    --set user="$(cat /run/secrets/database/username)" \
+    --set password="$(cat /run/secrets/database/password)" \
+    --set owner="$(cat /run/secrets/database-owner/username)" \
+    --set owner_password="$(cat /run/secrets/database-owner/password)" <<'SQL'
+CREATE ROLE :"owner" LOGIN PASSWORD :'owner_password';
+CREATE ROLE :"user" LOGIN PASSWORD :'password';
+CREATE DATABASE :"user" OWNER :"owner";
+REVOKE CONNECT, TEMPORARY ON DATABASE :"user", postgres, template1 FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"user" TO :"owner", :"user";
+ALTER ROLE postgres PASSWORD NULL;
+SQL
