@@ -38,6 +38,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--fault", type=fault, action="append", default=[], help="one plan, as JSON (see `faults`)"
     )
+    parser.add_argument(
+        "--open-controls", action="store_true", help="also to others than this machine's processes"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of latency and of faults by chance")
     options = parser.parse_args()
     secret_file = options.webhook_secret_file
@@ -58,7 +61,7 @@ async def _serve(options: argparse.Namespace) -> None:
     rules = Rules(key_life=options.key_life)
     sandbox = Sandbox(options.data, rules, webhooks=options.webhook_url is not None)
     faults = Faults(options.seed, options.fault)
-    app = application(sandbox, faults, options.latency)
+    app = application(sandbox, faults, options.latency, open_controls=options.open_controls)
     try:
         runner, address = await listening(app, options.host, options.port)
     except OSError as error:

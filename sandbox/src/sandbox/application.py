@@ -10,13 +10,17 @@ from sandbox.three_d_secure import Page
 
 
 def application(
-    sandbox: Sandbox, faults: Faults, latency: tuple[float, float] = (0.0, 0.0)
+    sandbox: Sandbox,
+    faults: Faults,
+    latency: tuple[float, float] = (0.0, 0.0),
+    *,
+    open_controls: bool = False,
 ) -> web.Application:
     """Stripe's API, the page of 3D Secure, and the controls."""
     app = web.Application()
     app.add_routes(Api(sandbox, faults, latency).routes())
     app.add_routes(Page(sandbox).routes())
-    app.add_routes(Control(sandbox, faults).routes())
+    app.add_routes(Control(sandbox, faults, is_open=open_controls).routes())
     return app
 
 

@@ -1,4 +1,5 @@
-"""The controls, under /_sandbox: for tests, chaos and oracles; answered on the loopback only.
+"""The controls, under /_sandbox: for tests, chaos and oracles. Answered on the loopback only, unless open
+(`--open-controls`: in a container, what comes through a published port comes from elsewhere).
 
     GET    /_sandbox                 {"account", "now", "payment_intents", "refunds", "events", "owed"}
     GET    /_sandbox/movements       ?after=N: the movements of money behind the first N, in order:
@@ -30,19 +31,20 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Control:
     """The handlers."""
 
-    def __init__(self, sandbox: Sandbox, faults: Faults) -> None:
+    def __init__(self, sandbox: Sandbox, faults: Faults, *, is_open: bool = False) -> None:
         self._sandbox = sandbox
         self._faults = faults
+        self._is_open = is_open
 
     def routes(self) -> list[web.RouteDef]:
         """What the module's docstring lists."""
         return [
-            web.get("/_sandbox", _local(self._summary)),
-            web.get("/_sandbox/movements", _local(self._movements)),
-            web.get("/_sandbox/faults", _local(self._planned)),
-            web.post("/_sandbox/faults", _local(self._plan)),
-            web.delete("/_sandbox/faults", _local(self._forget)),
-            web.post("/_sandbox/clock", _local(self._clock)),
+            web.get("/_sandbox", self._guarded(self._summary)),
+            web.get("/_sandbox/movements", self._guarded(self._movements)),
+            web.get("/_sandbox/faults", self._guarded(self._planned)),
+            web.post("/_sandbox/faults", self._guarded(self._plan)),
+            web.delete("/_sandbox/faults", self._guarded(self._forget)),
+            web.post("/_sandbox/clock", self._guarded(self._clock)),
         ]
 
     async def _summary(self, _http: web.Request) -> web.Response:
@@ -88,16 +90,19 @@ class Control:
                 raise ValueError("advance is a number of seconds, not negative")
         return await self._summary(http)
 
+    def _guarded(self, handler: Handler) -> Handler:
+        """Only from this machine, unless open; what the handler finds wrong becomes a 400."""
 
-def _local(handler: Handler) -> Handler:
-    """Only from this machine; what the handler finds wrong becomes a 400."""
+        async def guarded(http: web.Request) -> web.StreamResponse:
+            if not (self._is_open or _is_local(http)):
+                return web.json_response({"error": "only from the loopback"}, status=403)
+            try:
+                return await handler(http)
+            except (ValueError, TypeError) as wrong:
+                return web.json_response({"error": str(wrong)}, status=400)
 
-    async def guarded(http: web.Request) -> web.StreamResponse:
-        if http.remote is None or not ipaddress.ip_address(http.remote).is_loopback:
-            return web.json_response({"error": "only from the loopback"}, status=403)
-        try:
-            return await handler(http)
-        except (ValueError, TypeError) as wrong:
-            return web.json_response({"error": str(wrong)}, status=400)
+        return guarded
 
-    return guarded
+
+def _is_local(http: web.Request) -> bool:
+    return http.remote is not None and ipaddress.ip_address(http.remote).is_loopback

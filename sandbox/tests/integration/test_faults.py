@@ -202,10 +202,16 @@ class TestControl:
             assert reply.status == 400
 
     @pytest.mark.parametrize(
-        ("remote", "status"), [("192.0.2.1", 403), ("::1", 200), ("127.0.0.1", 200)]
+        ("remote", "is_open", "status"),
+        [
+            ("192.0.2.1", False, 403),
+            ("::1", False, 200),
+            ("127.0.0.1", False, 200),
+            ("192.0.2.1", True, 200),
+        ],
     )
-    async def test_only_this_machine_may_control(self, server, remote, status):
-        control = Control(server.sandbox, server.faults)
+    async def test_only_this_machine_may_control_unless_open(self, server, remote, is_open, status):
+        control = Control(server.sandbox, server.faults, is_open=is_open)
         handler = next(route.handler for route in control.routes() if route.path == "/_sandbox")
         reply = await handler(make_mocked_request("GET", "/_sandbox").clone(remote=remote))
         assert reply.status == status
