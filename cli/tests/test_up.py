@@ -42,6 +42,18 @@ def test_a_second_run_starts_from_the_same_data(lived_in: "Home") -> None:
     second.end()
 
 
+def test_a_demonstration_pays_on_what_runs_already(lived_in: "Home") -> None:
+    up = lived_in.up()
+    up.wait()
+    ports = [f"--{name}-port={lived_in.ports[name]}" for name in ("customer", "payment", "sandbox")]
+    done = lived_in.run("demo", *ports)
+    assert "pays EUR 42.00: SUCCEEDED" in done.stdout
+    assert "the card was charged once" in done.stdout
+    assert len(lived_in.json("payments", "list")["payments"]) >= 2
+    up.end()
+    assert "Nobody answers there" in lived_in.run("demo", *ports).stderr
+
+
 def test_what_a_kill_of_the_command_left_is_ended_or_adopted(lived_in: "Home") -> None:
     killed = lived_in.up()
     killed.wait()

@@ -3,7 +3,7 @@
 import typer
 
 from oncepay_cli.commands import customers, payments
-from oncepay_cli.commands.up import down, up
+from oncepay_cli.commands.up import demo, down, up
 
 app = typer.Typer(
     name="oncepay",
@@ -14,5 +14,6 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(down)
+app.command()(demo)
 app.add_typer(customers.app, name="customers")
 app.add_typer(payments.app, name="payments")

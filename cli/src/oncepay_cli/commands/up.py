@@ -1,4 +1,4 @@
-"""`oncepay up` and `oncepay down`: everything on this machine."""
+"""`oncepay up`, `down` and `demo`: everything on this machine."""
 
 import errno
 import os
@@ -22,6 +22,11 @@ from oncepay_cli.refusal import Refusal
 from oncepay_cli.screen import Screen
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")]
+
+# Where the containers' ports are published is told to Compose by the same variables.
+CustomerPort = Annotated[int, typer.Option(min=1, max=65535, envvar="ONCEPAY_CUSTOMER_PORT")]
+PaymentPort = Annotated[int, typer.Option(min=1, max=65535, envvar="ONCEPAY_PAYMENT_PORT")]
+SandboxPort = Annotated[int, typer.Option(min=1, max=65535, envvar="ONCEPAY_SANDBOX_PORT")]
 
 # Services drain, PostgreSQL writes a checkpoint.
 DOWN_SECONDS = 60.0
@@ -89,6 +94,20 @@ def down() -> None:
         left.append("postgresql")
     ended = ["oncepay up"] * (holder is not None) + left
     screen.say(f"Stopped: {', '.join(ended)}." if ended else "Nothing runs from here.")
+
+
+def demo(
+    customer_port: CustomerPort = DEFAULT_PORTS.customer,
+    payment_port: PaymentPort = DEFAULT_PORTS.payment,
+    sandbox_port: SandboxPort = DEFAULT_PORTS.sandbox,
+) -> None:
+    """Execute a first payment on what runs already, in containers or not."""
+    screen = Screen()
+    ports = Ports(customer_port, payment_port, sandbox_port)
+    with screen.step("Executing a first payment") as step:
+        first = _first_payment(ports)
+        step.done = "A first payment, executed"
+    receipt.show(screen, first)
 
 
 def _first_payment(ports: Ports) -> first_payment.FirstPayment:
