@@ -2,10 +2,14 @@
 
 PYTHON ?= python3
 BIN := .oncepay/environment/bin
+# Today's Compose is docker's plugin; older machines have a program of its own.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -p oncepay
+# How long a service may take to be ready, in seconds, once its container runs.
+PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
 
-.PHONY: help run test check format generate pictures secrets requirements bench stripe-contract clean \
-	build up all down environment development
+.PHONY: help run test check format generate pictures secrets kubernetes-secrets requirements bench stripe-contract clean \
+	build up all demo logs down environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z -]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -43,6 +47,11 @@ requirements: development ## bring the pinned packages up to the *.in files
 secrets: ## the passwords, random, in .oncepay/secrets; those that are there stay
 	@PYTHONPATH=cli/src $(PYTHON) -m oncepay_cli.local.passwords
 
+kubernetes-secrets: secrets ## copies of the passwords, where kustomize may read them
+	@umask 077; for service in customer payment; do \
+		folder=kubernetes/overlays/development/$$service/secrets; mkdir -p $$folder && \
+		cp $$service/password.txt $$service/owner_password.txt $$folder/; done
+
 bench: development ## measure, as ratios within one run
 	$(BIN)/python -m proof bench
 
@@ -51,13 +60,31 @@ stripe-contract: ## the contract of a processor, on Stripe's test mode: needs ST
 		echo "Nothing was asked of Stripe: STRIPE_TEST_KEY, a key of its test mode, is not set." >&2; \
 	else $(MAKE) development && $(BIN)/python -m pytest -m stripe payment/tests; fi
 
-clean: ## stop what runs, remove environment, data, logs and secrets
+clean: ## stop what runs, remove environment, data, logs and secrets; of the containers, too
 	@[ ! -x $(BIN)/oncepay ] || $(BIN)/python -m oncepay_cli down
+	@! docker info >/dev/null 2>&1 || $(COMPOSE) down --remove-orphans --volumes
 	rm -rf .oncepay */password.txt */owner_password.txt
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
-build up all down: ## container images and Compose: they come with a later release
-	@echo "The container images come with a later release; 'make run' needs none." >&2; exit 1
+build: ## the container images of Customer, Payment and the sandbox
+	$(COMPOSE) build
+
+up: secrets ## start the containers, and wait until the services are ready
+	$(COMPOSE) up -d
+	@$(COMPOSE) exec -T customer python -m chassis.probe 127.0.0.1:50051 --wait $(PATIENCE)
+	@$(COMPOSE) exec -T payment python -m chassis.probe 127.0.0.1:50052 --wait $(PATIENCE)
+	@echo "Customer and Payment are ready: 'make demo' pays, 'make logs' shows what they say."
+
+all: build up ## images and containers: build, then up
+
+demo: environment ## a first payment, on the containers that are up
+	@$(BIN)/python -m oncepay_cli demo
+
+logs: ## what the containers say, until Ctrl-C
+	$(COMPOSE) logs --follow --tail=100
+
+down: ## stop the containers and remove them; their data stays in volumes
+	$(COMPOSE) down --remove-orphans
 
 environment:
 	@sh cli/environment.sh "$(PYTHON)" run

@@ -20,7 +20,7 @@ ROOT = ROOM.parent
 CONSTRAINTS = ROOM / "constraints.txt"
 
 SHARED = [ROOM / "run", ROOM / "development", ROOT / "customer" / "requirements"]
-SHARED += [ROOT / "payment" / "requirements"]
+SHARED += [ROOT / "payment" / "requirements", ROOT / "sandbox" / "requirements"]
 # Apart: a tool that must not hold the rest back, and a foreign server in its own environment.
 ALONE = [ROOM / "uv", ROOM / "localstripe"]
 
