@@ -3,13 +3,15 @@
 PYTHON ?= python3
 BIN := .oncepay/environment/bin
 # Today's Compose is docker's plugin; older machines have a program of its own.
-COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -p oncepay
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+# One project on a machine, whatever the folder is called.
+CONTAINERS = $(COMPOSE) -p oncepay
 # How long a service may take to be ready, in seconds, once its container runs.
 PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
 
 .PHONY: help run test check format generate pictures secrets kubernetes-secrets requirements bench stripe-contract clean \
-	build up all demo logs down environment development
+	build up all demo compose-test logs down environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z -]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -62,17 +64,17 @@ stripe-contract: ## the contract of a processor, on Stripe's test mode: needs ST
 
 clean: ## stop what runs, remove environment, data, logs and secrets; of the containers, too
 	@[ ! -x $(BIN)/oncepay ] || $(BIN)/python -m oncepay_cli down
-	@! docker info >/dev/null 2>&1 || $(COMPOSE) down --remove-orphans --volumes
+	@! docker info >/dev/null 2>&1 || $(CONTAINERS) down --remove-orphans --volumes
 	rm -rf .oncepay */password.txt */owner_password.txt
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 build: ## the container images of Customer, Payment and the sandbox
-	$(COMPOSE) build
+	$(CONTAINERS) build
 
 up: secrets ## start the containers, and wait until the services are ready
-	$(COMPOSE) up -d
-	@$(COMPOSE) exec -T customer python -m chassis.probe 127.0.0.1:50051 --wait $(PATIENCE)
-	@$(COMPOSE) exec -T payment python -m chassis.probe 127.0.0.1:50052 --wait $(PATIENCE)
+	$(CONTAINERS) up -d
+	@$(CONTAINERS) exec -T customer python -m chassis.probe 127.0.0.1:50051 --wait $(PATIENCE)
+	@$(CONTAINERS) exec -T payment python -m chassis.probe 127.0.0.1:50052 --wait $(PATIENCE)
 	@echo "Customer and Payment are ready: 'make demo' pays, 'make logs' shows what they say."
 
 all: build up ## images and containers: build, then up
@@ -80,11 +82,14 @@ all: build up ## images and containers: build, then up
 demo: environment ## a first payment, on the containers that are up
 	@$(BIN)/python -m oncepay_cli demo
 
+compose-test: development ## build, start, pay, crash: the containers, tested where a Docker engine answers
+	@COMPOSE="$(COMPOSE)" $(BIN)/python -m pytest proof/tests/containers
+
 logs: ## what the containers say, until Ctrl-C
-	$(COMPOSE) logs --follow --tail=100
+	$(CONTAINERS) logs --follow --tail=100
 
 down: ## stop the containers and remove them; their data stays in volumes
-	$(COMPOSE) down --remove-orphans
+	$(CONTAINERS) down --remove-orphans
 
 environment:
 	@sh cli/environment.sh "$(PYTHON)" run
