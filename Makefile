@@ -10,8 +10,8 @@ CONTAINERS = $(COMPOSE) -p oncepay
 PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
 
-.PHONY: help run test check format generate pictures secrets kubernetes-secrets requirements bench stripe-contract clean \
-	build up all demo compose-test logs down environment development
+.PHONY: help run test check format generate pictures secrets requirements bench stripe-contract clean \
+	kubernetes-secrets kubernetes-check build up all demo compose-test logs down environment development kubernetes
 
 help: ## this list
 	@sed -n 's/^\([a-z -]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -53,6 +53,10 @@ kubernetes-secrets: secrets ## copies of the passwords, where kustomize may read
 	@umask 077; for service in customer payment; do \
 		folder=kubernetes/overlays/development/$$service/secrets; mkdir -p $$folder && \
 		cp $$service/password.txt $$service/owner_password.txt $$folder/; done
+
+kubernetes-check: kubernetes ## render the manifests, and hold them to schemas, a scanner and our own rules
+	@$(BIN)/python -m proof.kubernetes
+	@$(BIN)/python -m pytest -q proof/tests/kubernetes
 
 bench: development ## measure, as ratios within one run
 	$(BIN)/python -m proof bench
@@ -96,3 +100,6 @@ environment:
 
 development:
 	@sh cli/environment.sh "$(PYTHON)" development
+
+kubernetes:
+	@sh cli/environment.sh "$(PYTHON)" kubernetes

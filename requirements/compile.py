@@ -21,6 +21,7 @@ CONSTRAINTS = ROOM / "constraints.txt"
 
 SHARED = [ROOM / "run", ROOM / "development", ROOT / "customer" / "requirements"]
 SHARED += [ROOT / "payment" / "requirements", ROOT / "sandbox" / "requirements"]
+SHARED += [ROOM / "kubernetes"]
 # Apart: a tool that must not hold the rest back, and a foreign server in its own environment.
 ALONE = [ROOM / "uv", ROOM / "localstripe"]
 
@@ -34,7 +35,8 @@ def compile_one(source: Path, result: Path, *options: str) -> None:
 
 
 def compile_all(*upgrade: str) -> None:
-    compile_one(ROOM / "development.in", CONSTRAINTS, *upgrade)
+    # The widest of them: whatever any other names is in it.
+    compile_one(ROOM / "kubernetes.in", CONSTRAINTS, *upgrade)
     hashed = ("--generate-hashes", *upgrade)
     for stem in SHARED:
         compile_one(Path(f"{stem}.in"), Path(f"{stem}.txt"), *hashed, "-c", str(CONSTRAINTS))

@@ -1,0 +1,74 @@
+"""`python -m proof.kubernetes`: check every overlay, say what was checked, fail where something is wrong."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from proof.kubernetes import network, schemas
+from proof.kubernetes.rendering import KUBERNETES, OVERLAYS, NotRendered, Rendering, read, render
+from proof.kubernetes.rules import RULES
+
+
+def main() -> int:
+    folder = Path(os.environ["CRDS"]) if os.environ.get("CRDS") else None
+    definitions = schemas.Definitions(folder)
+    found = 0
+    for overlay in OVERLAYS:
+        try:
+            text = render(overlay)
+        except NotRendered as refused:
+            say(f"✗ {refused}")
+            return 1
+        rendering = read(overlay, text)
+        for fault in dict.fromkeys(faults(rendering, text, definitions)):
+            found += 1
+            say(f"✗ {overlay}: {fault}")
+        arrows = len(set(network.possible_arrows(rendering)))
+        say(
+            f"{overlay}: {len(rendering.objects)} objects, schemas of Kubernetes "
+            f"{' and '.join(schemas.VERSIONS)}, trivy, {len(RULES)} rules, {arrows} arrows"
+        )
+        if missing := definitions.missing(rendering):
+            say(
+                f"  not checked: the fields of {', '.join(missing)}. Their schemas are their "
+                "operators': name a folder of their CustomResourceDefinitions with CRDS=..."
+            )
+    say(f"{found} faults" if found else "✓ no fault")
+    return int(bool(found))
+
+
+def faults(rendering: Rendering, text: str, definitions: schemas.Definitions) -> Iterator[str]:
+    for rule in RULES:
+        for fault in rule(rendering):
+            yield f"{fault} ({rule.__name__})"
+    yield from network.disagreements(rendering)
+    yield from definitions.faults(rendering)
+    with tempfile.TemporaryDirectory() as folder:
+        rendered = Path(folder) / f"{rendering.overlay}.yaml"
+        rendered.write_text(text, encoding="utf-8")
+        for version in schemas.VERSIONS:
+            yield from schemas.faults(rendered, version)
+        yield from scanned(rendered)
+
+
+def scanned(rendered: Path) -> Iterator[str]:
+    """What trivy has against it, by its built-in checks: it fetches nothing."""
+    program = Path(sys.executable).with_name("trivy")
+    offline = ["--skip-check-update", "--skip-version-check", "--quiet", "--disable-telemetry"]
+    ignored = ["--ignorefile", str(KUBERNETES / ".trivyignore")]
+    command = [str(program), "config", *offline, *ignored, "--exit-code", "1", str(rendered)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        yield f"trivy: {(result.stdout + result.stderr).strip()}"
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""What an overlay renders to: its objects, and the pods that come of them."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Object = dict[str, Any]
+
+KUBERNETES = Path(__file__).resolve().parents[4] / "kubernetes"
+OVERLAYS = ("development", "production")
+# Kinds whose pods are made from a template.
+TEMPLATED = ("Deployment", "StatefulSet", "Job")
+
+
+class NotRendered(Exception):
+    """kustomize refused; the sentence is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Pods that are made from one object.
+
+    Attributes:
+        pod: the pods' spec; empty where an operator writes it (a Cluster).
+        labels: the pods' labels.
+    """
+
+    name: str
+    namespace: str
+    object: Object
+    pod: Object
+    labels: dict[str, str]
+
+    @property
+    def containers(self) -> list[Object]:
+        return [*self.pod.get("initContainers", []), *self.pod.get("containers", [])]
+
+    def ports(self) -> dict[str, int]:
+        """Port by name, of those that have one."""
+        ports = (port for container in self.containers for port in container.get("ports", []))
+        return {port["name"]: port["containerPort"] for port in ports if "name" in port}
+
+    def __str__(self) -> str:
+        return describe(self.object)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """Everything that one overlay applies."""
+
+    overlay: str
+    objects: tuple[Object, ...]
+
+    def of(self, *kinds: str) -> Iterator[Object]:
+        return (each for each in self.objects if each["kind"] in kinds)
+
+    def named(self, kind: str, namespace: str, name: str) -> Object | None:
+        for each in self.of(kind):
+            if (namespace_of(each), each["metadata"]["name"]) == (namespace, name):
+                return each
+        return None
+
+    def workloads(self) -> Iterator[Workload]:
+        for each in self.of(*TEMPLATED):
+            template = each["spec"]["template"]
+            labels = template.get("metadata", {}).get("labels", {})
+            yield Workload(
+                each["metadata"]["name"], namespace_of(each), each, template["spec"], labels
+            )
+        for each in self.of("Cluster"):
+            labels = each["spec"].get("inheritedMetadata", {}).get("labels", {})
+            name = each["metadata"]["name"]
+            labels = labels | {"cnpg.io/cluster": name}
+            yield Workload(name, namespace_of(each), each, {}, labels)
+
+
+def namespace_of(item: Object) -> str:
+    return str(item["metadata"].get("namespace", ""))
+
+
+def describe(item: Object) -> str:
+    """`Deployment oncepay-customer/customer`, as complaints name it."""
+    return f"{item['kind']} {namespace_of(item)}/{item['metadata']['name']}"
+
+
+def matches(selector: Object, labels: dict[str, str]) -> bool:
+    """Whether a label selector takes these labels; the empty one takes all.
+
+    Raises:
+        ValueError: an operator that Kubernetes does not know either.
+    """
+    if any(labels.get(key) != value for key, value in selector.get("matchLabels", {}).items()):
+        return False
+    for wanted in selector.get("matchExpressions", []):
+        value = labels.get(wanted["key"])
+        match wanted["operator"]:
+            case "In":
+                fits = value in wanted["values"]
+            case "NotIn":
+                fits = value not in wanted["values"]
+            case "Exists":
+                fits = value is not None
+            case "DoesNotExist":
+                fits = value is None
+            case other:
+                raise ValueError(f"a label selector has no operator {other}")
+        if not fits:
+            return False
+    return True
+
+
+def render(overlay: str) -> str:
+    """The YAML that `kubectl apply -k` would send, with throwaway passwords in development's.
+
+    Raises:
+        NotRendered: kustomize refused.
+    """
+    program = Path(sys.executable).with_name("kubectl")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "kubernetes"
+        shutil.copytree(KUBERNETES, copy, ignore=shutil.ignore_patterns("secrets"))
+        for service in ("customer", "payment"):
+            secrets = copy / "overlays" / "development" / service / "secrets"
+            secrets.mkdir()
+            for name in ("password.txt", "owner_password.txt"):
+                (secrets / name).write_text("thrown away\n")
+        command = [str(program), "kustomize", str(copy / "overlays" / overlay)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode or result.stderr:
+        raise NotRendered(f"{overlay}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def read(overlay: str, text: str) -> Rendering:
+    return Rendering(overlay, tuple(each for each in yaml.safe_load_all(text) if each))

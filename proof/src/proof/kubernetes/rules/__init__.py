@@ -1,0 +1,20 @@
+"""Our own rules: what no schema says, and much of it not even a real API server.
+
+A rule takes a rendering and yields a sentence for each fault. `proof/tests/kubernetes` breaks the real
+manifests once for each of them.
+"""
+
+from collections.abc import Callable, Iterator
+
+from proof.kubernetes.rendering import Rendering
+from proof.kubernetes.rules import capacity, pods, references, rollouts, values
+
+Rule = Callable[[Rendering], Iterator[str]]
+
+RULES: tuple[Rule, ...] = (
+    *values.RULES,
+    *references.RULES,
+    *pods.RULES,
+    *rollouts.RULES,
+    *capacity.RULES,
+)

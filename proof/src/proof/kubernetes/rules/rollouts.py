@@ -1,0 +1,130 @@
+"""What a roll, a drain and a release must not lose: a request, or the schema."""
+
+from collections.abc import Iterator
+
+from proof.kubernetes.rendering import Object, Rendering, Workload, describe
+
+# The pool of connections may take this long to close, and an interpreter to end.
+CLOSING_SECONDS = 6
+
+
+def rolls_never_take_a_ready_pod_away_first(rendering: Rendering) -> Iterator[str]:
+    """Both at zero, which no API server takes, is no way either."""
+    for each in rendering.of("Deployment"):
+        strategy = each["spec"].get("strategy", {})
+        rolling = strategy.get("rollingUpdate", {})
+        if strategy.get("type", "RollingUpdate") != "RollingUpdate":
+            yield f"{describe(each)}: must roll"
+        if rolling.get("maxUnavailable") != 0 or not rolling.get("maxSurge"):
+            yield f"{describe(each)}: maxUnavailable must be 0 and maxSurge at least 1"
+
+
+def pods_outlive_their_drain(rendering: Rendering) -> Iterator[str]:
+    """preStop, then DRAIN_SECONDS for the calls and again for what outlives them, then the pool."""
+    for item, container in _servers(rendering):
+        drain = float(_variable(container, "DRAIN_SECONDS") or 10)
+        needed = _sleep(container) + 2 * drain + CLOSING_SECONDS
+        grace = item.pod.get("terminationGracePeriodSeconds", 30)
+        if grace < needed:
+            yield f"{item}: is killed after {grace} s, and may need {needed:g}"
+
+
+def pods_wait_for_their_address_to_go(rendering: Rendering) -> Iterator[str]:
+    """SIGTERM and the endpoint's removal run side by side; and our images need no shell."""
+    for item, container in _servers(rendering):
+        hook = container.get("lifecycle", {}).get("preStop", {})
+        if hook.keys() != {"sleep"} or _sleep(container) < 3:
+            yield f"{item}: preStop must sleep, by Kubernetes' own means, for 3 s or more"
+
+
+def probes_ask_for_health_that_exists(rendering: Rendering) -> Iterator[str]:
+    """Alive is the process, ready is the database too: a restart would heal no database."""
+    wanted = {
+        "startupProbe": "liveness",
+        "livenessProbe": "liveness",
+        "readinessProbe": "readiness",
+    }
+    for item, container in _servers(rendering):
+        (port,) = (each["containerPort"] for each in container["ports"])
+        for name, service in wanted.items():
+            asked = container.get(name, {}).get("grpc")
+            if asked != {"port": port, "service": service}:
+                yield f"{item}: {name} must ask gRPC's health at {port} for `{service}`"
+
+
+def every_server_is_asked_whether_it_is_ready(rendering: Rendering) -> Iterator[str]:
+    for item in rendering.workloads():
+        if item.object["kind"] in ("Deployment", "StatefulSet"):
+            for container in item.containers:
+                if not container.keys() >= {"readinessProbe", "livenessProbe"}:
+                    yield f"{item}: {container['name']} needs a readinessProbe and a livenessProbe"
+
+
+def budgets_let_a_node_drain(rendering: Rendering) -> Iterator[str]:
+    for each in rendering.of("PodDisruptionBudget"):
+        if each["spec"].get("maxUnavailable") != 1 or "minAvailable" in each["spec"]:
+            yield f"{describe(each)}: must let one pod go at a time: maxUnavailable 1"
+    covered = {_home(each) for each in rendering.of("PodDisruptionBudget")}
+    for each in rendering.of("Deployment"):
+        if _home(each) not in covered:
+            yield f"{describe(each)}: has no PodDisruptionBudget"
+
+
+def two_pods_are_the_least(rendering: Rendering) -> Iterator[str]:
+    """One that rolls or drains leaves another that serves."""
+    scaled = {_home(each): each for each in rendering.of("HorizontalPodAutoscaler")}
+    for each in rendering.of("Deployment"):
+        scaler = scaled.get(_home(each))
+        least = scaler["spec"]["minReplicas"] if scaler else each["spec"].get("replicas", 1)
+        if least < 2:
+            yield f"{describe(each)}: needs two replicas at least"
+
+
+def migrations_are_named_by_their_release(rendering: Rendering) -> Iterator[str]:
+    for each in rendering.of("Job"):
+        labels = each["spec"]["template"]["metadata"]["labels"]
+        release = labels.get("app.kubernetes.io/version", "").replace(".", "-")
+        if not release or not each["metadata"]["name"].endswith(f"-{release}"):
+            yield f"{describe(each)}: its name must end in the release, -{release}"
+
+
+def migrations_use_the_image_of_their_service(rendering: Rendering) -> Iterator[str]:
+    images = {(item.namespace, container["image"]) for item, container in _servers(rendering)}
+    for each in rendering.of("Job"):
+        for container in each["spec"]["template"]["spec"]["containers"]:
+            if (each["metadata"]["namespace"], container["image"]) not in images:
+                yield f"{describe(each)}: must run the very image of the service"
+
+
+def _servers(rendering: Rendering) -> Iterator[tuple[Workload, Object]]:
+    for item in rendering.workloads():
+        if item.object["kind"] == "Deployment":
+            for container in item.containers:
+                yield item, container
+
+
+def _home(item: Object) -> tuple[str, str]:
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _variable(container: Object, name: str) -> str | None:
+    values = {each["name"]: each.get("value") for each in container.get("env", [])}
+    return values.get(name)
+
+
+def _sleep(container: Object) -> float:
+    hook = container.get("lifecycle", {}).get("preStop", {})
+    return float(hook.get("sleep", {}).get("seconds", 0))
+
+
+RULES = (
+    rolls_never_take_a_ready_pod_away_first,
+    pods_outlive_their_drain,
+    pods_wait_for_their_address_to_go,
+    probes_ask_for_health_that_exists,
+    every_server_is_asked_whether_it_is_ready,
+    budgets_let_a_node_drain,
+    two_pods_are_the_least,
+    migrations_are_named_by_their_release,
+    migrations_use_the_image_of_their_service,
+)

@@ -1,0 +1,339 @@
+"""Each rule of our own, proven by manifests that it refuses: the real ones, broken in one place."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytest.importorskip("yaml", reason="`make kubernetes-check` brings the tools that this needs")
+
+from proof.kubernetes.rendering import OVERLAYS, Object, Rendering, read, render
+from proof.kubernetes.rules import RULES
+
+Breaking = Callable[[Rendering], None]
+REMOVED = object()
+
+POD = "spec.template.spec"
+CONTAINER = f"{POD}.containers.0"
+CUSTOMER = "Deployment customer"
+PAYMENT = "Deployment payment"
+MIGRATE = "Job migrate-0-1-0"
+DATABASE = "StatefulSet database"
+
+
+@pytest.fixture(scope="module")
+def renderings() -> dict[str, Rendering]:
+    return {overlay: read(overlay, render(overlay)) for overlay in OVERLAYS}
+
+
+def found(rendering: Rendering, what: str) -> Object:
+    kind, name = what.split()
+    return next(each for each in rendering.of(kind) if each["metadata"]["name"] == name)
+
+
+def put(what: str, path: str, value: object) -> Breaking:
+    """Puts a value at a path of the first object of a kind and name, or removes what is there."""
+
+    def breaking(rendering: Rendering) -> None:
+        place: Any = found(rendering, what)
+        *way, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+        for step in way:
+            place = place[step]
+        if value is REMOVED:
+            del place[last]
+        else:
+            place[last] = value
+
+    return breaking
+
+
+def put_variable(what: str, name: str, value: str) -> Breaking:
+    def breaking(rendering: Rendering) -> None:
+        container = found(rendering, what)["spec"]["template"]["spec"]["containers"][0]
+        container["env"] = [each for each in container["env"] if each["name"] != name]
+        container["env"].append({"name": name, "value": value})
+
+    return breaking
+
+
+def set_twice(rendering: Rendering) -> None:
+    container = found(rendering, CUSTOMER)["spec"]["template"]["spec"]["containers"][0]
+    container["env"].append(container["env"][0])
+
+
+def one_bucket(rendering: Rendering) -> None:
+    for each in rendering.of("ObjectStore"):
+        each["spec"]["configuration"]["destinationPath"] = "s3://one"
+
+
+def without(kind: str, name: str) -> Callable[[Rendering], Rendering]:
+    """The rendering without every object of that kind and name."""
+
+    def breaking(rendering: Rendering) -> Rendering:
+        return Rendering(
+            rendering.overlay,
+            tuple(
+                each
+                for each in rendering.objects
+                if (each["kind"], each["metadata"]["name"]) != (kind, name)
+            ),
+        )
+
+    return breaking
+
+
+PORT = {"port": 50051}
+HIGH, LOW = "production", "development"
+
+# rule, overlay, what is broken. In the order of RULES.
+BROKEN: list[tuple[str, str, Callable[[Rendering], Rendering | None]]] = [
+    ("names_are_written_small", LOW, put(CUSTOMER, "metadata.name", "Customer")),
+    ("ports_are_ports", LOW, put(CUSTOMER, f"{CONTAINER}.ports.0.containerPort", 70000)),
+    ("ports_are_ports", LOW, put("Service customer", "spec.ports.0.port", 0)),
+    (
+        "a_range_of_ports_goes_up",
+        LOW,
+        put("NetworkPolicy customer", "spec.ingress.0.ports.0.endPort", 50050),
+    ),
+    ("words_are_known", LOW, put("Service customer", "spec.ports.0.protocol", "TPC")),
+    ("words_are_known", LOW, put(CUSTOMER, f"{CONTAINER}.imagePullPolicy", "Sometimes")),
+    (
+        "words_are_known",
+        LOW,
+        put("NetworkPolicy deny-all", "spec.policyTypes", ["Ingres", "Egress"]),
+    ),
+    (
+        "requests_fit_into_limits",
+        LOW,
+        put(CUSTOMER, f"{CONTAINER}.resources.requests.memory", "1Gi"),
+    ),
+    (
+        "requests_fit_into_limits",
+        LOW,
+        put(CUSTOMER, f"{CONTAINER}.resources.limits.memory", "256MB"),
+    ),
+    (
+        "requests_fit_into_limits",
+        HIGH,
+        put("Cluster database", "spec.resources.limits.memory", "1Gi"),
+    ),
+    ("variables_are_set_once", LOW, set_twice),
+    ("a_job_ends", LOW, put(MIGRATE, f"{POD}.restartPolicy", "Always")),
+    ("probes_ask_in_one_way", LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.tcpSocket", PORT)),
+    ("probes_ask_in_one_way", LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc", REMOVED)),
+    (
+        "selectors_take_their_own_pods",
+        LOW,
+        put(CUSTOMER, "spec.selector.matchLabels", {"oncepay/part": "custmer"}),
+    ),
+    ("services_lead_to_pods", LOW, put("Service customer", "spec.selector", {"oncepay/part": "x"})),
+    ("services_lead_to_pods", LOW, put("Service customer", "spec.ports.0.targetPort", "http")),
+    ("services_lead_to_pods", LOW, put("Service customer", "spec.ports.0.targetPort", 50052)),
+    ("grpc_is_balanced_over_all_pods", LOW, put("Service payment", "spec.clusterIP", REMOVED)),
+    (
+        "budgets_cover_pods",
+        LOW,
+        put("PodDisruptionBudget customer", "spec.selector.matchLabels", {"app": "customer"}),
+    ),
+    (
+        "autoscalers_have_a_target",
+        HIGH,
+        put("HorizontalPodAutoscaler customer", "spec.scaleTargetRef.name", "custmer"),
+    ),
+    ("autoscalers_have_a_target", HIGH, put(CUSTOMER, "spec.replicas", 3)),
+    (
+        "autoscalers_have_a_target",
+        HIGH,
+        put(PAYMENT, f"{CONTAINER}.resources.requests.cpu", REMOVED),
+    ),
+    ("volumes_are_there", LOW, put(CUSTOMER, f"{CONTAINER}.volumeMounts.0.name", "databse")),
+    ("volumes_are_there", LOW, put(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
+    ("volumes_are_there", HIGH, put(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
+    ("volumes_are_there", LOW, without("ConfigMap", "database-roles")),
+    ("accounts_are_there", LOW, put(CUSTOMER, f"{POD}.serviceAccountName", "custmer")),
+    ("namespaces_are_there", LOW, put(CUSTOMER, "metadata.namespace", "oncepay-custmer")),
+    ("addresses_are_services", LOW, without("Service", "database-rw")),
+    ("addresses_are_services", HIGH, without("Cluster", "database")),
+    (
+        "addresses_are_services",
+        LOW,
+        put_variable(PAYMENT, "CUSTOMER_TARGET", "dns:///customer:50051"),
+    ),
+    (
+        "addresses_are_services",
+        LOW,
+        put_variable(
+            PAYMENT, "STRIPE_BASE_ADDRESS", "http://sandbox.oncepay-sandbox.svc.cluster.local:12112"
+        ),
+    ),
+    (
+        "namespaces_enforce_the_restricted_standard",
+        LOW,
+        put(
+            "Namespace oncepay-payment",
+            "metadata.labels",
+            {"pod-security.kubernetes.io/enforce": "baseline"},
+        ),
+    ),
+    ("pods_keep_the_restricted_standard", LOW, put(CUSTOMER, f"{POD}.securityContext", {})),
+    (
+        "pods_keep_the_restricted_standard",
+        LOW,
+        put(DATABASE, f"{POD}.securityContext.runAsNonRoot", False),
+    ),
+    (
+        "pods_keep_the_restricted_standard",
+        LOW,
+        put(CUSTOMER, f"{POD}.securityContext.seccompProfile.type", "Unconfined"),
+    ),
+    ("pods_keep_the_restricted_standard", LOW, put(CUSTOMER, f"{POD}.hostNetwork", True)),
+    (
+        "pods_keep_the_restricted_standard",
+        LOW,
+        put(MIGRATE, f"{POD}.volumes.1", {"name": "nowhere", "hostPath": {"path": "/"}}),
+    ),
+    *(
+        (
+            "containers_keep_the_restricted_standard",
+            LOW,
+            put(what, f"{CONTAINER}.securityContext.{field}", value),
+        )
+        for what, field, value in [
+            (CUSTOMER, "allowPrivilegeEscalation", True),
+            (CUSTOMER, "privileged", True),
+            (MIGRATE, "capabilities.drop", []),
+            (DATABASE, "capabilities.add", ["NET_RAW"]),
+            (PAYMENT, "readOnlyRootFilesystem", REMOVED),
+            (PAYMENT, "runAsUser", 0),
+        ]
+    ),
+    (
+        "no_pod_has_a_token",
+        LOW,
+        put(PAYMENT, f"{POD}.automountServiceAccountToken", REMOVED),
+    ),
+    (
+        "nothing_secret_is_a_variable",
+        LOW,
+        put_variable(CUSTOMER, "DATABASE_PASSWORD", "in the open"),
+    ),
+    ("nothing_secret_is_a_variable", LOW, put_variable(PAYMENT, "STRIPE_API_KEY", "sk_test_x")),
+    (
+        "nothing_secret_is_a_variable",
+        LOW,
+        put(DATABASE, f"{CONTAINER}.env.0.valueFrom", {"secretKeyRef": {"name": "database"}}),
+    ),
+    ("variables_are_settings", LOW, put_variable(CUSTOMER, "DATABSE_POOL_SIZE", "10")),
+    ("variables_are_settings", LOW, put_variable(CUSTOMER, "CUSTOMER_TARGET", "x")),
+    ("variables_are_settings", LOW, put_variable(MIGRATE, "DRAIN_SECONDS", "1")),
+    ("images_cannot_be_moved", HIGH, put(CUSTOMER, f"{CONTAINER}.image", "r/customer:0.1.0")),
+    ("images_cannot_be_moved", LOW, put(CUSTOMER, f"{CONTAINER}.image", "r/customer")),
+    ("images_cannot_be_moved", LOW, put(DATABASE, f"{CONTAINER}.image", "postgres:latest")),
+    (
+        "rolls_never_take_a_ready_pod_away_first",
+        LOW,
+        put(CUSTOMER, "spec.strategy.rollingUpdate.maxUnavailable", 1),
+    ),
+    (
+        "rolls_never_take_a_ready_pod_away_first",
+        LOW,
+        put(CUSTOMER, "spec.strategy.rollingUpdate.maxSurge", 0),
+    ),
+    (
+        "rolls_never_take_a_ready_pod_away_first",
+        LOW,
+        put(PAYMENT, "spec.strategy.type", "Recreate"),
+    ),
+    ("pods_outlive_their_drain", LOW, put(PAYMENT, f"{POD}.terminationGracePeriodSeconds", 4)),
+    ("pods_outlive_their_drain", LOW, put_variable(PAYMENT, "DRAIN_SECONDS", "60")),
+    (
+        "pods_wait_for_their_address_to_go",
+        LOW,
+        put(
+            PAYMENT,
+            f"{CONTAINER}.lifecycle.preStop",
+            {"exec": {"command": ["sh", "-c", "sleep 5"]}},
+        ),
+    ),
+    ("pods_wait_for_their_address_to_go", LOW, put(PAYMENT, f"{CONTAINER}.lifecycle", REMOVED)),
+    (
+        "probes_ask_for_health_that_exists",
+        LOW,
+        put(CUSTOMER, f"{CONTAINER}.readinessProbe.grpc.service", "ready"),
+    ),
+    (
+        "probes_ask_for_health_that_exists",
+        LOW,
+        put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc.service", "readiness"),
+    ),
+    ("probes_ask_for_health_that_exists", LOW, put(CUSTOMER, f"{CONTAINER}.startupProbe", REMOVED)),
+    (
+        "every_server_is_asked_whether_it_is_ready",
+        LOW,
+        put("StatefulSet sandbox", f"{CONTAINER}.readinessProbe", REMOVED),
+    ),
+    (
+        "budgets_let_a_node_drain",
+        LOW,
+        put("PodDisruptionBudget customer", "spec.maxUnavailable", 0),
+    ),
+    (
+        "budgets_let_a_node_drain",
+        LOW,
+        put("PodDisruptionBudget payment", "spec.minAvailable", "100%"),
+    ),
+    ("budgets_let_a_node_drain", LOW, without("PodDisruptionBudget", "payment")),
+    ("two_pods_are_the_least", LOW, put(CUSTOMER, "spec.replicas", 1)),
+    ("two_pods_are_the_least", HIGH, put("HorizontalPodAutoscaler payment", "spec.minReplicas", 1)),
+    ("two_pods_are_the_least", HIGH, without("HorizontalPodAutoscaler", "payment")),
+    (
+        "migrations_are_named_by_their_release",
+        LOW,
+        put(
+            MIGRATE,
+            "spec.template.metadata.labels",
+            {"oncepay/part": "migrate", "app.kubernetes.io/version": "0.2.0"},
+        ),
+    ),
+    (
+        "migrations_use_the_image_of_their_service",
+        LOW,
+        put(MIGRATE, f"{CONTAINER}.image", "oncepay/customer:0.0.9"),
+    ),
+    ("connections_suffice", HIGH, put("HorizontalPodAutoscaler payment", "spec.maxReplicas", 20)),
+    ("connections_suffice", LOW, put_variable(CUSTOMER, "DATABASE_POOL_SIZE", "50")),
+    (
+        "commits_are_on_two_instances",
+        HIGH,
+        put("Cluster database", "spec.postgresql.synchronous.dataDurability", "preferred"),
+    ),
+    ("commits_are_on_two_instances", HIGH, put("Cluster database", "spec.instances", 2)),
+    ("databases_are_backed_up", HIGH, put("Cluster database", "spec.plugins", [])),
+    ("databases_are_backed_up", HIGH, without("ObjectStore", "backup")),
+    ("databases_are_backed_up", HIGH, without("ScheduledBackup", "nightly")),
+    ("databases_are_backed_up", HIGH, one_bucket),
+]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_manifests_keep_every_rule(
+    renderings: dict[str, Rendering], overlay: str, rule: Any
+) -> None:
+    assert list(rule(renderings[overlay])) == []
+
+
+@pytest.mark.parametrize(("name", "overlay", "breaking"), BROKEN)
+def test_a_broken_manifest_is_refused_by_its_rule(
+    renderings: dict[str, Rendering], name: str, overlay: str, breaking: Any
+) -> None:
+    broken = copy.deepcopy(renderings[overlay])
+    broken = breaking(broken) or broken
+
+    (rule,) = [each for each in RULES if each.__name__ == name]
+    assert list(rule(broken))
+
+
+def test_every_rule_is_proven_by_a_broken_manifest() -> None:
+    assert {name for name, _, _ in BROKEN} == {rule.__name__ for rule in RULES}
