@@ -1,7 +1,7 @@
 """What people ask of a payment, with the processor behind it."""
 
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from small_world import LOST, SILENCE, SmallWorld
@@ -24,6 +24,7 @@ from payment.domain.payment import CaptureMethod, Payment, State
 from payment.domain.values import Money, PaymentMethod, PaymentName
 from payment.repository.memory import MemoryPayments
 from payment.service_layer.change_payment import PaymentChanges
+from payment.service_layer.ports import Seen
 
 UPDATED = Happening(EventType.UPDATED)
 
@@ -82,6 +83,20 @@ async def test_a_request_id_stands_for_one_content_on_one_payment(world: SmallWo
         await world.change.cancel(payment.name, request_id)
     with pytest.raises(RequestIdReused):
         await world.change.cancel(payment.name, payment.request.request_id)
+
+
+async def test_a_twin_is_not_told_that_its_own_work_stands_in_the_way(world: SmallWorld) -> None:
+    payment, request_id = await an_authorised(world), an_id()
+    get = world.payments.get
+
+    async def get_after_the_twin(payment_id: UUID) -> Seen | None:
+        world.payments.get = get  # type: ignore[method-assign]
+        await world.change.capture(payment.name, request_id, None, payment.etag)
+        return await get(payment_id)
+
+    world.payments.get = get_after_the_twin  # type: ignore[method-assign]
+    captured = await world.change.capture(payment.name, request_id, None, payment.etag)
+    assert captured.state is State.SUCCEEDED
 
 
 async def test_an_amount_that_the_processor_cannot_say_is_not_captured(world: SmallWorld) -> None:

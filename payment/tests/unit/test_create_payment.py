@@ -63,6 +63,17 @@ async def test_the_same_request_id_with_another_content_is_refused(world: SmallW
     assert world.charges == 1
 
 
+async def test_a_request_id_that_came_with_something_else_makes_no_payment(
+    world: SmallWorld,
+) -> None:
+    held = await world.pay(capture_method=CaptureMethod.MANUAL)
+    request = a_request(reference=None)
+    await world.change.capture(held.name, request.request_id, None)
+    with pytest.raises(RequestIdReused):
+        await world.create(request, world.caller)
+    assert world.charges == 1
+
+
 async def test_an_order_is_not_paid_twice(world: SmallWorld) -> None:
     first = await world.pay()
     with pytest.raises(ReferenceTaken) as error:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from small_world import BREAKS, BREAKS_AFTER, LOST, SILENCE, SmallWorld
@@ -20,6 +20,7 @@ from payment.domain.evidence import Faulted, KeyMisused, ProcessorRefund, Refund
 from payment.domain.payment import Payment
 from payment.domain.refund import Refund, RefundReason, RefundRequest, RefundState
 from payment.domain.values import Money, PaymentMethod, PaymentName, RefundName
+from payment.service_layer.ports import Seen
 
 
 @pytest.fixture
@@ -75,6 +76,23 @@ async def test_the_same_request_gets_the_same_refund(world: SmallWorld, payment:
     with pytest.raises(RequestIdReused):
         creation = replace(request, request_id=payment.request.request_id)
         await world.refunds.create(creation)
+
+
+async def test_a_twin_is_not_told_that_its_own_refund_took_the_money(
+    world: SmallWorld, payment: Payment
+) -> None:
+    request = a_request(payment, 1000)
+    get = world.payments.get
+
+    async def get_after_the_twin(payment_id: UUID) -> Seen | None:
+        world.payments.get = get  # type: ignore[method-assign]
+        await world.refunds.create(request)
+        return await get(payment_id)
+
+    world.payments.get = get_after_the_twin  # type: ignore[method-assign]
+    refund = await world.refunds.create(request)
+    assert refund.state is RefundState.SUCCEEDED
+    assert await refunded(world, payment) == 1000
 
 
 async def test_what_is_not_there_is_not_refunded(world: SmallWorld, payment: Payment) -> None:

@@ -113,13 +113,15 @@ def fits(attempt: Attempt, intent: Intent, installation: str) -> bool:
 class Holders:
     """Who holds what a payment wants to be recorded with, and the database's clock.
 
-    by_reference is a *living* payment: one that has not FAILED or been CANCELED.
+    by_reference is a *living* payment: one that has not FAILED or been CANCELED. `is_used`: the
+    request_id came with a capture, a cancellation or a refund.
     """
 
     now: datetime
     by_request: Payment | None = None
     by_id: Payment | None = None
     by_reference: Payment | None = None
+    is_used: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,7 @@ class MemoryPayments:
             by_request=self._first(lambda each: each.request.request_id == request_id),
             by_id=self._first(lambda each: each.id == payment_id),
             by_reference=self._living(reference),
+            is_used=request_id in self._store.requests,
         )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from chassis.values import Metadata, Reference, RequestId
 from payment.domain.birth import fingerprint
 from payment.domain.errors import (
+    PaymentError,
     PaymentNotFound,
     ProcessorUnavailable,
     ReferenceTaken,
@@ -129,8 +130,14 @@ class ChangePayment:
                     raise RequestIdReused(str(request_id))
                 return (await self._fetch(name)).payment
             payment = (await self._fetch(name)).payment
-            payment.check_etag(etag)
-            after = ask(payment)
+            try:
+                payment.check_etag(etag)
+                after = ask(payment)
+            except PaymentError:
+                # Read after the look-up: what stands in the way may be this request's own work.
+                if await self.payments.find_request(request_id) is None:
+                    raise
+                continue
             what = happening(payment, after)
             if await self.payments.save(payment, after, what, record) is not None:
                 return await self.machine.attempt(name.id)

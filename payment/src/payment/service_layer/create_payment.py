@@ -76,6 +76,8 @@ class CreatePayment:
         )
         if holders.by_request is not None:
             return same(holders.by_request, request)
+        if holders.is_used:
+            raise RequestIdReused(str(request.request_id))
         if holders.by_reference is not None:
             raise ReferenceTaken(str(request.reference), str(holders.by_reference.name))
         standing.require_may_pay(request.customer)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from payment.domain.birth import fingerprint
 from payment.domain.errors import (
+    PaymentError,
     PaymentNotFound,
     RefundNotFound,
     RefusedByProcessor,
@@ -42,6 +43,7 @@ from payment.service_layer.ports import (
     Processor,
     RefundRepository,
     RequestRecord,
+    Seen,
 )
 
 
@@ -78,18 +80,14 @@ class Refunds:
             seen = await self.payments.get(request.payment.id)
             if seen is None:
                 raise PaymentNotFound(str(request.payment))
-            payment = seen.payment
-            refund = Refund(
-                id=self.new_id(),
-                payment_id=payment.id,
-                intent_id=payment.intent_id,
-                amount=refundable(payment, request.amount),
-                currency_code=payment.request.amount.currency_code,
-                reason=request.reason,
-                create_time=seen.now,
-                update_time=seen.now,
-            )
-            record = RequestRecord(request.request_id, content, payment.id, refund.id)
+            try:
+                refund = self._refund(seen, request)
+            except PaymentError:
+                # Read after the look-up: what stands in the way may be this request's own work.
+                if await self.payments.find_request(request.request_id) is None:
+                    raise
+                continue
+            record = RequestRecord(request.request_id, content, refund.payment_id, refund.id)
             sent_at = self.elapsed()
             try:
                 row = await self.refunds.insert(refund, record)
@@ -99,6 +97,19 @@ class Refunds:
                 stepped = await self.step(row, not_listed_at=sent_at)
                 return await self.rest(stepped, attempt=1, now=row.create_time)
         raise TryAgain("the payment's refunds kept changing meanwhile")
+
+    def _refund(self, seen: Seen, request: RefundRequest) -> Refund:
+        payment = seen.payment
+        return Refund(
+            id=self.new_id(),
+            payment_id=payment.id,
+            intent_id=payment.intent_id,
+            amount=refundable(payment, request.amount),
+            currency_code=payment.request.amount.currency_code,
+            reason=request.reason,
+            create_time=seen.now,
+            update_time=seen.now,
+        )
 
     async def get(self, name: RefundName) -> Refund:
         """Raises RefundNotFound."""

@@ -19,7 +19,7 @@ from stores import (
 
 from chassis.identifiers import uuid7
 from chassis.values import Metadata, Reference
-from payment.domain.events import EventType, Happening
+from payment.domain.events import EventType, Happening, happening
 from payment.domain.payment import CancelReason, CaptureMethod, Failure, Held, Payment, State
 from payment.domain.values import Money, ReturnUrl
 from payment.service_layer.ports import RequestRecord
@@ -338,3 +338,13 @@ async def test_an_attempt_does_not_put_off_what_has_moved(stores: Stores, moved_
     await stores.make_due(seen)
     await stores.payments.postpone(seen, None)
     assert len(await stores.payments.claim_due(10)) == 1
+
+
+async def test_a_request_id_that_came_with_something_else_is_seen_to_be_used(
+    stores: Stores,
+) -> None:
+    payment = await stores.payment_in(State.AUTHORIZED)
+    asked, record = moved(payment, State.CAPTURING), a_record(payment)
+    some(await stores.payments.save(payment, asked, happening(payment, asked), record))
+    assert (await stores.payments.look_up(record.request_id, None)).is_used
+    assert not (await stores.payments.look_up(new_request_id(), None)).is_used

@@ -21,7 +21,8 @@ GET = "SELECT *, now() AS read_time FROM payments WHERE id = $1"
 
 # One row at least, for the clock. A parameter that is NULL finds nothing.
 HOLDERS = """
-SELECT payments.*, now() AS read_time
+SELECT payments.*, now() AS read_time,
+       EXISTS (SELECT FROM requests WHERE request_id = $1) AS is_used
   FROM (SELECT) AS always
   LEFT JOIN payments ON request_id = $1 OR id = $2 OR reference = $3 AND holds_reference
 """
@@ -163,4 +164,5 @@ class PostgresPayments:
             by_request=first(lambda row: row["request_id"] == request_id.uuid),
             by_id=first(lambda row: payment_id is not None and row["id"] == payment_id),
             by_reference=first(lambda row: row["holds_reference"] and row["reference"] == text),
+            is_used=found[0]["is_used"],
         )
