@@ -121,7 +121,7 @@ LOOK_UPS: list[tuple[str, list[Any], set[str]]] = [
     (
         payments.HOLDERS,
         [PAYMENT_ID, PAYMENT_ID, "A-9"],
-        {"payments_request_id_key", "payments_pkey", *REFERENCES},
+        {"payments_request_id_key", "payments_pkey", "requests_pkey", *REFERENCES},
     ),
     (payments.FIND_REQUEST, [PAYMENT_ID], {"payments_request_id_key", "requests_pkey"}),
     (payments.CLAIM_DUE, [50, timedelta(seconds=25)], {"payments_due", "payments_pkey"}),
