@@ -245,6 +245,7 @@ BROKEN: list[tuple[str, str, Callable[[Rendering], Rendering | None]]] = [
         LOW,
         put(PAYMENT, "spec.strategy.type", "Recreate"),
     ),
+    ("pods_go_no_faster_than_clients_learn", LOW, put(CUSTOMER, "spec.minReadySeconds", 5)),
     ("pods_outlive_their_drain", LOW, put(PAYMENT, f"{POD}.terminationGracePeriodSeconds", 4)),
     ("pods_outlive_their_drain", LOW, put_variable(PAYMENT, "DRAIN_SECONDS", "60")),
     (
@@ -295,6 +296,20 @@ BROKEN: list[tuple[str, str, Callable[[Rendering], Rendering | None]]] = [
             "spec.template.metadata.labels",
             {"oncepay/part": "migrate", "app.kubernetes.io/version": "0.2.0"},
         ),
+    ),
+    (
+        "what_cannot_change_names_no_release",
+        LOW,
+        put(
+            "StatefulSet sandbox",
+            "spec.volumeClaimTemplates.0.metadata.labels",
+            {"app.kubernetes.io/version": "0.1.0"},
+        ),
+    ),
+    (
+        "what_cannot_change_names_no_release",
+        LOW,
+        put(CUSTOMER, "spec.selector.matchLabels", {"app.kubernetes.io/version": "0.1.0"}),
     ),
     (
         "migrations_use_the_image_of_their_service",

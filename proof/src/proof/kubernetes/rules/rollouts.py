@@ -6,6 +6,9 @@ from proof.kubernetes.rendering import Object, Rendering, Workload, describe
 
 # The pool of connections may take this long to close, and an interpreter to end.
 CLOSING_SECONDS = 6
+# A name may be 30 s old in the cluster's DNS, and gRPC asks for it again every 30 s at most.
+KNOWN_SECONDS = 60
+VERSION = "app.kubernetes.io/version"
 
 
 def rolls_never_take_a_ready_pod_away_first(rendering: Rendering) -> Iterator[str]:
@@ -17,6 +20,13 @@ def rolls_never_take_a_ready_pod_away_first(rendering: Rendering) -> Iterator[st
             yield f"{describe(each)}: must roll"
         if rolling.get("maxUnavailable") != 0 or not rolling.get("maxSurge"):
             yield f"{describe(each)}: maxUnavailable must be 0 and maxSurge at least 1"
+
+
+def pods_go_no_faster_than_clients_learn(rendering: Rendering) -> Iterator[str]:
+    """Or a client whose every address is an old one has none left."""
+    for each in rendering.of("Deployment"):
+        if each["spec"].get("minReadySeconds", 0) < KNOWN_SECONDS:
+            yield f"{describe(each)}: minReadySeconds must be {KNOWN_SECONDS} at least"
 
 
 def pods_outlive_their_drain(rendering: Rendering) -> Iterator[str]:
@@ -83,9 +93,20 @@ def two_pods_are_the_least(rendering: Rendering) -> Iterator[str]:
 def migrations_are_named_by_their_release(rendering: Rendering) -> Iterator[str]:
     for each in rendering.of("Job"):
         labels = each["spec"]["template"]["metadata"]["labels"]
-        release = labels.get("app.kubernetes.io/version", "").replace(".", "-")
+        release = labels.get(VERSION, "").replace(".", "-")
         if not release or not each["metadata"]["name"].endswith(f"-{release}"):
             yield f"{describe(each)}: its name must end in the release, -{release}"
+
+
+def what_cannot_change_names_no_release(rendering: Rendering) -> Iterator[str]:
+    """Selectors, and the templates of volumes: the next release could not be applied."""
+    for item in rendering.workloads():
+        spec = item.object["spec"]
+        claims = [claim["metadata"] for claim in spec.get("volumeClaimTemplates", [])]
+        fixed = [spec.get("selector", {}).get("matchLabels", {})]
+        fixed += [claim.get("labels", {}) for claim in claims]
+        if any(VERSION in labels for labels in fixed):
+            yield f"{item}: {VERSION} stands where nothing can change"
 
 
 def migrations_use_the_image_of_their_service(rendering: Rendering) -> Iterator[str]:
@@ -119,6 +140,7 @@ def _sleep(container: Object) -> float:
 
 RULES = (
     rolls_never_take_a_ready_pod_away_first,
+    pods_go_no_faster_than_clients_learn,
     pods_outlive_their_drain,
     pods_wait_for_their_address_to_go,
     probes_ask_for_health_that_exists,
@@ -126,5 +148,6 @@ RULES = (
     budgets_let_a_node_drain,
     two_pods_are_the_least,
     migrations_are_named_by_their_release,
+    what_cannot_change_names_no_release,
     migrations_use_the_image_of_their_service,
 )
