@@ -1,15 +1,16 @@
 """The evaluator of NetworkPolicies, and the arrows that it holds to the architecture."""
 
 import copy
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-pytest.importorskip("yaml", reason="`make kubernetes-check` brings the tools that this needs")
+pytest.importorskip("kubernetes_validate", reason="`make kubernetes-check` brings what this needs")
 
-from proof.kubernetes.network import disagreements, possible_arrows
-from proof.kubernetes.rendering import OVERLAYS, Object, Rendering, read, render
+from proof.kubernetes.network import disagreements, drawn_arrows, possible_arrows
+from proof.kubernetes.rendering import KUBERNETES, OVERLAYS, Object, Rendering, read, render
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,36 @@ def test_a_missing_policy_is_told_by_its_arrow(
     rendering = without(renderings["development"], room, name)
 
     assert any(line.startswith(told) for line in disagreements(rendering))
+
+
+# The picture's boxes, by what they stand for; it leaves out names, migrations and the databases' insides.
+BOXES = {
+    "callers": {"callers-of-customer", "callers-of-payment"},
+    "customer": {"customer/customer"},
+    "payment": {"payment/payment"},
+    "customers": {"customer/database"},
+    "payments": {"payment/database"},
+    "processor": {"sandbox/sandbox", "internet"},
+}
+
+
+def test_the_picture_of_the_system_has_the_same_arrows() -> None:
+    picture = KUBERNETES.parent / "docs" / "pictures" / "system.toml"
+    pictured = {
+        (arrow["from"].split()[0], arrow["to"].split()[0])
+        for arrow in tomllib.loads(picture.read_text())["arrows"]
+    }
+
+    box = {part: name for name, parts in BOXES.items() for part in parts}
+    for overlay in OVERLAYS:
+        drawn = {
+            (box[arrow.source], box[arrow.target])
+            for arrow in drawn_arrows(overlay)
+            if arrow.source in box and arrow.target in box
+        }
+        insides = {("customers", "customers"), ("payments", "payments")}
+        backups = {("customers", "processor"), ("payments", "processor")}
+        assert drawn - insides - backups == pictured
 
 
 def small(*policies: Object) -> Rendering:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("yaml", reason="`make kubernetes-check` brings the tools that this needs")
+pytest.importorskip("kubernetes_validate", reason="`make kubernetes-check` brings what this needs")
 
 from proof.kubernetes.rendering import OVERLAYS, Object, Rendering, read, render
 from proof.kubernetes.rules import RULES

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("yaml", reason="`make kubernetes-check` brings the tools that this needs")
+pytest.importorskip("kubernetes_validate", reason="`make kubernetes-check` brings what this needs")
 
 import yaml
 

@@ -1,7 +1,6 @@
 # Run once by the image, when the data directory is new. The database has the name of the service's
 # role, belongs to the owner, and is open to these two alone. Nobody else gets in over the network:
-# the superuser loses its password here.
-set -eu
+# the superuser loses its password here. The image's own shell reads this, and ends at the first error.
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username postgres --dbname postgres \
     --set user="$(cat /run/secrets/database/username)" \
     --set password="$(cat /run/secrets/database/password)" \
