@@ -52,7 +52,7 @@ secrets: ## the passwords, random, in .oncepay/secrets; those that are there sta
 kubernetes-secrets: secrets ## copies of the passwords, where kustomize may read them
 	@umask 077; for service in customer payment; do \
 		folder=kubernetes/overlays/development/$$service/secrets; mkdir -p $$folder && \
-		cp $$service/password.txt $$service/owner_password.txt $$folder/; done
+		cp -f $$service/password.txt $$service/owner_password.txt $$folder/; done
 
 kubernetes-check: kubernetes ## render the manifests, and hold them to schemas, a scanner and our own rules
 	@$(BIN)/python -m proof.kubernetes
