@@ -5,6 +5,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from proof.kubernetes import network, schemas
@@ -16,28 +18,38 @@ def main() -> int:
     folder = Path(os.environ["CRDS"]) if os.environ.get("CRDS") else None
     definitions = schemas.Definitions(folder)
     found = 0
-    for overlay in OVERLAYS:
-        try:
-            text = render(overlay)
-        except NotRendered as refused:
-            say(f"✗ {refused}")
-            return 1
-        rendering = read(overlay, text)
-        for fault in dict.fromkeys(faults(rendering, text, definitions)):
-            found += 1
-            say(f"✗ {overlay}: {fault}")
-        arrows = len(set(network.possible_arrows(rendering)))
-        say(
-            f"{overlay}: {len(rendering.objects)} objects, schemas of Kubernetes "
-            f"{' and '.join(schemas.VERSIONS)}, trivy, {len(RULES)} rules, {arrows} arrows"
-        )
-        if missing := definitions.missing(rendering):
-            say(
-                f"  not checked: the fields of {', '.join(missing)}. Their schemas are their "
-                "operators': name a folder of their CustomResourceDefinitions with CRDS=..."
-            )
+    try:
+        renderings = {overlay: render(overlay) for overlay in OVERLAYS}
+    except NotRendered as refused:
+        say(f"✗ {refused}")
+        return 1
+    with ThreadPoolExecutor() as pool:  # the schemas and the scanner are processes of their own
+        checks = pool.map(check, renderings, renderings.values(), repeat(definitions))
+        for rendering, complaints in checks:
+            found += len(complaints)
+            report(rendering, complaints, definitions.missing(rendering))
     say(f"{found} faults" if found else "✓ no fault")
     return int(bool(found))
+
+
+def check(overlay: str, text: str, definitions: schemas.Definitions) -> tuple[Rendering, list[str]]:
+    rendering = read(overlay, text)
+    return rendering, list(dict.fromkeys(faults(rendering, text, definitions)))
+
+
+def report(rendering: Rendering, complaints: list[str], missing: list[str]) -> None:
+    for fault in complaints:
+        say(f"✗ {rendering.overlay}: {fault}")
+    arrows = len(set(network.possible_arrows(rendering)))
+    say(
+        f"{rendering.overlay}: {len(rendering.objects)} objects, schemas of Kubernetes "
+        f"{' and '.join(schemas.VERSIONS)}, trivy, {len(RULES)} rules, {arrows} arrows"
+    )
+    if missing:
+        say(
+            f"  not checked: the fields of {', '.join(missing)}. Their schemas are their "
+            "operators': name a folder of their CustomResourceDefinitions with CRDS=..."
+        )
 
 
 def faults(rendering: Rendering, text: str, definitions: schemas.Definitions) -> Iterator[str]:
