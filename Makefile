@@ -76,6 +76,7 @@ build: ## the container images of Customer, Payment and the sandbox
 	$(CONTAINERS) build
 
 up: secrets ## start the containers, and wait until the services are ready
+	@chmod a+r containers/make-database.sql  # for PostgreSQL's user, where the folder was made by umask 077
 	$(CONTAINERS) up -d
 	@$(CONTAINERS) exec -T customer python -m chassis.probe 127.0.0.1:50051 --wait $(PATIENCE)
 	@$(CONTAINERS) exec -T payment python -m chassis.probe 127.0.0.1:50052 --wait $(PATIENCE)
