@@ -218,6 +218,11 @@ BROKEN: list[tuple[str, str, Callable[[Rendering], Rendering | None]]] = [
         LOW,
         put_variable(CUSTOMER, "DATABASE_PASSWORD", "in the open"),
     ),
+    (
+        "nothing_secret_is_a_variable",
+        LOW,
+        put_variable(MIGRATE, "DATABASE_URL", "postgresql://customer:pw@database-rw:5432/customer"),
+    ),
     ("nothing_secret_is_a_variable", LOW, put_variable(PAYMENT, "STRIPE_API_KEY", "sk_test_x")),
     (
         "nothing_secret_is_a_variable",

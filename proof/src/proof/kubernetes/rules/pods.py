@@ -3,6 +3,7 @@
 Of a Deployment that breaks `restricted`, Kubernetes only warns: the pods are refused later, one by one.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -12,6 +13,7 @@ from payment.settings import Settings as PaymentSettings
 from proof.kubernetes.rendering import Rendering
 
 SERVICES = {"customer": CustomerSettings, "payment": PaymentSettings}
+IN_AN_ADDRESS = re.compile(r"//[^/@]*:[^/@]+@")
 SECRET = ("PASSWORD", "SECRET", "TOKEN", "KEY")
 
 
@@ -70,6 +72,8 @@ def nothing_secret_is_a_variable(rendering: Rendering) -> Iterator[str]:
                 named = variable["name"].split("_")
                 if any(word in named for word in SECRET) and named[-1] != "FILE":
                     yield f"{item}: {variable['name']} must come from a file, as {variable['name']}_FILE"
+                if IN_AN_ADDRESS.search(variable.get("value", "")):
+                    yield f"{item}: {variable['name']} has a password in its address"
                 if "secretKeyRef" in variable.get("valueFrom", {}):
                     yield f"{item}: {variable['name']} must be a file, not a Secret's key"
 
