@@ -6,6 +6,7 @@ BIN := .oncepay/environment/bin
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 # One project on a machine, whatever the folder is called.
 CONTAINERS = $(COMPOSE) -p oncepay
+IMAGES := oncepay/customer:0.1.0 oncepay/payment:0.1.0 oncepay/sandbox:0.1.0
 # How long a service may take to be ready, in seconds, once its container runs.
 PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
@@ -76,6 +77,7 @@ build: ## the container images of Customer, Payment and the sandbox
 	$(CONTAINERS) build
 
 up: secrets ## start the containers, and wait until the services are ready
+	@docker image inspect $(IMAGES) >/dev/null 2>&1 || $(CONTAINERS) build
 	@chmod a+r containers/make-database.sql  # for PostgreSQL's user, where the folder was made by umask 077
 	$(CONTAINERS) up -d
 	@$(CONTAINERS) exec -T customer python -m chassis.probe 127.0.0.1:50051 --wait $(PATIENCE)
