@@ -12,6 +12,7 @@ Start here:
 - `database`    PostgreSQL: waited for, examined, pooled, watched
 - `migrate`     the schema, brought forward by dbmate
 - `probe`       whether a service is ready, for a container's health check
+- `first`       a service as the first process of a container
 
 and what requests are made of:
 
