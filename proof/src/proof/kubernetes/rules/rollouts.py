@@ -62,6 +62,13 @@ def probes_ask_for_health_that_exists(rendering: Rendering) -> Iterator[str]:
                 yield f"{item}: {name} must ask gRPC's health at {port} for `{service}`"
 
 
+def images_start_as_they_were_made(rendering: Rendering) -> Iterator[str]:
+    """A command takes the place of the image's entrypoint, which hears a stop from the first moment."""
+    for item in rendering.workloads():
+        if any("command" in container for container in item.containers):
+            yield f"{item}: must not have a command; what the image is told goes into args"
+
+
 def every_server_is_asked_whether_it_is_ready(rendering: Rendering) -> Iterator[str]:
     for item in rendering.workloads():
         if item.object["kind"] in ("Deployment", "StatefulSet"):
@@ -144,6 +151,7 @@ RULES = (
     pods_outlive_their_drain,
     pods_wait_for_their_address_to_go,
     probes_ask_for_health_that_exists,
+    images_start_as_they_were_made,
     every_server_is_asked_whether_it_is_ready,
     budgets_let_a_node_drain,
     two_pods_are_the_least,
