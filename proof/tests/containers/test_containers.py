@@ -30,18 +30,20 @@ from proof.load import (
     under_load,
 )
 
+COMPOSE = os.environ.get("COMPOSE", "")
+if not COMPOSE:
+    reason = "Containers are tested by `make compose-test`, which says which Compose."
+    pytest.skip(reason, allow_module_level=True)
+
 SERVICES = ("customer", "payment")
 LIMITED = (*PARTS, *MIGRATIONS)
 
 
 @pytest.fixture(scope="module")
 def containers() -> Iterator[Containers]:
-    compose = os.environ.get("COMPOSE")
-    if not compose:
-        pytest.skip("Containers are tested by `make compose-test`, which says which Compose.")
     if not engine_answers():
         pytest.skip("No Docker engine answers here: nothing of the containers was tested.")
-    with temporary_containers(compose) as started:
+    with temporary_containers(COMPOSE) as started:
         yield started
 
 
