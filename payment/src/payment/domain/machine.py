@@ -27,7 +27,7 @@ Move = Callable[[Payment, Intent, datetime], Payment]
 
 
 def apply(payment: Payment, intent: Intent, now: datetime, *, accepting: bool = False) -> Payment:
-    """The payment after this evidence, from whatever side it came: a reply, a webhook, recovery.
+    """The payment after this evidence, from whatever side it came: a reply, recovery, a release.
 
     `accepting`: a person released the payment, and takes the captured amount that the processor
     says for the right one.

@@ -141,8 +141,8 @@ class CreatePayment:
         raise self._told(error)
 
     async def _cancel_orphan(self, payment: Payment) -> None:
-        """Tidy up an intent that no row will ever be bound to. A courtesy: left alone it moves no
-        money, and reconciliation cancels it after a day.
+        """Tidy up an intent that no row will ever be bound to. A courtesy, whatever the answer:
+        left alone it moves no money.
         """
         await self.processor.post(payment, Post(Operation.CANCEL, n=0))
 

@@ -1,8 +1,8 @@
 """The one driver of an unfinished payment: read, ask, apply, call, apply.
 
-The handler, recovery and the hint of a webhook all use it, side by side if it so happens: no lock
-is held across a call, and no lease is trusted. What makes that safe is the order: the counter `n`
-is read before the intent is asked for, and each write tests that the row is as it was read.
+The handler and recovery both use it, side by side if it so happens: no lock is held across a call,
+and no lease is trusted. What makes that safe is the order: the counter `n` is read before the
+intent is asked for, and each write tests that the row is as it was read.
 """
 
 from dataclasses import dataclass
