@@ -35,6 +35,7 @@ from sandbox.actions import (
     CreateIntent,
     CreateRefund,
     List,
+    Mishap,
     Request,
     Retrieve,
     Write,
@@ -51,13 +52,16 @@ class SimulatedProcessor:
     """The port `Processor`. `clock` says the time in Unix seconds; `view` is all there is.
 
     A `World` as the view is a value, for an explorer; `books.Books` is changed in place, for long
-    runs.
+    runs. `mishap` goes wrong inside the processor with the next writes; `keyless` lets them act as if
+    they came without a key.
     """
 
     def __init__(
         self, installation: str, clock: Callable[[], int], view: View | None = None
     ) -> None:
         self.view: View = World() if view is None else view
+        self.mishap: Mishap | None = None
+        self.keyless = False
         self._installation = installation
         self._clock = clock
 
@@ -142,7 +146,7 @@ class SimulatedProcessor:
             last = found[-1].id
 
     def _write(self, action: Write, key: str) -> Response:
-        return self._ask(Request(action, key))
+        return self._ask(Request(action, None if self.keyless else key, mishap=self.mishap))
 
     def _ask(self, request: Request) -> Response:
         self.view, answer = transition(self.view, request, self._clock())
