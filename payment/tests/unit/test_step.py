@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from small_world import LOST, SILENCE, SmallWorld
 
+from chassis.values import RequestId
 from payment.domain.errors import PaymentNotFound
 from payment.domain.evidence import Faulted, KeyMisused, Refused
 from payment.domain.machine import Operation, Post
@@ -127,6 +128,17 @@ async def test_a_capture_by_somebody_else_succeeds_and_wakes_a_person(world: Sma
     stepped = await world.machine.step(payment.id)
     assert (stepped.payment.state, stepped.payment.amount_captured) == (State.SUCCEEDED, 400)
     assert world.alarms == ["payment_incident"]
+
+
+async def test_our_own_capture_by_another_replica_is_no_incident(world: SmallWorld) -> None:
+    payment = await world.pay(capture_method=CaptureMethod.MANUAL)
+
+    async def another_replica_captures() -> None:
+        await world.change.capture(payment.name, RequestId(str(uuid4())), None)
+
+    world.processor.troubles["retrieve"] = [another_replica_captures]
+    stepped = await world.machine.step(payment.id)
+    assert (stepped.payment.state, world.alarms) == (State.SUCCEEDED, [])
 
 
 async def test_two_steps_at_once_charge_once_and_the_slower_takes_the_faster_ones_word(

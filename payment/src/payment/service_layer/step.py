@@ -50,11 +50,11 @@ class Machine:
         reply = await self.processor.retrieve(seen.payment.intent_id)
         if not isinstance(reply, Intent):
             return Stepped(seen.payment, seen.now, is_unreachable(reply))
-        self._tell_incident(seen.payment, reply)
         after = expire(apply(seen.payment, reply, seen.now), reply.status, seen.now)
         saved = await self._save(seen.payment, after)
         if saved is None:
             return await self._as_it_is_now(payment_id)
+        self._tell_incident(seen.payment, reply)
         return await self.call(Seen(saved, seen.now), reply.status, seen.payment.n)
 
     async def rest(self, stepped: Stepped, attempt: int) -> Payment:
@@ -83,14 +83,14 @@ class Machine:
         if post is None:
             return Stepped(payment, seen.now)
         reply = await self.processor.post(payment, post)
-        if isinstance(reply, Intent):
-            self._tell_incident(payment, reply)
         after = answer(payment, post, reply, seen.now)
-        if after == payment:
-            return Stepped(payment, seen.now, is_unreachable(reply))
-        saved = await self._save(payment, after)
+        saved = payment if after == payment else await self._save(payment, after)
         if saved is None:
             return await self._as_it_is_now(payment.id)
+        if isinstance(reply, Intent):
+            self._tell_incident(payment, reply)
+        if after == payment:
+            return Stepped(payment, seen.now, is_unreachable(reply))
         declined = post.operation is Operation.CONFIRM and saved.state is State.CANCELING
         if declined and isinstance(reply, Intent):
             return await self.call(Seen(saved, seen.now), reply.status, n)
@@ -104,6 +104,9 @@ class Machine:
         return saved
 
     def _tell_incident(self, payment: Payment, intent: Intent) -> None:
+        """Once the row has proven to be as it was read: what contradicts an older one may be our
+        own work, of another replica.
+        """
         if words := incident_of(payment, intent):
             self.alarm("payment_incident", str(payment.name), words)
 

@@ -1,0 +1,178 @@
+"""Breadth first through a scenario: safety in every state, liveness from every state.
+
+Liveness is the strong kind: from any state that was reached, with every thread stopped for ever and
+nothing more going wrong, recovery alone brings every payment to rest.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from payment.domain.refund import RefundState
+from payment.service_layer import create_payment
+from proof.explorer.programs import Program, Step, StepRefund
+from proof.explorer.scenarios import Scenario
+from proof.explorer.states import State, Worlds
+from proof.explorer.steps import Move, Steps
+from proof.world import invariants
+from sandbox.world import World as Processor
+
+ROUNDS, A_MINUTE, A_DAY = 8, 60.0, 25 * 3600.0
+"""How often recovery looks at everything before it must rest; after it a day passes, once, for a
+refund whose key keeps a 500.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """What was found. `broken`: the sentences, and the shortest way to the first broken state."""
+
+    scenario: Scenario
+    states: int
+    depth: int
+    seconds: float
+    is_whole: bool
+    broken: tuple[str, ...] = ()
+    way: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Way:
+    """How a state was first reached: from which one, by which move."""
+
+    parent: int
+    move: Move | None
+
+
+def explore(scenario: Scenario, limit: int = 1_000_000) -> Explored:
+    """Every state of a scenario, or the first `limit`, or until a rule is broken."""
+    with one_after_the_other():
+        return Exploration(scenario, limit).run()
+
+
+class Exploration:
+    """One search."""
+
+    def __init__(self, scenario: Scenario, limit: int) -> None:
+        self._scenario = scenario
+        self._limit = limit
+        self.worlds = Worlds(Processor(rules=scenario.rules))
+        self._steps = Steps(scenario, self.worlds)
+        self._ways: list[Way] = []
+        self._states: list[State] = []
+        self._known: dict[State, int] = {}
+        self._rested: dict[tuple[int, int, float], tuple[str, ...]] = {}
+
+    def run(self) -> Explored:
+        """Breadth first, so that the first broken state is the nearest."""
+        began = time.perf_counter()
+        self._reach(self._steps.first(), -1, None)
+        frontier_ends, depth, place = 1, 0, 0
+        while place < len(self._states) and len(self._states) <= self._limit:
+            if place == frontier_ends:
+                frontier_ends, depth = len(self._states), depth + 1
+            broken, way = self._look_from(place)
+            if broken:
+                return self._result(began, depth, broken, way, is_whole=False)
+            place += 1
+        return self._result(began, depth, (), (), is_whole=place == len(self._states))
+
+    def _look_from(self, place: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        state = self._states[place]
+        if restless := self._restless(state):
+            return restless, self._way(place, None)
+        for move in self._steps.after(state):
+            if move.broken:
+                return move.broken, self._way(place, move)
+            if move.after not in self._known:
+                self._reach(move.after, place, move)
+        return (), ()
+
+    def _reach(self, state: State, parent: int, move: Move | None) -> None:
+        self._known[state] = len(self._states)
+        self._states.append(state)
+        self._ways.append(Way(parent, move))
+
+    def _way(self, place: int, last: Move | None) -> tuple[str, ...]:
+        from proof.explorer.telling import told
+
+        moves = [last] if last else []
+        while place >= 0:
+            way = self._ways[place]
+            if way.move:
+                moves.append(way.move)
+            place = way.parent
+        return tuple(told(self.worlds, move) for move in reversed(moves))
+
+    def _result(
+        self,
+        began: float,
+        depth: int,
+        broken: tuple[str, ...],
+        way: tuple[str, ...],
+        *,
+        is_whole: bool,
+    ) -> Explored:
+        seconds = time.perf_counter() - began
+        count = len(self._states)
+        return Explored(self._scenario, count, depth, seconds, is_whole, broken, way)
+
+    # ------------------------------------------------------------------ liveness
+
+    def _restless(self, state: State) -> tuple[str, ...]:
+        """What does not come to rest by recovery alone, in sentences."""
+        where = (state.kept, state.processor, state.now)
+        if where not in self._rested:
+            self._rested[where] = tuple(self._recover(state))
+        return self._rested[where]
+
+    def _recover(self, state: State) -> Iterator[str]:
+        alone = state._replace(threads=(), network=(), faults=0, moves=(), jumps=(), waiting=())
+        for wait in (*[A_MINUTE] * ROUNDS, A_DAY, *[A_MINUTE] * ROUNDS):
+            left = list(invariants.at_rest(self.worlds.books(alone)))
+            if not left:
+                return
+            for program in self._due(alone):
+                alone, broken = self._alone(alone, program)
+                yield from broken
+            alone = self._steps.later(alone, wait)
+        yield from (f"recovery alone does not help: {one}" for one in left)
+
+    def _due(self, state: State) -> Iterator[Program]:
+        rows = self.worlds.kept.values[state.kept]
+        yield from (Step(row.id) for row in rows.payments if not row.is_settled)
+        yield from (
+            StepRefund(row.payment_id, row.id)
+            for row in rows.refunds
+            if row.state is RefundState.PENDING
+        )
+
+    def _alone(self, state: State, program: Program) -> tuple[State, tuple[str, ...]]:
+        """Run a program to its end, with nobody else there."""
+        move = next(self._steps.started(state, program))
+        while move.after.threads and not move.broken:
+            (node,) = move.after.threads
+            move = next(self._steps.done(move.after, node, self.worlds.call_of(node)))
+        return move.after, move.broken
+
+
+@contextmanager
+def one_after_the_other() -> Iterator[None]:
+    """Two look-ups that a use case makes at once are made in turn: there is no event loop here, and
+    the second of them, Customer's, is answered by nobody that anything else can reach.
+    """
+    at_once = create_payment.side_by_side
+
+    async def in_turn(one: Any, other: Any) -> tuple[Any, Any]:
+        try:
+            return await one, await other
+        finally:
+            other.close()  # where the first one was the thread's end
+
+    create_payment.side_by_side = in_turn
+    try:
+        yield
+    finally:
+        create_payment.side_by_side = at_once

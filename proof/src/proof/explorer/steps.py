@@ -1,0 +1,372 @@
+"""Every step that can follow from a state: of a thread, of the network, of people, of time."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from payment.domain.errors import (
+    BrokenRule,
+    PaymentError,
+    ProcessorUnavailable,
+    RefusedByProcessor,
+    TryAgain,
+    WrongState,
+)
+from payment.domain.machine import Operation
+from payment.domain.payment import Payment
+from payment.domain.payment import State as PaymentState
+from payment.domain.refund import Refund, RefundState
+from payment.service_layer.ports import OutcomeUnknown
+from proof.explorer.programs import Create, Program, Step, StepRefund
+from proof.explorer.scenarios import Scenario
+from proof.explorer.states import AWAY, OnItsWay, State, Worlds
+from proof.world import invariants
+from proof.world.calls import Call, Fate, mishaps, silence
+from proof.world.world import waits_for
+from sandbox.actions import Authenticate, CancelIntent, ConfirmIntent, PassTime, Request
+from sandbox.objects import Status
+from sandbox.transition import transition
+
+REFUND_TIME_OUT = 20.0
+"""Seconds after which a refund's POST has no effect any more (assumption Z)."""
+A_DAY = 24 * 3600.0
+ENDINGS = (PaymentError, OutcomeUnknown, ConnectionError)
+"""How a use case may end without a result. Anything else is a mistake in it."""
+
+
+class Move(NamedTuple):
+    """A step: what it was, the state after it, and what it broke, in sentences."""
+
+    what: str
+    node: int
+    fate: Fate | None
+    answer: Any
+    after: State
+    broken: tuple[str, ...]
+
+
+class Steps:
+    """The steps of one scenario."""
+
+    def __init__(self, scenario: Scenario, worlds: Worlds) -> None:
+        self._scenario = scenario
+        self._worlds = worlds
+        self._sound: dict[tuple[int, int, int, int], tuple[str, ...]] = {}
+
+    def first(self) -> State:
+        """Nothing has happened."""
+        kept, processor = self._worlds.first
+        asked = self._scenario
+        waiting = tuple(range(len(asked.programs)))
+        return State(kept, processor, 0, (), (), asked.faults, asked.moves, asked.jumps, waiting)
+
+    def after(self, state: State) -> Iterator[Move]:
+        """All of them."""
+        for node in dict.fromkeys(state.threads):
+            yield from self._of_thread(state, node)
+        for place in dict.fromkeys(state.network):
+            yield from self._arrival(state, place)
+        if len(state.threads) < self._scenario.threads:
+            yield from self._starts(state)
+        for move in state.moves:
+            yield from self._of_people(state, move)
+        yield from self._sweep(state)
+        for jump in dict.fromkeys(state.jumps):
+            yield self._jump(state, jump)
+
+    # ------------------------------------------------------------------ a thread's next call
+
+    def _of_thread(self, state: State, node: int) -> Iterator[Move]:
+        number = self._worlds.call_of(node)
+        call = self._worlds.calls.values[number]
+        if self._has_to_wait(state, call):
+            return
+        yield from self.done(state, node, number)
+        if not state.faults:
+            return
+        left = state._replace(faults=state.faults - 1)
+        yield self._crash(left, node)
+        for fate in mishaps(call):
+            yield from self._mishap(left, node, number, fate)
+
+    def _has_to_wait(self, state: State, call: Call) -> bool:
+        """For an insert whose commit hangs."""
+        on_their_way = (self._worlds.network.values[place] for place in state.network)
+        return any(
+            fate is Fate.HANGS and waits_for(call, self._worlds.calls.values[hung])
+            for hung, fate, _ in on_their_way
+        )
+
+    def done(self, state: State, node: int, number: int) -> Iterator[Move]:
+        broken = self._tries_again(state, number)
+        kept, processor, answer = self._worlds.do(state, number)
+        moved = state._replace(kept=kept, processor=processor)
+        leaves = self._scenario.callers_leave and str(self._worlds.calls.values[number]) == CREATE
+        for gone in (False, True) if leaves else (False,):
+            yield self._resumed(state, moved, node, answer, Fate.DONE, gone=gone, broken=broken)
+
+    def _crash(self, state: State, node: int) -> Move:
+        """The replica dies; nobody hears of it."""
+        after = state._replace(threads=without(state.threads, node))
+        return Move("crash", node, None, None, after, ())
+
+    def _mishap(self, state: State, node: int, number: int, fate: Fate) -> Iterator[Move]:
+        call = self._worlds.calls.values[number]
+        if fate is Fate.FAULTED_LATE and not self._scenario.late_500:
+            return
+        if call.port != "processor" and (call.name != "insert" and fate is not Fate.LATE):
+            return  # it ends the thread: a crash, before or after the call
+        broken: tuple[str, ...] = ()
+        kept, processor, answer, network = state.kept, state.processor, None, state.network
+        if fate in (Fate.LOST, Fate.FAULTED_AFTER, Fate.FAULTED, Fate.FAULTED_LATE):
+            broken = self._tries_again(state, number)
+            kept, processor, answer = self._worlds.do(state, number, WORKED_OUT.get(fate, fate))
+        if fate is Fate.HANGS and self._worlds.do(state, number)[0] == state.kept:
+            return  # nothing to commit
+        if fate in (Fate.LATE, Fate.HANGS, Fate.FAULTED_LATE):
+            place = self._worlds.network.number(OnItsWay(number, fate, state.now))
+            network = tuple(sorted((*network, place)))
+        if fate in (Fate.NEVER, Fate.LOST, Fate.LATE, Fate.HANGS):
+            answer = unanswered(call)
+        moved = state._replace(kept=kept, processor=processor, network=network)
+        yield self._resumed(state, moved, node, answer, fate, broken=broken)
+
+    def _resumed(
+        self,
+        before: State,
+        state: State,
+        node: int,
+        answer: Any,
+        fate: Fate,
+        *,
+        gone: bool = False,
+        broken: tuple[str, ...] = (),
+        threads: tuple[int, ...] | None = None,
+    ) -> Move:
+        """A thread goes on with its answer, up to its next call or its end."""
+        number = self._worlds.answer(state, answer, caller_gone=gone)
+        child = self._worlds.threads.after(node, number)
+        reached = self._worlds.threads.nodes[child]
+        rest = without(state.threads, node) if threads is None else threads
+        if reached.call is not None:
+            rest = tuple(sorted((*rest, child)))
+        else:
+            broken += tuple(self._told(state, reached.program, reached.result, reached.failed))
+        broken += tuple(
+            f"the alarm {alarm.name} was raised: {alarm.words}"
+            for alarm in reached.alarms
+            if alarm.name not in self._scenario.alarms
+        )
+        after = state._replace(threads=rest)
+        what = "calls" if fate is Fate.DONE and not gone else "calls, and its caller leaves"
+        what = what if fate is Fate.DONE else "calls in vain"
+        return Move(what, node, fate, answer, after, broken + self._unsound(before, after))
+
+    # ------------------------------------------------------------------ everything else
+
+    def _arrival(self, state: State, place: int) -> Iterator[Move]:
+        number, fate, sent = self._worlds.network.values[place]
+        left = state._replace(network=without(state.network, place))
+        if fate is Fate.HANGS:
+            yield Move("a hanging commit is rolled back", -1, fate, number, left, ())
+        if self._has_to_wait(left, self._worlds.calls.values[number]):
+            return
+        broken = self._tries_again(state, number) if fate is Fate.LATE else ()
+        when = left._replace(now=sent) if fate is Fate.HANGS else left
+        kept, processor, _ = self._worlds.do(when, number, late=fate is not Fate.LATE)
+        after = left._replace(kept=kept, processor=processor)
+        yield Move("arrives late", -1, fate, number, after, broken + self._unsound(state, after))
+
+    def _starts(self, state: State) -> Iterator[Move]:
+        rows = self._worlds.kept.values[state.kept]
+        for place in state.waiting:
+            left = state._replace(waiting=without(state.waiting, place))
+            asked = self._scenario.programs[place]
+            if isinstance(asked, Create):
+                yield from self.started(left, asked)
+                continue
+            for payment in rows.payments:
+                yield from self.started(left, on(asked, payment))
+        for payment in rows.payments:
+            if not payment.is_settled:
+                yield from self.started(state, Step(payment.id))
+        for refund in rows.refunds:
+            if refund.state is RefundState.PENDING:
+                yield from self.started(state, StepRefund(refund.payment_id, refund.id))
+
+    def started(self, state: State, program: Program) -> Iterator[Move]:
+        """A thread begins with its first call: before it, nobody can tell that it is there."""
+        node = self._worlds.threads.root(program, state.now)
+        number = self._worlds.call_of(node)
+        if self._has_to_wait(state, self._worlds.calls.values[number]):
+            return
+        kept, processor, answer = self._worlds.do(state, number)
+        moved = state._replace(kept=kept, processor=processor)
+        threads = state.threads
+        yield self._resumed(state, moved, node, answer, Fate.DONE, threads=threads)
+
+    def _of_people(self, state: State, move: str) -> Iterator[Move]:
+        """At the page of 3D Secure, or in the browser."""
+        for intent in self._worlds.processors.values[state.processor].intents:
+            action: Authenticate | ConfirmIntent
+            if move == "other card" and intent.status is Status.REQUIRES_PAYMENT_METHOD:
+                action = ConfirmIntent(intent.id, payment_method="pm_card_visa")
+            elif move != "other card" and intent.status is Status.REQUIRES_ACTION:
+                action = Authenticate(intent.id, approved=move == "approve")
+            else:
+                continue
+            moves = list(state.moves)
+            moves.remove(move)
+            yield self._at_processor(
+                state._replace(moves=tuple(moves)), f"the payer: {move}", action
+            )
+
+    def _sweep(self, state: State) -> Iterator[Move]:
+        """Reconciliation cancels what was never confirmed, is bound to nothing, and is a day old."""
+        books = self._worlds.books(state)
+        now = self._worlds.world(state).unix() if state.now > A_DAY else 0
+        for intent in books.intents:
+            old = now and now - intent.created >= A_DAY
+            if (
+                old
+                and intent.status is Status.REQUIRES_CONFIRMATION
+                and not books.bound.get(intent.id)
+            ):
+                yield self._at_processor(state, "an orphan is swept", CancelIntent(intent.id))
+
+    def _at_processor(self, state: State, what: str, action: Any) -> Move:
+        """Somebody else than we asks the processor."""
+        view = self._worlds.processors.values[state.processor]
+        view, _ = transition(view, Request(action), self._worlds.world(state).unix())
+        after = state._replace(processor=self._worlds.processors.number(view))
+        return Move(what, -1, None, None, after, self._unsound(state, after))
+
+    def _jump(self, state: State, jump: float) -> Move:
+        """Time passes for all. What was refunded meanwhile had its time-out."""
+        jumps = list(state.jumps)
+        jumps.remove(jump)
+        after = self.later(state, jump)._replace(jumps=tuple(jumps))
+        what = f"{jump:.0f} s pass"
+        return Move(what, -1, None, None, after, self._unsound(state, after))
+
+    def later(self, state: State, jump: float) -> State:
+        """The state once time has passed, and what was due by then is done."""
+        moved = state._replace(now=state.now + jump)
+        if jump > REFUND_TIME_OUT:
+            moved = moved._replace(
+                network=tuple(one for one in state.network if self._outlasts(one, jump)),
+                threads=self._those_that_go_on(moved),
+            )
+        return self._at_processor(moved, "", PassTime()).after
+
+    def _outlasts(self, place: int, jump: float) -> bool:
+        """Whether a call may still arrive after so long: no refund (assumption Z), and no commit
+        that has hung for most of a day (assumption Y).
+        """
+        number, fate, _ = self._worlds.network.values[place]
+        if fate is Fate.HANGS:
+            return jump < A_DAY
+        return str(self._worlds.calls.values[number]) != REFUND
+
+    def _those_that_go_on(self, state: State) -> tuple[int, ...]:
+        """The threads, those that were posting a refund with their time-out."""
+        threads = self._worlds.threads
+        nodes: list[int] = []
+        for node in state.threads:
+            call = self._worlds.calls.values[self._worlds.call_of(node)]
+            if str(call) == REFUND:
+                node = threads.after(node, self._worlds.answer(state, silence(call)))
+            if threads.nodes[node].call is not None:
+                nodes.append(node)
+        return tuple(sorted(nodes))
+
+    # ------------------------------------------------------------------ what must hold
+
+    def _unsound(self, before: State, after: State) -> tuple[str, ...]:
+        pair = (before.kept, before.processor, after.kept, after.processor)
+        if pair not in self._sound:
+            rows = self._worlds.kept.values
+            moved = invariants.moved(rows[before.kept].payments, rows[after.kept].payments)
+            self._sound[pair] = (*moved, *invariants.always(self._worlds.books(after)))
+        return self._sound[pair]
+
+    def _told(self, state: State, program: Program, result: Any, failed: bool) -> Iterator[str]:
+        """What a caller was told, against what there is at this moment."""
+        if failed and (isinstance(result, BrokenRule) or not isinstance(result, ENDINGS)):
+            yield f"{program} ended with {result!r}"
+        rows = self._worlds.kept.values[state.kept]
+        if isinstance(program, Create):
+            asked = program.request.request_id
+            row = next((row for row in rows.payments if row.request.request_id == asked), None)
+            if isinstance(result, Payment) and (row is None or row.id != result.id):
+                yield f"{program} was told of {result.name}, which its request_id does not name"
+            if isinstance(result, RefusedByProcessor) and row is not None:
+                yield f"{program} was told {result!r}, and its payment exists"
+        elif isinstance(result, PaymentError) and not isinstance(
+            result, TryAgain | ProcessorUnavailable
+        ):
+            yield from self._told_of_change(program, result, rows.requests)
+        if isinstance(result, Payment) and result.state.is_final:
+            row = next((row for row in rows.payments if row.id == result.id), None)
+            if row is None or row.state is not result.state:
+                yield f"{program} was told {result.state.value} of what is {row and row.state.value}"
+        is_there = {refund.id for refund in rows.refunds}
+        if isinstance(result, Refund) and result.id not in is_there:
+            yield f"{program} was told of a refund that does not exist"
+
+    def _told_of_change(
+        self, program: Program, error: PaymentError, requests: Any
+    ) -> Iterator[str]:
+        """A refusal must not come from the request's own work."""
+        own = getattr(program, "request_id", None)
+        made = next((one for one in requests if one.request_id == own), None)
+        charged = (
+            isinstance(error, WrongState)
+            and error.args
+            and PaymentState.SUCCEEDED.value in str(error)
+        )
+        if made is not None and not charged:
+            yield f"{program} was told {error!r}, and had done what it asked"
+
+    def _tries_again(self, state: State, number: int) -> tuple[str, ...]:
+        """Whether a call tries a card once more after a decline."""
+        call = self._worlds.calls.values[number]
+        if not self._scenario.keys_live or str(call) != POST:
+            return ()
+        payment, post = call.arguments
+        if post.operation is not Operation.CONFIRM:
+            return ()
+        processor = self._worlds.processors.values[state.processor]
+        intent = processor.intent(payment.intent_id)
+        is_new = processor.key(post.key("installation", payment.id)) is None
+        if intent and intent.status is Status.REQUIRES_PAYMENT_METHOD and is_new:
+            return (f"the card of {payment.name} is tried again after its decline",)
+        return ()
+
+
+CREATE, POST, REFUND = "processor.create", "processor.post", "processor.refund"
+WORKED_OUT = {Fate.LOST: Fate.DONE}
+
+
+def unanswered(call: Call) -> Any:
+    """What the thread gets where no answer came: a value, or an error as one."""
+    try:
+        return silence(call)
+    except OutcomeUnknown:
+        return NO_OUTCOME
+    except ConnectionError:
+        return AWAY
+
+
+NO_OUTCOME = OutcomeUnknown()
+
+
+def without(sorted_numbers: tuple[int, ...], one: int) -> tuple[int, ...]:
+    """The rest of them."""
+    place = sorted_numbers.index(one)
+    return sorted_numbers[:place] + sorted_numbers[place + 1 :]
+
+
+def on(program: Any, payment: Payment) -> Any:
+    """A program, on this payment."""
+    return replace(program, payment_id=payment.id)
