@@ -4,23 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from payment.domain.errors import (
-    BrokenRule,
-    PaymentError,
-    ProcessorUnavailable,
-    RefusedByProcessor,
-    TryAgain,
-    WrongState,
-)
-from payment.domain.machine import Operation
+from payment.domain.evidence import Faulted
 from payment.domain.payment import Payment
-from payment.domain.payment import State as PaymentState
-from payment.domain.refund import Refund, RefundState
+from payment.domain.refund import RefundState
 from payment.service_layer.ports import OutcomeUnknown
+from proof.explorer.judging import Judge
 from proof.explorer.programs import Create, Program, Step, StepRefund
 from proof.explorer.scenarios import Scenario
 from proof.explorer.states import AWAY, OnItsWay, State, Worlds
-from proof.world import invariants
 from proof.world.calls import Call, Fate, mishaps, silence
 from proof.world.world import waits_for
 from sandbox.actions import Authenticate, CancelIntent, ConfirmIntent, PassTime, Request
@@ -30,8 +21,6 @@ from sandbox.transition import transition
 REFUND_TIME_OUT = 20.0
 """Seconds after which a refund's POST has no effect any more (assumption Z)."""
 A_DAY = 24 * 3600.0
-ENDINGS = (PaymentError, OutcomeUnknown, ConnectionError)
-"""How a use case may end without a result. Anything else is a mistake in it."""
 
 
 class Move(NamedTuple):
@@ -51,7 +40,7 @@ class Steps:
     def __init__(self, scenario: Scenario, worlds: Worlds) -> None:
         self._scenario = scenario
         self._worlds = worlds
-        self._sound: dict[tuple[int, int, int, int], tuple[str, ...]] = {}
+        self._judge = Judge(scenario, worlds)
 
     def first(self) -> State:
         """Nothing has happened."""
@@ -98,7 +87,7 @@ class Steps:
         )
 
     def done(self, state: State, node: int, number: int) -> Iterator[Move]:
-        broken = self._tries_again(state, number)
+        broken = self._judge.tries_again(state, number)
         kept, processor, answer = self._worlds.do(state, number)
         moved = state._replace(kept=kept, processor=processor)
         leaves = self._scenario.callers_leave and str(self._worlds.calls.values[number]) == CREATE
@@ -118,9 +107,13 @@ class Steps:
             return  # it ends the thread: a crash, before or after the call
         broken: tuple[str, ...] = ()
         kept, processor, answer, network = state.kept, state.processor, None, state.network
-        if fate in (Fate.LOST, Fate.FAULTED_AFTER, Fate.FAULTED, Fate.FAULTED_LATE):
-            broken = self._tries_again(state, number)
+        if fate in (Fate.LOST, *FAULTS):
+            broken = self._judge.tries_again(state, number)
             kept, processor, answer = self._worlds.do(state, number, WORKED_OUT.get(fate, fate))
+        if answer == Faulted() and processor == state.processor:
+            return  # a 500 that its key had before
+        if fate in FAULTS and not isinstance(answer, Faulted):
+            return  # the key had its answer before, and replays it
         if fate is Fate.HANGS and self._worlds.do(state, number)[0] == state.kept:
             return  # nothing to commit
         if fate in (Fate.LATE, Fate.HANGS, Fate.FAULTED_LATE):
@@ -151,7 +144,9 @@ class Steps:
         if reached.call is not None:
             rest = tuple(sorted((*rest, child)))
         else:
-            broken += tuple(self._told(state, reached.program, reached.result, reached.failed))
+            broken += tuple(
+                self._judge.told(state, reached.program, reached.result, reached.failed)
+            )
         broken += tuple(
             f"the alarm {alarm.name} was raised: {alarm.words}"
             for alarm in reached.alarms
@@ -160,7 +155,7 @@ class Steps:
         after = state._replace(threads=rest)
         what = "calls" if fate is Fate.DONE and not gone else "calls, and its caller leaves"
         what = what if fate is Fate.DONE else "calls in vain"
-        return Move(what, node, fate, answer, after, broken + self._unsound(before, after))
+        return Move(what, node, fate, answer, after, broken + self._judge.unsound(before, after))
 
     # ------------------------------------------------------------------ everything else
 
@@ -171,11 +166,13 @@ class Steps:
             yield Move("a hanging commit is rolled back", -1, fate, number, left, ())
         if self._has_to_wait(left, self._worlds.calls.values[number]):
             return
-        broken = self._tries_again(state, number) if fate is Fate.LATE else ()
+        broken = self._judge.tries_again(state, number) if fate is Fate.LATE else ()
         when = left._replace(now=sent) if fate is Fate.HANGS else left
         kept, processor, _ = self._worlds.do(when, number, late=fate is not Fate.LATE)
         after = left._replace(kept=kept, processor=processor)
-        yield Move("arrives late", -1, fate, number, after, broken + self._unsound(state, after))
+        yield Move(
+            "arrives late", -1, fate, number, after, broken + self._judge.unsound(state, after)
+        )
 
     def _starts(self, state: State) -> Iterator[Move]:
         rows = self._worlds.kept.values[state.kept]
@@ -183,7 +180,8 @@ class Steps:
             left = state._replace(waiting=without(state.waiting, place))
             asked = self._scenario.programs[place]
             if isinstance(asked, Create):
-                yield from self.started(left, asked)
+                if not self._was_sent_before(asked, left):
+                    yield from self.started(left, asked)
                 continue
             for payment in rows.payments:
                 yield from self.started(left, on(asked, payment))
@@ -193,6 +191,16 @@ class Steps:
         for refund in rows.refunds:
             if refund.state is RefundState.PENDING:
                 yield from self.started(state, StepRefund(refund.payment_id, refund.id))
+
+    def _was_sent_before(self, asked: Create, state: State) -> bool:
+        """Whether the same request waits with a lower number: which of the two goes first makes no
+        difference but in their ids.
+        """
+        waiting = (self._scenario.programs[place] for place in state.waiting)
+        return any(
+            isinstance(one, Create) and one.request == asked.request and one.number < asked.number
+            for one in waiting
+        )
 
     def started(self, state: State, program: Program) -> Iterator[Move]:
         """A thread begins with its first call: before it, nobody can tell that it is there."""
@@ -239,7 +247,7 @@ class Steps:
         view = self._worlds.processors.values[state.processor]
         view, _ = transition(view, Request(action), self._worlds.world(state).unix())
         after = state._replace(processor=self._worlds.processors.number(view))
-        return Move(what, -1, None, None, after, self._unsound(state, after))
+        return Move(what, -1, None, None, after, self._judge.unsound(state, after))
 
     def _jump(self, state: State, jump: float) -> Move:
         """Time passes for all. What was refunded meanwhile had its time-out."""
@@ -247,7 +255,7 @@ class Steps:
         jumps.remove(jump)
         after = self.later(state, jump)._replace(jumps=tuple(jumps))
         what = f"{jump:.0f} s pass"
-        return Move(what, -1, None, None, after, self._unsound(state, after))
+        return Move(what, -1, None, None, after, self._judge.unsound(state, after))
 
     def later(self, state: State, jump: float) -> State:
         """The state once time has passed, and what was due by then is done."""
@@ -274,77 +282,16 @@ class Steps:
         nodes: list[int] = []
         for node in state.threads:
             call = self._worlds.calls.values[self._worlds.call_of(node)]
-            if str(call) == REFUND:
-                node = threads.after(node, self._worlds.answer(state, silence(call)))
-            if threads.nodes[node].call is not None:
-                nodes.append(node)
+            is_refund = str(call) == REFUND
+            silent = self._worlds.answer(state, silence(call)) if is_refund else 0
+            later = threads.after(node, silent) if is_refund else node
+            if threads.nodes[later].call is not None:
+                nodes.append(later)
         return tuple(sorted(nodes))
 
-    # ------------------------------------------------------------------ what must hold
 
-    def _unsound(self, before: State, after: State) -> tuple[str, ...]:
-        pair = (before.kept, before.processor, after.kept, after.processor)
-        if pair not in self._sound:
-            rows = self._worlds.kept.values
-            moved = invariants.moved(rows[before.kept].payments, rows[after.kept].payments)
-            self._sound[pair] = (*moved, *invariants.always(self._worlds.books(after)))
-        return self._sound[pair]
-
-    def _told(self, state: State, program: Program, result: Any, failed: bool) -> Iterator[str]:
-        """What a caller was told, against what there is at this moment."""
-        if failed and (isinstance(result, BrokenRule) or not isinstance(result, ENDINGS)):
-            yield f"{program} ended with {result!r}"
-        rows = self._worlds.kept.values[state.kept]
-        if isinstance(program, Create):
-            asked = program.request.request_id
-            row = next((row for row in rows.payments if row.request.request_id == asked), None)
-            if isinstance(result, Payment) and (row is None or row.id != result.id):
-                yield f"{program} was told of {result.name}, which its request_id does not name"
-            if isinstance(result, RefusedByProcessor) and row is not None:
-                yield f"{program} was told {result!r}, and its payment exists"
-        elif isinstance(result, PaymentError) and not isinstance(
-            result, TryAgain | ProcessorUnavailable
-        ):
-            yield from self._told_of_change(program, result, rows.requests)
-        if isinstance(result, Payment) and result.state.is_final:
-            row = next((row for row in rows.payments if row.id == result.id), None)
-            if row is None or row.state is not result.state:
-                yield f"{program} was told {result.state.value} of what is {row and row.state.value}"
-        is_there = {refund.id for refund in rows.refunds}
-        if isinstance(result, Refund) and result.id not in is_there:
-            yield f"{program} was told of a refund that does not exist"
-
-    def _told_of_change(
-        self, program: Program, error: PaymentError, requests: Any
-    ) -> Iterator[str]:
-        """A refusal must not come from the request's own work."""
-        own = getattr(program, "request_id", None)
-        made = next((one for one in requests if one.request_id == own), None)
-        charged = (
-            isinstance(error, WrongState)
-            and error.args
-            and PaymentState.SUCCEEDED.value in str(error)
-        )
-        if made is not None and not charged:
-            yield f"{program} was told {error!r}, and had done what it asked"
-
-    def _tries_again(self, state: State, number: int) -> tuple[str, ...]:
-        """Whether a call tries a card once more after a decline."""
-        call = self._worlds.calls.values[number]
-        if not self._scenario.keys_live or str(call) != POST:
-            return ()
-        payment, post = call.arguments
-        if post.operation is not Operation.CONFIRM:
-            return ()
-        processor = self._worlds.processors.values[state.processor]
-        intent = processor.intent(payment.intent_id)
-        is_new = processor.key(post.key("installation", payment.id)) is None
-        if intent and intent.status is Status.REQUIRES_PAYMENT_METHOD and is_new:
-            return (f"the card of {payment.name} is tried again after its decline",)
-        return ()
-
-
-CREATE, POST, REFUND = "processor.create", "processor.post", "processor.refund"
+CREATE, REFUND = "processor.create", "processor.refund"
+FAULTS = (Fate.FAULTED, Fate.FAULTED_AFTER, Fate.FAULTED_LATE)
 WORKED_OUT = {Fate.LOST: Fate.DONE}
 
 
