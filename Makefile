@@ -11,7 +11,7 @@ IMAGES := oncepay/customer:0.1.0 oncepay/payment:0.1.0 oncepay/sandbox:0.1.0
 PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
 
-.PHONY: help run test check format generate pictures secrets requirements bench stripe-contract clean \
+.PHONY: help run test check format generate pictures secrets requirements bench rolling stripe-contract clean \
 	kubernetes-secrets kubernetes-check build up all demo compose-test logs down environment development kubernetes
 
 help: ## this list
@@ -61,6 +61,9 @@ kubernetes-check: kubernetes ## render the manifests, and hold them to schemas, 
 
 bench: development ## measure, as ratios within one run
 	$(BIN)/python -m proof bench
+
+rolling: development ## two replicas of each service, restarted in turn under load: what callers see
+	$(BIN)/python -m proof.rolling
 
 stripe-contract: ## the contract of a processor, on Stripe's test mode: needs STRIPE_TEST_KEY
 	@if [ -z "$$STRIPE_TEST_KEY" ]; then \
