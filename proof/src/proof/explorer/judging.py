@@ -7,7 +7,9 @@ from payment.domain.errors import (
     BrokenRule,
     PaymentError,
     ProcessorUnavailable,
+    ReferenceTaken,
     RefusedByProcessor,
+    RequestIdReused,
     TryAgain,
     WrongState,
 )
@@ -19,10 +21,16 @@ from payment.service_layer.ports import OutcomeUnknown
 from proof.explorer.programs import Create, Program
 from proof.explorer.scenarios import Scenario
 from proof.explorer.states import State, Worlds
+from proof.explorer.threads import Node
 from proof.world import invariants
+from proof.world.calls import Call
 from proof.world.world import INSTALLATION
 from sandbox.objects import Status
 
+DEFINITE = (RefusedByProcessor, ReferenceTaken, RequestIdReused)
+"""What a caller is told only where this request has no payment. It is true of the moment of the last
+look at the store: another attempt may be recorded later.
+"""
 ENDINGS = (PaymentError, OutcomeUnknown, ConnectionError)
 """How a use case may end without a result. Anything else is a mistake in it."""
 
@@ -43,17 +51,19 @@ class Judge:
             self._sound[pair] = (*moved, *invariants.always(self._worlds.books(after)))
         return self._sound[pair]
 
-    def told(self, state: State, program: Program, result: Any, failed: bool) -> Iterator[str]:
-        """What a caller was told, against what there is at this moment."""
-        if failed and (isinstance(result, BrokenRule) or not isinstance(result, ENDINGS)):
+    def told(self, kept: int, ended: Node, last: Call | None) -> Iterator[str]:
+        """What a caller was told, against what there is at this moment, right after its last call."""
+        program, result = ended.program, ended.result
+        if ended.failed and (isinstance(result, BrokenRule) or not isinstance(result, ENDINGS)):
             yield f"{program} ended with {result!r}"
-        rows = self._worlds.kept.values[state.kept]
+        rows = self._worlds.kept.values[kept]
         if isinstance(program, Create):
             asked = program.request.request_id
             row = next((row for row in rows.payments if row.request.request_id == asked), None)
             if isinstance(result, Payment) and (row is None or row.id != result.id):
                 yield f"{program} was told of {result.name}, which its request_id does not name"
-            if isinstance(result, RefusedByProcessor) and row is not None:
+            has_looked = last is not None and last.port == "payments"
+            if isinstance(result, DEFINITE) and row is not None and has_looked:
                 yield f"{program} was told {result!r}, and its payment exists"
         elif isinstance(result, PaymentError) and not isinstance(
             result, TryAgain | ProcessorUnavailable

@@ -52,6 +52,14 @@ class OnItsWay(NamedTuple):
     sent: float
 
 
+class Done(NamedTuple):
+    """What a call made: kept and processor after it, and the number of the value it answers."""
+
+    kept: int
+    processor: int
+    answer: int
+
+
 Part = TypeVar("Part", bound=Hashable)
 
 
@@ -84,8 +92,10 @@ class Worlds:
         self.processors: Interned[Processor] = Interned()
         self.network: Interned[OnItsWay] = Interned()
         self.first = (self.kept.number(Kept()), self.processors.number(processor))
+        self.values: Interned[Any] = Interned()
+        self._answers: dict[tuple[int, float, bool], int] = {}
         self._of_node: dict[int, int] = {}
-        self._done: dict[tuple[int, float, int, Fate, bool], tuple[int, Any]] = {}
+        self._done: dict[tuple[int, float, int, Fate, bool], tuple[int, int]] = {}
         self._books: dict[tuple[int, int], Books] = {}
 
     def call_of(self, node: int) -> int:
@@ -96,9 +106,7 @@ class Worlds:
             self._of_node[node] = self.calls.number(call)
         return self._of_node[node]
 
-    def do(
-        self, state: State, number: int, fate: Fate = Fate.DONE, *, late: bool = False
-    ) -> tuple[int, int, Any]:
+    def do(self, state: State, number: int, fate: Fate = Fate.DONE, *, late: bool = False) -> Done:
         """Kept and processor after a call, and its answer. `late`: a statement that had passed its
         fence, or what a 500 had left, without a key.
         """
@@ -110,10 +118,10 @@ class Worlds:
             self._done[memory] = self._work_out(state, call, fate, late=late)
         after, answer = self._done[memory]
         if at_processor:
-            return state.kept, after, answer
-        return after, state.processor, answer
+            return Done(state.kept, after, answer)
+        return Done(after, state.processor, answer)
 
-    def _work_out(self, state: State, call: Call, fate: Fate, *, late: bool) -> tuple[int, Any]:
+    def _work_out(self, state: State, call: Call, fate: Fate, *, late: bool) -> tuple[int, int]:
         world = self.world(state)
         answer = None
         if not late:
@@ -122,13 +130,12 @@ class Worlds:
             world.do_late(call, Fate.FAULTED_LATE)
         else:
             world.commit(call)
-        if isinstance(answer, list):
-            answer = tuple(answer)
+        number = self.values.number(tuple(answer) if isinstance(answer, list) else answer)
         if call.port == "processor":
             view = world.processor.view
             assert isinstance(view, Processor)  # noqa: S101 - it began as one
-            return self.processors.number(view), answer
-        return self.kept.number(kept_in(world.store)), answer
+            return self.processors.number(view), number
+        return self.kept.number(kept_in(world.store)), number
 
     def world(self, state: State) -> World:
         """The world of a state, made anew: what is done to it changes no state."""
@@ -149,10 +156,14 @@ class Worlds:
             )
         return self._books[where]
 
-    def answer(self, state: State, value: Any, *, caller_gone: bool = False) -> int:
-        """The number of an answer that is given in this state."""
-        is_error = isinstance(value, Exception)
-        return self.threads.answer(Answer(value, is_error, state.now, caller_gone))
+    def answer(self, value: int, now: float, *, caller_gone: bool = False) -> int:
+        """The number of an answer: a value's, given at this time."""
+        number = self._answers.get((value, now, caller_gone))
+        if number is None:
+            given = self.values.values[value]
+            answer = Answer(given, isinstance(given, Exception), now, caller_gone)
+            number = self._answers[value, now, caller_gone] = self.threads.answer(answer)
+        return number
 
 
 def kept_in(store: Store) -> Kept:

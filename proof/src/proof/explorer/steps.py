@@ -11,7 +11,7 @@ from payment.service_layer.ports import OutcomeUnknown
 from proof.explorer.judging import Judge
 from proof.explorer.programs import Create, Program, Step, StepRefund
 from proof.explorer.scenarios import Scenario
-from proof.explorer.states import AWAY, OnItsWay, State, Worlds
+from proof.explorer.states import AWAY, Done, OnItsWay, State, Worlds
 from proof.world.calls import Call, Fate, mishaps, silence
 from proof.world.world import waits_for
 from sandbox.actions import Authenticate, CancelIntent, ConfirmIntent, PassTime, Request
@@ -24,12 +24,14 @@ A_DAY = 24 * 3600.0
 
 
 class Move(NamedTuple):
-    """A step: what it was, the state after it, and what it broke, in sentences."""
+    """A step: what it was, the state after it, and what it broke, in sentences. `answer` is the
+    number of the answer; of the call, where nobody waited for one.
+    """
 
     what: str
     node: int
     fate: Fate | None
-    answer: Any
+    answer: int
     after: State
     broken: tuple[str, ...]
 
@@ -88,16 +90,15 @@ class Steps:
 
     def done(self, state: State, node: int, number: int) -> Iterator[Move]:
         broken = self._judge.tries_again(state, number)
-        kept, processor, answer = self._worlds.do(state, number)
-        moved = state._replace(kept=kept, processor=processor)
+        done = self._worlds.do(state, number)
         leaves = self._scenario.callers_leave and str(self._worlds.calls.values[number]) == CREATE
         for gone in (False, True) if leaves else (False,):
-            yield self._resumed(state, moved, node, answer, Fate.DONE, gone=gone, broken=broken)
+            yield self._resumed(state, done, node, Fate.DONE, gone=gone, broken=broken)
 
     def _crash(self, state: State, node: int) -> Move:
         """The replica dies; nobody hears of it."""
         after = state._replace(threads=without(state.threads, node))
-        return Move("crash", node, None, None, after, ())
+        return Move("crash", node, None, -1, after, ())
 
     def _mishap(self, state: State, node: int, number: int, fate: Fate) -> Iterator[Move]:
         call = self._worlds.calls.values[number]
@@ -106,56 +107,62 @@ class Steps:
         if call.port != "processor" and (call.name != "insert" and fate is not Fate.LATE):
             return  # it ends the thread: a crash, before or after the call
         broken: tuple[str, ...] = ()
-        kept, processor, answer, network = state.kept, state.processor, None, state.network
+        done = Done(state.kept, state.processor, 0)
         if fate in (Fate.LOST, *FAULTS):
             broken = self._judge.tries_again(state, number)
-            kept, processor, answer = self._worlds.do(state, number, WORKED_OUT.get(fate, fate))
-        if answer == Faulted() and processor == state.processor:
-            return  # a 500 that its key had before
-        if fate in FAULTS and not isinstance(answer, Faulted):
-            return  # the key had its answer before, and replays it
-        if fate is Fate.HANGS and self._worlds.do(state, number)[0] == state.kept:
+            done = self._worlds.do(state, number, WORKED_OUT.get(fate, fate))
+        if fate in FAULTS and (
+            done.processor == state.processor  # a 500 that its key had before
+            or not isinstance(self._worlds.values.values[done.answer], Faulted)  # a replay
+        ):
+            return
+        if fate is Fate.HANGS and self._worlds.do(state, number).kept == state.kept:
             return  # nothing to commit
+        network = state.network
         if fate in (Fate.LATE, Fate.HANGS, Fate.FAULTED_LATE):
             place = self._worlds.network.number(OnItsWay(number, fate, state.now))
             network = tuple(sorted((*network, place)))
-        if fate in (Fate.NEVER, Fate.LOST, Fate.LATE, Fate.HANGS):
-            answer = unanswered(call)
-        moved = state._replace(kept=kept, processor=processor, network=network)
-        yield self._resumed(state, moved, node, answer, fate, broken=broken)
+        if fate not in FAULTS:
+            done = done._replace(answer=self._worlds.values.number(unanswered(call)))
+        yield self._resumed(state, done, node, fate, network=network, broken=broken)
 
     def _resumed(
         self,
-        before: State,
         state: State,
+        done: Done,
         node: int,
-        answer: Any,
         fate: Fate,
         *,
         gone: bool = False,
         broken: tuple[str, ...] = (),
-        threads: tuple[int, ...] | None = None,
+        is_new: bool = False,
+        network: tuple[int, ...] | None = None,
     ) -> Move:
         """A thread goes on with its answer, up to its next call or its end."""
-        number = self._worlds.answer(state, answer, caller_gone=gone)
-        child = self._worlds.threads.after(node, number)
+        answer = self._worlds.answer(done.answer, state.now, caller_gone=gone)
+        child = self._worlds.threads.after(node, answer)
         reached = self._worlds.threads.nodes[child]
-        rest = without(state.threads, node) if threads is None else threads
+        threads = state.threads if is_new else without(state.threads, node)
         if reached.call is not None:
-            rest = tuple(sorted((*rest, child)))
+            threads = tuple(sorted((*threads, child)))
         else:
-            broken += tuple(
-                self._judge.told(state, reached.program, reached.result, reached.failed)
-            )
+            last = self._worlds.threads.nodes[node].call
+            broken += tuple(self._judge.told(done.kept, reached, last))
         broken += tuple(
             f"the alarm {alarm.name} was raised: {alarm.words}"
             for alarm in reached.alarms
             if alarm.name not in self._scenario.alarms
         )
-        after = state._replace(threads=rest)
+        after = state._replace(
+            kept=done.kept,
+            processor=done.processor,
+            threads=threads,
+            network=state.network if network is None else network,
+        )
         what = "calls" if fate is Fate.DONE and not gone else "calls, and its caller leaves"
         what = what if fate is Fate.DONE else "calls in vain"
-        return Move(what, node, fate, answer, after, broken + self._judge.unsound(before, after))
+        broken += self._judge.unsound(state, after)
+        return Move(what, node, fate, done.answer, after, broken)
 
     # ------------------------------------------------------------------ everything else
 
@@ -208,10 +215,8 @@ class Steps:
         number = self._worlds.call_of(node)
         if self._has_to_wait(state, self._worlds.calls.values[number]):
             return
-        kept, processor, answer = self._worlds.do(state, number)
-        moved = state._replace(kept=kept, processor=processor)
-        threads = state.threads
-        yield self._resumed(state, moved, node, answer, Fate.DONE, threads=threads)
+        done = self._worlds.do(state, number)
+        yield self._resumed(state, done, node, Fate.DONE, is_new=True)
 
     def _of_people(self, state: State, move: str) -> Iterator[Move]:
         """At the page of 3D Secure, or in the browser."""
@@ -247,7 +252,7 @@ class Steps:
         view = self._worlds.processors.values[state.processor]
         view, _ = transition(view, Request(action), self._worlds.world(state).unix())
         after = state._replace(processor=self._worlds.processors.number(view))
-        return Move(what, -1, None, None, after, self._judge.unsound(state, after))
+        return Move(what, -1, None, -1, after, self._judge.unsound(state, after))
 
     def _jump(self, state: State, jump: float) -> Move:
         """Time passes for all. What was refunded meanwhile had its time-out."""
@@ -255,7 +260,7 @@ class Steps:
         jumps.remove(jump)
         after = self.later(state, jump)._replace(jumps=tuple(jumps))
         what = f"{jump:.0f} s pass"
-        return Move(what, -1, None, None, after, self._judge.unsound(state, after))
+        return Move(what, -1, None, -1, after, self._judge.unsound(state, after))
 
     def later(self, state: State, jump: float) -> State:
         """The state once time has passed, and what was due by then is done."""
@@ -283,8 +288,10 @@ class Steps:
         for node in state.threads:
             call = self._worlds.calls.values[self._worlds.call_of(node)]
             is_refund = str(call) == REFUND
-            silent = self._worlds.answer(state, silence(call)) if is_refund else 0
-            later = threads.after(node, silent) if is_refund else node
+            later = node
+            if is_refund:
+                silent = self._worlds.values.number(silence(call))
+                later = threads.after(node, self._worlds.answer(silent, state.now))
             if threads.nodes[later].call is not None:
                 nodes.append(later)
         return tuple(sorted(nodes))

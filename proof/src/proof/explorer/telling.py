@@ -23,7 +23,9 @@ def told(worlds: Worlds, move: Move) -> str:
     assert node.call is not None  # noqa: S101 - it moved
     if move.what == "crash":
         return f"{who} dies before {call_in_words(node.call)}"
-    line = f"{who}: {call_in_words(node.call)} -> {answer_in_words(move.answer)}"
+    line = (
+        f"{who}: {call_in_words(node.call)} -> {answer_in_words(worlds.values.values[move.answer])}"
+    )
     if move.fate is not Fate.DONE and move.fate is not None:
         line += f" ({move.fate.value})"
     return line if move.what == "calls" else f"{line}; {move.what}"
