@@ -65,6 +65,11 @@ bench: development ## measure, as ratios within one run
 rolling: development ## two replicas of each service, restarted in turn under load: what callers see
 	$(BIN)/python -m proof.rolling
 
+chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= DESIGN= FOLDER=
+	$(BIN)/python -m proof.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(KEY_LIFE),--key-life $(KEY_LIFE)) \
+		$(if $(DESIGN),--design $(DESIGN)) $(if $(FOLDER),--folder $(FOLDER))
+
 stripe-contract: ## the contract of a processor, on Stripe's test mode: needs STRIPE_TEST_KEY
 	@if [ -z "$$STRIPE_TEST_KEY" ]; then \
 		echo "Nothing was asked of Stripe: STRIPE_TEST_KEY, a key of its test mode, is not set." >&2; \

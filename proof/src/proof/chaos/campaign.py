@@ -1,0 +1,159 @@
+"""One run, from the first process to the verdict."""
+
+import asyncio
+import uuid
+from collections import Counter
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+from grpc import aio
+from oncepay.customer.v1.customer_pb2 import Customer
+from oncepay.customer.v1.customer_service_pb2 import CreateCustomerRequest
+from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
+
+from proof.chaos import ledger
+from proof.chaos.arena import ONCEPAY, Arena
+from proof.chaos.callers import Callers
+from proof.chaos.facts import EventRow, Facts, PaymentRow, RefundRow
+from proof.chaos.oracle import judge
+from proof.chaos.orders import OrderBook
+from proof.chaos.peace import Rest, Spread, come_to_rest, resolutions, under_way
+from proof.chaos.plan import CALLERS, Plan
+from proof.chaos.proxy import HOST
+from proof.chaos.reader import Reader
+from proof.chaos.report import Report, alarms
+from proof.chaos.shared_rules import broken_rules
+from proof.chaos.storm import Storm
+
+CHANNEL = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+"""Over both replicas in turn; one that comes back is found within a second."""
+CATCH_UP_SECONDS = 60.0
+SETTLE_SECONDS = 30.0
+"""For a baseline, which has no recovery: what runs may end."""
+
+
+async def run(plan: Plan) -> Report:
+    """Everything up, a storm, peace, the verdict."""
+    async with Arena.open(plan) as arena, AsyncExitStack() as endings:
+        channel = await endings.enter_async_context(
+            aio.insecure_channel(arena.target, options=CHANNEL)
+        )
+        web = await endings.enter_async_context(
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
+        )
+        book, storm, reader = OrderBook(), Storm(arena), Reader(channel)
+        callers = Callers(plan, channel, web, await _customer(arena), book)
+        watching = asyncio.create_task(reader.read()) if plan.design == ONCEPAY else None
+        working = [asyncio.create_task(callers.work()) for _ in range(CALLERS)]
+        try:
+            await storm.rage()
+            callers.ending.set()
+            rest = await _peace(arena, working)
+            facts = await _facts(arena, book, reader)
+        finally:
+            for task in [*working, *([watching] if watching else [])]:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+        findings = judge(facts)
+        if plan.design == ONCEPAY:
+            findings += await broken_rules(arena)
+        under_fire, after = (
+            await resolutions(arena, book.first_unknown(), rest.began)
+            if (plan.design == ONCEPAY)
+            else ([], [])
+        )
+        return Report(
+            plan=plan,
+            kills={service.name: service.kills for service in arena.services},
+            database_kills=arena.database.kills,
+            points=dict(storm.points),
+            faults=dict(storm.done),
+            passed=dict(arena.traps.passed),
+            orders=len(book.orders),
+            calls=sum(sum(order.asked.values()) for order in book.orders),
+            codes=dict(Counter(told.code for order in book.orders for told in order.told)),
+            payments=dict(Counter(row.state for row in facts.payments)),
+            refunds=dict(Counter(refund.state for refund in facts.refunds)),
+            charged=sum(one.has_money for one in facts.money.values()),
+            events=len(facts.events),
+            resumed=reader.resumed,
+            rest=rest,
+            under_fire=Spread.of(under_fire),
+            after=Spread.of(after),
+            alarms=alarms(arena.places.logs),
+            findings=findings,
+        )
+
+
+async def _customer(arena: Arena) -> str:
+    async with aio.insecure_channel(f"{HOST}:{arena.customer.port}", options=CHANNEL) as channel:
+        customer = Customer(display_name="Grace", email=f"{uuid.uuid4()}@example.com")
+        request = CreateCustomerRequest(customer=customer, request_id=str(uuid.uuid4()))
+        made = await CustomerServiceStub(channel).CreateCustomer(request, timeout=30)
+    return str(made.name)
+
+
+async def _peace(arena: Arena, working: list[asyncio.Task[None]]) -> Rest:
+    """Callers end their stories while everything comes to rest."""
+    if arena.plan.design != ONCEPAY:
+        rest = Rest(0.0, 0)
+        await asyncio.gather(*working)
+        await asyncio.sleep(SETTLE_SECONDS)
+        return rest
+    rest = await come_to_rest(arena, arena.plan.peace)
+    await asyncio.gather(*working)
+    while await under_way(arena):  # what they began last
+        rest = await come_to_rest(arena, arena.plan.peace)
+        if rest.left:
+            break
+    return rest
+
+
+async def _facts(arena: Arena, book: OrderBook, reader: Reader) -> Facts:
+    moved = ledger.movements(arena.places.sandbox / "ledger.jsonl")
+    if arena.plan.design != ONCEPAY:
+        rows = await arena.rows("SELECT * FROM payments")
+        return Facts(book, ledger.money(moved), [_baseline_row(row) for row in rows])
+    payments = [PaymentRow.of(row) for row in await arena.rows("SELECT * FROM payments")]
+    refunds = [
+        RefundRow(str(row["id"]), f"payments/{row['payment_id']}", row["amount"], row["state"])
+        for row in await arena.rows("SELECT * FROM refunds")
+    ]
+    events = await _events(arena)
+    for _ in range(int(CATCH_UP_SECONDS)):
+        if len(reader.seen) >= len(events):
+            break
+        await asyncio.sleep(1.0)
+    return Facts(book, ledger.money(moved), payments, refunds, events, list(reader.seen))
+
+
+async def _events(arena: Arena) -> list[EventRow]:
+    rows = await arena.rows("SELECT payment_id, sequence, type, state FROM payment_events")
+    return [
+        EventRow(
+            f"payments/{row['payment_id']}",
+            row["sequence"],
+            row["type"],
+            PaymentRow.shown(row["state"]),
+        )
+        for row in rows
+    ]
+
+
+def _baseline_row(row: dict[str, Any]) -> PaymentRow:
+    return PaymentRow(
+        name=f"payments/{row['id']}",
+        request_id=str(row["request_id"]),
+        reference=row["reference"] or "",
+        intent=row["intent_id"] or "",
+        state=row["state"],
+        amount=row["amount"],
+        captured=row["amount"] if row["state"] == "SUCCEEDED" else 0,
+    )

@@ -1,0 +1,134 @@
+"""The processes of a run: each started, killed, stopped and started again, by its own pid only."""
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import psutil  # type: ignore[import-untyped]  # ships no types
+from grpc import aio
+from grpc_health.v1 import health_pb2
+
+from oncepay_cli.local import processes
+from oncepay_cli.local.places import Places
+from oncepay_cli.local.postgresql import PostgreSQL
+from oncepay_cli.local.processes import Child, Program
+from proof.chaos.proxy import HOST
+
+READY_SECONDS = 90.0
+"""On a machine that others use too."""
+POLL_SECONDS = 0.1
+READINESS = health_pb2.HealthCheckRequest(service="readiness")
+
+
+class NotReady(Exception):
+    """A part does not come up."""
+
+
+@dataclass(eq=False)
+class Service:
+    """A replica of ours.
+
+    Attributes:
+        port: of its gRPC.
+        kills: how often it was killed here.
+    """
+
+    program: Program
+    places: Places
+    port: int
+    kills: int = 0
+    is_stopped: bool = False
+    is_ready: bool = False
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _child: Child | None = None
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    async def start(self) -> None:
+        """Start it, and return when it serves. Raises NotReady."""
+        self._child = processes.start(self.program, self.places)
+        until = time.monotonic() + READY_SECONDS
+        while not await serves(self.port):
+            if self._child.process.poll() is not None:
+                raise NotReady(str(self._child.refusal()))
+            if time.monotonic() > until:
+                raise NotReady(f"{self.name} is not ready after {READY_SECONDS:.0f} s")
+            await asyncio.sleep(POLL_SECONDS)
+        self.is_ready = True
+
+    def kill(self) -> bool:
+        """kill -9, now; whether there was something to kill."""
+        child = self._child
+        if child is None or child.process.poll() is not None:
+            return False
+        self.is_ready = self.is_stopped = False
+        child.process.kill()
+        child.process.wait()
+        self._child = None
+        self.kills += 1
+        return True
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP or SIGCONT."""
+        if self._child is not None and self._child.process.poll() is None:
+            self._child.process.send_signal(number)
+            self.is_stopped = number is signal.SIGSTOP
+
+    def end(self) -> None:
+        """At the end of the run."""
+        if self.kill():
+            self.kills -= 1
+
+
+async def serves(port: int) -> bool:
+    """Whether a service has its database and takes calls."""
+    options = (("grpc.enable_http_proxy", 0),)
+    async with aio.insecure_channel(f"{HOST}:{port}", options=options) as channel:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            health_pb2.HealthCheckRequest.SerializeToString,
+            health_pb2.HealthCheckResponse.FromString,
+        )
+        try:
+            answer = await check(READINESS, timeout=1.0)
+        except aio.AioRpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+@dataclass(eq=False)
+class DatabaseServer:
+    """PostgreSQL, whose whole tree is killed at once."""
+
+    server: PostgreSQL
+    kills: int = 0
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def kill(self) -> bool:
+        """kill -9 of the postmaster and of every child it has; whether there was one."""
+        running = self.server.server()
+        if running is None:
+            return False
+        tree = [running.pid]
+        with suppress(psutil.Error, ProcessLookupError):
+            os.kill(running.pid, signal.SIGSTOP)  # that it makes no more children meanwhile
+            tree += [child.pid for child in psutil.Process(running.pid).children(recursive=True)]
+        for pid in reversed(tree):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.kills += 1
+        return True
+
+    async def start(self) -> None:
+        """Bring it up: it reads its log again."""
+        await asyncio.to_thread(self.server.start)
+
+    async def query(self, sql: str, database: str) -> list[list[str]]:
+        """Rows of a statement, as the superuser, beside every proxy."""
+        text = await asyncio.to_thread(self.server.run, sql, database)
+        return [line.split("|") for line in text.splitlines()]

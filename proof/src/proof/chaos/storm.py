@@ -1,0 +1,220 @@
+"""Everything that goes wrong, by chance and at named points, for as long as the storm lasts."""
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from proof.chaos.arena import REPLICAS, Arena
+from proof.chaos.parts import Service
+from proof.chaos.plan import PAUSE_SECONDS, STOP_SECONDS
+from proof.chaos.proxy import Moment, Verdict
+from proof.chaos.traps import MOMENTS, OF_THE_DATABASE, OF_THE_PROCESSOR, Trap
+from proof.chaos.weather import Weather
+
+PATIENCE_SECONDS = 2.0
+"""How long a trap waits for what it is meant for, before the victim dies where it happens to be."""
+SWALLOW_SECONDS = (2.0, 22.0)
+"""How long a network drops silently: below and above the time-outs of those who wait."""
+DELAY_SECONDS = (0.1, 1.5)
+
+
+class Storm:
+    """Attributes: points: how often each named point was hit; done: everything else, by kind."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.points: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self._arena = arena
+        self._chance = random.Random(arena.plan.seed)
+        self._raising: set[asyncio.Task[None]] = set()
+        self._weather = Weather(arena.sandbox_port, self._chance, self.done)
+
+    @property
+    def kills(self) -> int:
+        """Services killed so far."""
+        return sum(service.kills for service in self._arena.services)
+
+    async def rage(self) -> None:
+        """Until the plan's time is over, and its kills are reached; then everything is well again."""
+        plan = self._arena.plan
+        until = time.monotonic() + plan.seconds
+        wreckers = [
+            self._every(plan.every, self._kill_service),
+            self._every(plan.database_every, self._kill_database),
+            self._every(60.0, self._stop_service),
+            self._every(4.0, self._break_network),
+            self._every(1.5, self._break_at_point),
+            self._weather.change_for_ever(),
+        ]
+        tasks = [asyncio.create_task(wrecker) for wrecker in wreckers]
+        try:
+            while time.monotonic() < until or self.kills < plan.kills:
+                await asyncio.sleep(0.2)
+                for task in tasks:
+                    if task.done():
+                        task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self.calm()
+
+    async def calm(self) -> None:
+        """Every fault off, every part up."""
+        arena = self._arena
+        arena.traps.clear()
+        await self._weather.clear()
+        for proxy in arena.proxies.values():
+            proxy.heal()
+        for service in arena.services:
+            service.signal(signal.SIGCONT)
+        async with arena.database.changing:
+            await arena.database.start()
+        if self._raising:
+            await asyncio.gather(*self._raising)
+        for proxy in arena.proxies.values():
+            await proxy.all_delivered()
+
+    async def _every(self, seconds: float, wreck: Callable[[], Awaitable[None]]) -> None:
+        """Do it again and again: as often as said on the average, at no regular time."""
+        while True:
+            began = time.monotonic()
+            wait = min(self._chance.expovariate(1 / seconds), 4 * seconds)
+            await wreck()
+            await asyncio.sleep(max(wait - (time.monotonic() - began), 0.0))
+
+    # ---------------------------------------------------------------- services
+
+    async def _kill_service(self) -> None:
+        arena = self._arena
+        ready = [one for one in arena.services if one.is_ready and not one.is_stopped]
+        if not ready:
+            await asyncio.sleep(0.05)
+            return
+        weights = [1 if one is arena.customer else 4 for one in ready]
+        (victim,) = self._chance.choices(ready, weights)
+        if victim is arena.customer or self._chance.random() < 0.4:
+            self._kill(victim, f"{victim.name.split('-')[0]} at any instant")
+            return
+        trap = self._trap(victim, lambda: self._spring_kill(victim, trap))
+        if not await arena.traps.catch(trap, PATIENCE_SECONDS):
+            self._kill(victim, "payment at any instant")
+
+    def _spring_kill(self, victim: Service, trap: Trap) -> Verdict:
+        """Kill, and see that what is passing ends where the trap says."""
+        self._kill(victim, trap.point)
+        return Verdict.PASS if trap.moment is Moment.SENT else Verdict.CUT
+
+    def _kill(self, victim: Service, where: str) -> None:
+        if victim.is_ready and not victim.is_stopped and victim.kill():
+            self.points[where] += 1
+            self._raise(victim)
+
+    def _raise(self, service: Service) -> None:
+        """Start it again, a little later."""
+
+        async def up() -> None:
+            await asyncio.sleep(self._chance.uniform(*PAUSE_SECONDS))
+            await service.start()
+
+        task = asyncio.create_task(up())
+        self._raising.add(task)
+        task.add_done_callback(self._raised)
+
+    def _raised(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is None:
+            self._raising.discard(task)  # one that failed stays, and `calm` raises it
+
+    async def _stop_service(self) -> None:
+        """Longer than a claim: the other replica takes over, and then there are two."""
+        ready = [one for one in self._arena.payments if one.is_ready and not one.is_stopped]
+        if len(ready) < len(REPLICAS):
+            await asyncio.sleep(0.2)
+            return
+        victim = self._chance.choice(ready)
+
+        def stop() -> Verdict:
+            if victim.is_ready:
+                victim.signal(signal.SIGSTOP)
+            return Verdict.PASS
+
+        trap = self._trap(victim, stop)
+        if not await self._arena.traps.catch(trap, PATIENCE_SECONDS):
+            stop()
+        if not victim.is_stopped:
+            return
+        self.done[f"stopped for {STOP_SECONDS:.0f} s"] += 1
+        try:
+            await asyncio.sleep(STOP_SECONDS)
+        finally:
+            victim.signal(signal.SIGCONT)
+
+    # ---------------------------------------------------------------- PostgreSQL
+
+    async def _kill_database(self) -> None:
+        arena = self._arena
+        if self._chance.random() < 0.5:
+            trap = Trap(
+                "database-",
+                self._chance.choice(OF_THE_DATABASE),
+                self._chance.choice(MOMENTS),
+                lambda: self._spring_database(trap),
+            )
+            if not await arena.traps.catch(trap, PATIENCE_SECONDS):
+                self._kill_tree("PostgreSQL at any instant")
+        else:
+            self._kill_tree("PostgreSQL at any instant")
+        await asyncio.sleep(self._chance.uniform(*PAUSE_SECONDS))
+        async with arena.database.changing:
+            await arena.database.start()
+
+    def _spring_database(self, trap: Trap) -> Verdict:
+        self._kill_tree(f"PostgreSQL, {trap.point}")
+        return Verdict.PASS if trap.moment is Moment.SENT else Verdict.CUT
+
+    def _kill_tree(self, where: str) -> None:
+        if not self._arena.database.changing.locked() and self._arena.database.kill():
+            self.points[where] += 1
+
+    # ---------------------------------------------------------------- the network
+
+    def _trap(self, victim: Service, spring: Callable[[], Verdict]) -> Trap:
+        """One for this replica, at some named point."""
+        side = self._chance.choice([("processor", OF_THE_PROCESSOR), ("database", OF_THE_DATABASE)])
+        number = victim.name.rpartition("-")[2]
+        operation, moment = self._chance.choice(side[1]), self._chance.choice(MOMENTS)
+        return Trap(f"{side[0]}-{number}", operation, moment, spring)
+
+    async def _break_network(self) -> None:
+        name, proxy = self._chance.choice(sorted(self._arena.proxies.items()))
+        kind = self._chance.choice(["cut", "cut", "swallow", "delay"])
+        side = "PostgreSQL" if name.startswith("database") else "the processor"
+        self.done[f"{side}: {kind}"] += 1
+        if kind == "cut":
+            proxy.cut()
+            return
+        if kind == "swallow":
+            proxy.swallow()
+            seconds = self._chance.uniform(*SWALLOW_SECONDS)
+        else:
+            proxy.delay(self._chance.uniform(*DELAY_SECONDS))
+            seconds = 3.0
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            proxy.heal()
+
+    async def _break_at_point(self) -> None:
+        """One request lost, one answer lost, or one that comes later than its caller waits."""
+        side = self._chance.choice(["processor", "processor", "database"])
+        operations = OF_THE_PROCESSOR if side == "processor" else OF_THE_DATABASE
+        operation, moment = self._chance.choice(operations), self._chance.choice(MOMENTS)
+        late = side == "processor" and self._chance.random() < 0.3
+        verdict = Verdict.LATE if late else Verdict.CUT
+        trap = Trap(side, operation, Moment.UNSENT if late else moment, lambda: verdict)
+        if await self._arena.traps.catch(trap, PATIENCE_SECONDS):
+            what = "delivered late" if late else f"cut, {moment.value}"
+            self.done[f"{'PostgreSQL' if side == 'database' else 'the processor'}: {what}"] += 1
