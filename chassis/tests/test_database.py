@@ -92,6 +92,20 @@ async def test_a_transaction_left_open_does_not_reach_the_next_user(
             assert not connection.is_in_transaction()
 
 
+async def test_another_pool_is_examined_as_the_first_is_and_does_not_wait_for_it(
+    empty_database: Any, owner: Any, administrator: Any
+) -> None:
+    async with opened(empty_database, pool_size=1) as found:
+        apart = await found.another_pool(1)
+        async with found.pool.acquire():
+            assert await apart.fetchval("SELECT current_setting('lock_timeout')") == "2s"
+            await administrator.execute("UPDATE installation SET system_identifier = 1")
+            await until(lambda: not found.is_ready())
+            with pytest.raises(DatabaseRefused):
+                await apart.fetchval("SELECT 1")
+    assert apart.is_closing()
+
+
 async def test_an_exhausted_pool_is_a_database_that_is_away(
     empty_database: Any, owner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,9 +143,9 @@ class WholeService:
 
 @asynccontextmanager
 async def whole_service(
-    database: Any, address: str, folder: Path, drain_seconds: float = 0
+    database: Any, address: str, folder: Path, drain_seconds: float = 0, **more: Any
 ) -> AsyncIterator[WholeService]:
-    """The whole service on a fresh database; all of it is gone at the end."""
+    """The whole service on a fresh database, with `more` settings; all of it is gone at the end."""
     customers, faults = CustomerStub(), Faults()
     alice = CustomerName(uuid7())
     customers.keep(alice)
@@ -160,6 +160,7 @@ async def whole_service(
             stripe_api_key=Secret("sk_test_any"),
             stripe_base_address=processor_address,
             drain_seconds=drain_seconds,
+            **more,
         )
         serving = asyncio.create_task(serve(settings))
         try:

@@ -6,9 +6,10 @@ loses commits, is a copy of ours, or is not the primary.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeAlias
 from uuid import UUID
 
@@ -86,10 +87,25 @@ class Database:
         installation: the row that says who we are.
     """
 
-    def __init__(self, pool: Pool, installation: Installation, watch: "_Watch") -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        installation: Installation,
+        watch: "_Watch",
+        open_pool: Callable[[int], Awaitable[Pool]],
+    ) -> None:
         self.pool = pool
         self.installation = installation
         self._watch = watch
+        self._open_pool = open_pool
+
+    async def another_pool(self, size: int) -> Pool:
+        """A pool for work that must not wait behind what the first one is used for; its
+        connections are examined like all others, and it is closed with the database.
+        """
+        pool = await self._open_pool(size)
+        self._watch.pools.append(pool)
+        return pool
 
     def is_ready(self) -> bool:
         """Whether the database answered the last time it was asked, about a second ago."""
@@ -113,14 +129,14 @@ class Database:
         task = asyncio.create_task(watch.run())
         try:
             version, installation = await watch.seen
-            watch.pool = await _pool(how, pool_size, schema_version, version)
-            yield cls(watch.pool, installation, watch)
+            open_pool = partial(_pool, how, schema_version, version)
+            watch.pools.append(await open_pool(pool_size))
+            yield cls(watch.pools[0], installation, watch, open_pool)
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-            if watch.pool is not None:
-                await _close(watch.pool)
+            await asyncio.gather(*map(_close, watch.pools))
 
 
 class _Pool(asyncpg.Pool):
@@ -130,7 +146,7 @@ class _Pool(asyncpg.Pool):
         return super().acquire(timeout=timeout or ACQUIRE_SECONDS)
 
 
-async def _pool(how: dict[str, Any], size: int, schema_version: str, version: int) -> Pool:
+async def _pool(how: dict[str, Any], schema_version: str, version: int, size: int) -> Pool:
     limits = LIMITS | ({"transaction_timeout": "10s"} if version >= 170_000 else {})
 
     async def introduce(connection: Connection) -> None:
@@ -213,7 +229,7 @@ class _Watch:
         self.ready = False
         self.seen: asyncio.Future[tuple[int, Installation]]
         self.seen = asyncio.get_running_loop().create_future()
-        self.pool: Pool | None = None
+        self.pools: list[Pool] = []
         self._how = how
         self._schema_version = schema_version
         self._connection: Connection | None = None
@@ -251,8 +267,8 @@ class _Watch:
         except (DatabaseRefused, NotYetError) as error:
             if isinstance(error, DatabaseRefused) and not self.seen.done():
                 self.seen.set_exception(error)
-            if self.pool is not None:  # what is pooled must be examined again, too
-                await self.pool.expire_connections()
+            for pool in self.pools:  # what is pooled must be examined again, too
+                await pool.expire_connections()
             return str(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the watch goes on
             self._hang_up()

@@ -14,6 +14,7 @@ away or behind, and while draining.
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from types import SimpleNamespace, TracebackType
@@ -94,6 +95,7 @@ class Server(grpc.GenericRpcHandler):
         self._watching: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[Any] | None = None
         self._drained = False
+        self._drain_until: float | None = None
         self._server = aio.server(options=OPTIONS)
 
     async def __aenter__(self) -> Self:
@@ -192,11 +194,18 @@ class Server(grpc.GenericRpcHandler):
             on_stop()
         await self._drain()
 
+    def seconds_left(self) -> float:
+        """What is left of the time for draining: the whole of it, until it has begun."""
+        if self._drain_until is None:
+            return self._drain_seconds
+        return max(0.0, self._drain_until - time.monotonic())
+
     async def _drain(self) -> None:
         """Health turns first; then no call is taken; then what runs may finish, for a while."""
         if self._drained:
             return
         self._drained = True
+        self._drain_until = time.monotonic() + self._drain_seconds
         if self._watching is not None:
             self._watching.cancel()
             with suppress(asyncio.CancelledError):

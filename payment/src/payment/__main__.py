@@ -28,7 +28,8 @@ from payment.api.errors import DOMAIN, translate
 from payment.api.outliving import Outliving
 from payment.api.servicer import PaymentServicer
 from payment.customers.client import GrpcCustomers
-from payment.processors.stripe import StripeProcessor
+from payment.processors.share import CallersShare
+from payment.processors.stripe import MAXIMUM_CONNECTIONS, StripeProcessor
 from payment.repository.postgresql import (
     SCHEMA_VERSION,
     PostgresEvents,
@@ -45,7 +46,7 @@ from payment.service_layer.ports import (
     Processor,
     RefundRepository,
 )
-from payment.service_layer.recovery import Recovery
+from payment.service_layer.recovery import BATCH, Recovery
 from payment.service_layer.refunds import Refunds
 from payment.service_layer.step import Machine
 from payment.settings import MigrationSettings, Settings
@@ -53,6 +54,10 @@ from payment.settings import MigrationSettings, Settings
 NAME = service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
 FIELDS = ("about", "processor_request")
 """What this service's logs may hold, beside what every service's may."""
+CALLERS_PLACES = MAXIMUM_CONNECTIONS - BATCH
+"""How much work of callers may be with the processor at once: recovery steps BATCH at once, and each
+of both makes one call at a time, so that neither ever waits for a connection.
+"""
 
 
 async def main(arguments: list[str]) -> None:
@@ -96,13 +101,15 @@ async def serve(settings: Settings) -> None:
         ) as processor,
     ):
         pool = database.pool
-        payments = PostgresPayments(pool)
+        pool_apart = await database.another_pool(settings.recovery_pool_size)
         world = World(
-            payments,
+            PostgresPayments(pool),
             PostgresRefunds(pool),
             PostgresEvents(pool, database.installation.era),
             customers,
             processor,
+            PostgresPayments(pool_apart),
+            PostgresRefunds(pool_apart),
         )
         outliving = Outliving()
         servicer, recovery = compose(world, database.installation, outliving)
@@ -111,51 +118,64 @@ async def serve(settings: Settings) -> None:
             server.add(add_PaymentServiceServicer_to_server, servicer)
             server.ready_when(database.is_ready)
             await server.serve(on_stop=recovering.cancel)
-        await outliving.drain(settings.drain_seconds)
+        await outliving.drain(server.seconds_left())
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What implements the ports."""
+    """What implements the ports.
+
+    Attributes:
+        recoverable_payments: the same payments, over connections that no caller can take.
+        recoverable_refunds: the same for refunds.
+    """
 
     payments: PaymentRepository
     refunds: RefundRepository
     events: EventRepository
     customers: Customers
     processor: Processor
+    recoverable_payments: PaymentRepository
+    recoverable_refunds: RefundRepository
 
 
 def compose(
     world: World, installation: Installation, outliving: Outliving
 ) -> tuple[PaymentServicer, Recovery]:
-    """The use cases on the world: those that callers reach, and what works by itself."""
-    machine = Machine(world.payments, world.processor, alarm, random.random)
+    """The use cases on the world: those that callers reach, and what works by itself. Each side has
+    its own connections to the database and its own share of the calls to the processor.
+    """
+    processor = CallersShare(world.processor, places=CALLERS_PLACES)
+    machine = Machine(world.payments, processor, alarm, random.random)
     refunds = Refunds(
-        world.payments, world.refunds, world.processor, alarm, uuid7, elapsed, random.random
+        world.payments, world.refunds, processor, alarm, uuid7, elapsed, random.random
     )
     servicer = PaymentServicer(
         payments=world.payments,
         create=CreatePayment(
             payments=world.payments,
             customers=world.customers,
-            processor=world.processor,
+            processor=processor,
             machine=machine,
             alarm=alarm,
             new_id=uuid7,
             elapsed=elapsed,
             installation=str(installation.id),
         ),
-        change=ChangePayment(world.payments, world.processor, machine),
+        change=ChangePayment(world.payments, processor, machine),
         refunds=refunds,
         events=Events(world.payments, world.events),
         outliving=outliving,
         tokens=PageTokens(installation.page_token_key),
     )
+    payments_apart, refunds_apart = world.recoverable_payments, world.recoverable_refunds
     recovery = Recovery(
-        payments=world.payments,
-        refund_repository=world.refunds,
-        machine=machine,
-        refunds=refunds,
+        payments=payments_apart,
+        refund_repository=refunds_apart,
+        machine=Machine(payments_apart, world.processor, alarm, random.random),
+        refunds=Refunds(
+            payments_apart, refunds_apart, world.processor, alarm, uuid7, elapsed, random.random
+        ),
         alarm=alarm,
         surprised=surprised,
     )

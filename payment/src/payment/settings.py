@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from chassis.settings import Secret, ServiceSettings, SettingsError, check_database_url
+from chassis.settings import Between, Secret, ServiceSettings, SettingsError, check_database_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +15,13 @@ class Settings(ServiceSettings):
         customer_target: where the Customer service is, as gRPC names it: `dns:///customer:50051`,
             `ipv4:10.0.0.1:50051,10.0.0.2:50051`.
         stripe_base_address: another place that speaks Stripe's API; None is Stripe itself.
+        recovery_pool_size: database connections that are recovery's alone, beside the callers'.
         environment: `production` moves real money, and nothing else does.
     """
 
     listen_address: str = "127.0.0.1:50052"
     database_url: str = "postgresql://payment@127.0.0.1:5432/payment"
+    recovery_pool_size: Annotated[int, Between(1, 50)] = 4
     customer_target: str = "ipv4:127.0.0.1:50051"
     stripe_api_key: Secret
     stripe_base_address: str | None = None

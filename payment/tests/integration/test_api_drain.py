@@ -1,5 +1,6 @@
 """What becomes of payments under way when the service is told to stop."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -16,11 +17,11 @@ from whole_service import refused, whole_service
 from sandbox.faults import Kind
 
 
-async def state_on_disk(database: Any) -> str:
+async def states_on_disk(database: Any) -> list[str]:
     connection = await asyncpg.connect(database.superuser_url)
-    state: str = await connection.fetchval("SELECT state FROM payments")
+    found = await connection.fetch("SELECT state FROM payments")
     await connection.close()
-    return state
+    return [row["state"] for row in found]
 
 
 @pytest.mark.parametrize(
@@ -44,4 +45,27 @@ async def test_a_payment_whose_caller_has_left_may_end_while_the_service_stops(
         os.kill(os.getpid(), signal.SIGTERM)
         assert await refused(watching.read()) == (StatusCode.UNAVAILABLE, "DRAINING")
         await service.serving
-        assert await state_on_disk(payment_database) == state
+        assert await states_on_disk(payment_database) == [state]
+
+
+async def test_what_is_left_in_hand_shares_the_time_that_the_calls_had_for_ending(
+    payment_database: Any, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    """One DRAIN_SECONDS for all: whoever starts us kills us a little after it."""
+    address = f"127.0.0.1:{free_port()}"
+    async with whole_service(payment_database, address, tmp_path, drain_seconds=4) as service:
+        watching = service.stub.WatchPaymentEvents(
+            service_pb.WatchPaymentEventsRequest(parent="payments/-")
+        )
+        service.plan(Kind.SLOW, "/confirm", times=None, seconds=6)
+        left = await service.stub.CreatePayment(service.creation(), timeout=1)
+        assert left.state == pb.Payment.PROCESSING
+        waited_for = asyncio.ensure_future(service.stub.CreatePayment(service.creation()))
+        for _ in range(2):
+            await watching.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await service.serving
+        assert not waited_for.done() or waited_for.exception()
+        waited_for.cancel()
+        states = await states_on_disk(payment_database)
+        assert states == ["CONFIRMING"] * 2, "6 s were not waited for, in 4"

@@ -12,7 +12,7 @@ from chassis.values import RequestId
 from payment.domain.errors import PaymentNotFound
 from payment.domain.payment import CaptureMethod, State
 from payment.domain.refund import RefundRequest, RefundState
-from payment.domain.values import Money
+from payment.domain.values import Money, PaymentMethod
 from payment.service_layer import recovery
 
 
@@ -80,6 +80,54 @@ async def test_a_payment_that_stays_without_an_outcome_wakes_a_person(world: Sma
     world.processor.troubles["retrieve"] = [SILENCE]
     await world.recover()
     assert world.alarms == ["payment_overdue"]
+
+
+async def test_who_was_woken_is_reminded_after_an_hour_and_not_at_every_look(
+    world: SmallWorld,
+) -> None:
+    world.processor.troubles["confirm"] = [SILENCE]
+    world.processor.troubles["retrieve"] = [SILENCE] * 100
+    await world.pay()
+    alarms = []
+    for _ in range(80):  # the processor is out of reach: a look every minute
+        world.later(minutes=1)
+        await world.recover()
+        alarms.append(len(world.alarms))
+    assert world.processor.made.count("retrieve") == 80
+    assert alarms == [*[0] * 15, *[1] * 60, *[2] * 5]
+
+
+async def test_a_refund_that_nobody_has_heard_of_for_long_wakes_a_person(
+    world: SmallWorld,
+) -> None:
+    payment = await world.pay()
+    world.processor.troubles["refund"] = [SILENCE]
+    world.processor.troubles["refunds"] = [SILENCE] * 2
+    request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
+    await world.refunds.create(request)
+    world.later(minutes=15)
+    await world.recover()
+    assert world.alarms == []
+    world.later(minutes=1)
+    await world.recover()
+    assert world.alarms == ["refund_overdue"]
+
+
+async def test_a_refund_that_waits_for_a_bank_is_left_in_peace_for_a_week(
+    world: SmallWorld,
+) -> None:
+    payment = await world.pay(payment_method=PaymentMethod("pm_card_pendingRefund"))
+    request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
+    refund = await world.refunds.create(request)
+    assert refund.state is RefundState.PENDING
+    assert refund.processor_id
+    world.processor.troubles["refunds"] = [SILENCE] * 2
+    world.later(days=6)
+    await world.recover()
+    assert world.alarms == []
+    world.later(days=2)
+    await world.recover()
+    assert world.alarms == ["refund_overdue"]
 
 
 async def test_a_refund_is_taken_up_too(world: SmallWorld) -> None:

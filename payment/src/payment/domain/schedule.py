@@ -65,3 +65,11 @@ def is_overdue(payment: Payment, now: datetime) -> bool:
     """Whether a payment that only machines work on is without an outcome for too long."""
     waits_for_people = payment.state in {State.REQUIRES_ACTION, State.AUTHORIZED}
     return not payment.is_settled and not waits_for_people and now - payment.update_time > OVERDUE
+
+
+def is_refund_overdue(refund: Refund, now: datetime) -> bool:
+    """The same for a refund. Once the processor has said that it is pending, it waits for a bank, or
+    for money on our account there: that may take days.
+    """
+    patience = WEEKLY if refund.processor_id else OVERDUE
+    return refund.state is RefundState.PENDING and now - refund.create_time > patience

@@ -1,21 +1,23 @@
 """Takes up what is due, and steps it: part of the service, in every replica, always.
 
-Claims give progress, not safety: two replicas that step one payment at once do no harm.
+Claims give progress, not safety: two replicas that step one payment at once do no harm. What it
+works on is its own: connections to the database and calls to the processor that no caller can take.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from payment.domain.refund import Refund
-from payment.domain.schedule import is_overdue
+from payment.domain.schedule import is_overdue, is_refund_overdue
 from payment.service_layer.ports import Alarms, Due, PaymentRepository, RefundRepository
 from payment.service_layer.refunds import Refunds
+from payment.service_layer.reminders import Reminders
 from payment.service_layer.step import Machine
 
 BATCH = 50
-"""How many are stepped at once at most, in one process."""
+"""How many are stepped at once at most, in one process: as many calls are under way."""
 POLL_SECONDS = 1.0
 """The pause between two looks: the shortest wait of the schedule."""
 
@@ -30,6 +32,7 @@ class Recovery:
     refunds: Refunds
     alarm: Alarms
     surprised: Callable[[Exception], None]
+    reminders: Reminders = field(default_factory=Reminders)
 
     async def run(self) -> None:
         """Works until it is cancelled. A slow one keeps its own place busy, not the others'."""
@@ -65,14 +68,19 @@ class Recovery:
         stepped = await self.machine.step(due.id)
         payment = stepped.payment
         if is_overdue(payment, stepped.now):
-            words = f"no outcome since {payment.update_time:%Y-%m-%d %H:%M:%S} UTC"
-            self.alarm("payment_overdue", str(payment.name), words)
+            self._remind("payment_overdue", str(payment.name), payment.update_time, stepped.now)
         await self.machine.rest(stepped, due.attempt)
 
     async def take_up_refund(self, refund: Refund, attempt: int, now: datetime) -> None:
         """The same for a refund."""
         stepped = await self.refunds.step(refund)
+        if is_refund_overdue(stepped.refund, now):
+            self._remind("refund_overdue", str(refund.name), refund.create_time, now)
         await self.refunds.rest(stepped, attempt, now)
+
+    def _remind(self, name: str, about: str, since: datetime, now: datetime) -> None:
+        if self.reminders.is_time(about, now):
+            self.alarm(name, about, f"no outcome since {since:%Y-%m-%d %H:%M:%S} UTC")
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

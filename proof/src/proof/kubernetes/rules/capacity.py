@@ -6,6 +6,8 @@ from proof.kubernetes.rendering import Rendering, describe, namespace_of
 
 # PostgreSQL's default, and what is kept for its operator, for migrations and for a person.
 DEFAULT_CONNECTIONS, KEPT_CONNECTIONS = 100, 10
+WATCHING = 1
+"""The connection of each pod over which it asks whether the database is there."""
 
 
 def connections_suffice(rendering: Rendering) -> Iterator[str]:
@@ -19,7 +21,9 @@ def connections_suffice(rendering: Rendering) -> Iterator[str]:
         pods = scaled.get((room, name), each["spec"].get("replicas", 1)) + 1
         (container,) = each["spec"]["template"]["spec"]["containers"]
         values = {variable["name"]: variable.get("value") for variable in container["env"]}
-        needed = pods * int(values.get("DATABASE_POOL_SIZE") or 10) + KEPT_CONNECTIONS
+        pools = int(values.get("DATABASE_POOL_SIZE") or 10)
+        pools += int(values.get("RECOVERY_POOL_SIZE") or 0)
+        needed = pods * (pools + WATCHING) + KEPT_CONNECTIONS
         cluster = rendering.named("Cluster", room, "database")
         parameters = cluster["spec"]["postgresql"]["parameters"] if cluster else {}
         there = int(parameters.get("max_connections", DEFAULT_CONNECTIONS))
