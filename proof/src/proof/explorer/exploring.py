@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from payment.domain.refund import RefundState
@@ -17,12 +18,12 @@ from proof.explorer.scenarios import Scenario
 from proof.explorer.states import State, Worlds
 from proof.explorer.steps import Move, Steps
 from proof.world import invariants
+from proof.world.world import BEGINNING
 from sandbox.world import World as Processor
 
-ROUNDS, A_MINUTE, A_DAY = 8, 60.0, 25 * 3600.0
-"""How often recovery looks at everything before it must rest; after it a day passes, once, for a
-refund whose key keeps a 500.
-"""
+ROUNDS = 8
+"""How often recovery looks at everything before it must rest."""
+A_MINUTE, A_DAY, A_WEEK = 60.0, 25 * 3600.0, 8 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +130,38 @@ class Exploration:
         return self._rested[where]
 
     def _recover(self, state: State) -> Iterator[str]:
+        """Recovery alone: at first; a day later, for a refund whose key keeps a 500; a week later,
+        when whatever waited for people is over.
+        """
         alone = state._replace(threads=(), network=(), faults=0, moves=(), jumps=(), waiting=())
-        for wait in (*[A_MINUTE] * ROUNDS, A_DAY, *[A_MINUTE] * ROUNDS):
-            left = list(invariants.at_rest(self.worlds.books(alone)))
+        left: tuple[str, ...] = ()
+        broken: tuple[str, ...] = ()
+        for wait in (0.0, A_DAY, A_WEEK):
+            if (wait == A_DAY and not left) or (wait == A_WEEK and not self._waits(alone)):
+                continue
+            alone = self._steps.later(alone, wait) if wait else alone
+            alone, left, broken = self._rounds(alone)
+            if broken or any("refunds" not in one for one in left):
+                break
+        yield from (*broken, *(f"recovery alone does not help: {one}" for one in left))
+
+    def _rounds(self, state: State) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
+        """Some looks at everything, a minute apart; what is not at rest then, and what broke."""
+        for _ in range(ROUNDS):
+            now = BEGINNING + timedelta(seconds=state.now)
+            left = tuple(invariants.at_rest(self.worlds.books(state), now))
             if not left:
-                return
-            for program in self._due(alone):
-                alone, broken = self._alone(alone, program)
-                yield from broken
-            alone = self._steps.later(alone, wait)
-        yield from (f"recovery alone does not help: {one}" for one in left)
+                break
+            for program in self._due(state):
+                state, broken = self._alone(state, program)
+                if broken:
+                    return state, left, broken
+            state = self._steps.later(state, A_MINUTE)
+        return state, left, ()
+
+    def _waits(self, state: State) -> bool:
+        rows = self.worlds.kept.values[state.kept]
+        return any(row.state in invariants.WAITS_UNTIL for row in rows.payments)
 
     def _due(self, state: State) -> Iterator[Program]:
         rows = self.worlds.kept.values[state.kept]

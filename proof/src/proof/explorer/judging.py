@@ -1,6 +1,7 @@
 """What must hold of every step: of both sides, of what a caller was told, of the card."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from payment.domain.errors import (
@@ -14,23 +15,25 @@ from payment.domain.errors import (
     WrongState,
 )
 from payment.domain.machine import Operation
-from payment.domain.payment import Payment
-from payment.domain.payment import State as PaymentState
+from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund
 from payment.service_layer.ports import OutcomeUnknown
-from proof.explorer.programs import Create, Program
+from proof.explorer.programs import Cancel, Create, Program
 from proof.explorer.scenarios import Scenario
-from proof.explorer.states import State, Worlds
+from proof.explorer.states import Kept, Worlds
+from proof.explorer.states import State as WorldState
 from proof.explorer.threads import Node
 from proof.world import invariants
 from proof.world.calls import Call
-from proof.world.world import INSTALLATION
+from proof.world.world import BEGINNING, INSTALLATION
 from sandbox.objects import Status
 
 DEFINITE = (RefusedByProcessor, ReferenceTaken, RequestIdReused)
 """What a caller is told only where this request has no payment. It is true of the moment of the last
 look at the store: another attempt may be recorded later.
 """
+UNKNOWN = (TryAgain, ProcessorUnavailable)
+"""What tells nothing of the request."""
 ENDINGS = (PaymentError, OutcomeUnknown, ConnectionError)
 """How a use case may end without a result. Anything else is a mistake in it."""
 
@@ -43,7 +46,7 @@ class Judge:
         self._worlds = worlds
         self._sound: dict[tuple[int, int, int, int], tuple[str, ...]] = {}
 
-    def unsound(self, before: State, after: State) -> tuple[str, ...]:
+    def unsound(self, before: WorldState, after: WorldState) -> tuple[str, ...]:
         pair = (before.kept, before.processor, after.kept, after.processor)
         if pair not in self._sound:
             rows = self._worlds.kept.values
@@ -54,54 +57,68 @@ class Judge:
     def told(self, kept: int, ended: Node, last: Call | None) -> Iterator[str]:
         """What a caller was told, against what there is at this moment, right after its last call."""
         program, result = ended.program, ended.result
-        if ended.failed and (isinstance(result, BrokenRule) or not isinstance(result, ENDINGS)):
-            yield f"{program} ended with {result!r}"
         rows = self._worlds.kept.values[kept]
+        if ended.failed:
+            yield from self._failed(program, result)
         if isinstance(program, Create):
-            asked = program.request.request_id
-            row = next((row for row in rows.payments if row.request.request_id == asked), None)
-            if isinstance(result, Payment) and (row is None or row.id != result.id):
-                yield f"{program} was told of {result.name}, which its request_id does not name"
-            has_looked = last is not None and last.port == "payments"
-            if isinstance(result, DEFINITE) and row is not None and has_looked:
-                yield f"{program} was told {result!r}, and its payment exists"
-        elif isinstance(result, PaymentError) and not isinstance(
-            result, TryAgain | ProcessorUnavailable
-        ):
-            yield from self._told_of_change(program, result, rows.requests)
-        if isinstance(result, Payment) and result.state.is_final:
-            row = next((row for row in rows.payments if row.id == result.id), None)
-            if row is None or row.state is not result.state:
-                yield f"{program} was told {result.state.value} of what is {row and row.state.value}"
-        is_there = {refund.id for refund in rows.refunds}
-        if isinstance(result, Refund) and result.id not in is_there:
+            yield from self._told_of_creation(program, result, rows, last)
+        elif isinstance(result, PaymentError) and not isinstance(result, UNKNOWN):
+            yield from self._told_of_change(program, result, rows)
+        if isinstance(result, Payment):
+            yield from self._told_of_state(program, result, rows)
+        if isinstance(result, Refund) and result.id not in {row.id for row in rows.refunds}:
             yield f"{program} was told of a refund that does not exist"
 
-    def _told_of_change(
-        self, program: Program, error: PaymentError, requests: Any
+    def _failed(self, program: Program, error: Any) -> Iterator[str]:
+        if isinstance(error, BrokenRule):
+            if "rule_broken" not in self._scenario.alarms:
+                yield f"{program} ended with {error!r}"
+        elif not isinstance(error, ENDINGS):
+            yield f"{program} ended with {error!r}"
+
+    def _told_of_creation(
+        self, program: Create, result: Any, rows: Kept, last: Call | None
     ) -> Iterator[str]:
+        """A request_id names its payment, and no definite error stands beside that."""
+        asked = program.request.request_id
+        row = next((row for row in rows.payments if row.request.request_id == asked), None)
+        if isinstance(result, Payment) and (row is None or row.id != result.id):
+            yield f"{program} was told of {result.name}, which its request_id does not name"
+        has_looked = last is not None and last.port == "payments"
+        if isinstance(result, DEFINITE) and row is not None and has_looked:
+            yield f"{program} was told {result!r}, and its payment exists"
+
+    def _told_of_state(self, program: Program, told: Payment, rows: Kept) -> Iterator[str]:
+        """What was told to be final is so; a cancellation that worked has charged nothing."""
+        row = next((row for row in rows.payments if row.id == told.id), None)
+        if told.state.is_final and (row is None or row.state is not told.state):
+            yield f"{program} was told {told.state.value} of what is {row and row.state.value}"
+        if isinstance(program, Cancel) and told.state is State.SUCCEEDED:
+            yield f"{program} was told that it worked, and the card is charged"
+
+    def _told_of_change(self, program: Program, error: PaymentError, rows: Kept) -> Iterator[str]:
         """A refusal must not come from the request's own work."""
         own = getattr(program, "request_id", None)
-        made = next((one for one in requests if one.request_id == own), None)
-        charged = (
-            isinstance(error, WrongState)
-            and error.args
-            and PaymentState.SUCCEEDED.value in str(error)
-        )
-        if made is not None and not charged:
+        made = next((one for one in rows.requests if one.request_id == own), None)
+        was_too_late = isinstance(error, WrongState) and State.SUCCEEDED.value in str(error)
+        if made is not None and not (isinstance(program, Cancel) and was_too_late):
             yield f"{program} was told {error!r}, and had done what it asked"
 
-    def tries_again(self, state: State, number: int) -> tuple[str, ...]:
-        """Whether a call tries a card once more after a decline."""
+    def tries(self, state: WorldState, number: int, began: float = 0.0) -> tuple[str, ...]:
+        """Whether a call tries a card that must not be tried: once more after a decline, or by
+        somebody who began when its time was over.
+        """
         call = self._worlds.calls.values[number]
-        if not self._scenario.keys_live or str(call) != "processor.post":
+        if str(call) != "processor.post" or call.arguments[1].operation is not Operation.CONFIRM:
             return ()
         payment, post = call.arguments
-        if post.operation is not Operation.CONFIRM:
-            return ()
         processor = self._worlds.processors.values[state.processor]
         intent = processor.intent(payment.intent_id)
-        is_new = processor.key(post.key(INSTALLATION, payment.id)) is None
-        if intent and intent.status is Status.REQUIRES_PAYMENT_METHOD and is_new:
+        if processor.key(post.key(INSTALLATION, payment.id)) is not None or intent is None:
+            return ()
+        declined = intent.status is Status.REQUIRES_PAYMENT_METHOD
+        if declined and self._scenario.keys_live:
             return (f"the card of {payment.name} is tried again after its decline",)
+        if BEGINNING + timedelta(seconds=began) > payment.start_by:
+            return (f"the card of {payment.name} is tried when its time is over",)
         return ()

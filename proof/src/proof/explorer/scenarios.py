@@ -29,6 +29,7 @@ class Scenario:
     jumps        seconds by which time may jump, each once, in any order
     keys_live    whether no key dies and no 500 acts late: then no card is tried after a decline
     late_500     whether a 500 may act later
+    odd_replies  what a creation may be answered by fault: "a refusal", "another's intent"
     alarms       the alarms that may be raised
     in_slice     whether it is one of those that are explored with every change
     """
@@ -43,6 +44,7 @@ class Scenario:
     late_500: bool = True
     keys_live: bool = False
     rules: Rules = field(default_factory=lambda: Rules(key_life=int(KEY_LIFE), history=False))
+    odd_replies: tuple[str, ...] = ()
     alarms: frozenset[str] = frozenset()
     in_slice: bool = True
 
@@ -84,7 +86,8 @@ REAL_KEYS = Rules(history=False)
 
 SCENARIOS = (
     Scenario("automatic", sent(2, VISA), jumps=(KEY_DIES,), callers_leave=True),
-    Scenario("declined", sent(2, DECLINED), keys_live=True, late_500=False),
+    Scenario("automatic, no key dies", sent(2, VISA), rules=REAL_KEYS),
+    Scenario("declined", sent(2, DECLINED), rules=REAL_KEYS, keys_live=True, late_500=False),
     Scenario("declined, keys die", sent(2, DECLINED), jumps=(KEY_DIES,), in_slice=False),
     Scenario("automatic, hours pass", sent(2, VISA), jumps=(FENCE_PASSES,), callers_leave=True),
     Scenario("cancel", (*sent(1, VISA), CANCEL), jumps=(KEY_DIES,)),
@@ -99,6 +102,7 @@ SCENARIOS = (
     Scenario("processing", (*sent(1, SLOW), CANCEL), jumps=(4.0,)),
     Scenario("processing, declined", (*sent(1, SLOW_NO), CANCEL), jumps=(4.0,)),
     Scenario("manual", (*sent(1, MANUAL), WHOLE, PART, CANCEL), faults=1),
+    Scenario("one capture, sent twice", (*sent(1, MANUAL), PART, Capture(15, own(3), EUROS[1]))),
     Scenario("manual, the hold ends", (*sent(1, MANUAL), PART), jumps=(HOLD_ENDS,)),
     Scenario(
         "one reference, two requests",
@@ -126,6 +130,13 @@ SCENARIOS = (
         faults=0,
     ),
     Scenario("refused", sent(2, request(1, card="pm_none")), jumps=(FENCE_PASSES,)),
+    Scenario("one attempt is refused", sent(2, VISA), odd_replies=("a refusal",)),
+    Scenario(
+        "a reply names another's intent",
+        (*sent(1, VISA), Create(2, request(2))),
+        odd_replies=("another's intent",),
+        alarms=frozenset({"rule_broken"}),
+    ),
     Scenario("orphans are swept", sent(2, VISA), jumps=(DAY_PASSES,), callers_leave=True),
     Scenario(
         "two refunds, of which one fits",
@@ -138,6 +149,12 @@ SCENARIOS = (
         rules=REAL_KEYS,
         jumps=(DAY_PASSES,),
         faults=0,
+    ),
+    Scenario(
+        "a refund that comes back",
+        (*sent(1, request(1, card="refundFail")), GiveBack(21, own(5), EUROS[1])),
+        rules=REAL_KEYS,
+        jumps=(4.0,),
     ),
     Scenario(
         "refunds",

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
-from payment.domain.evidence import Faulted
+from payment.domain.evidence import Faulted, Refused
 from payment.domain.payment import Payment
 from payment.domain.refund import RefundState
 from payment.service_layer.ports import OutcomeUnknown
@@ -12,8 +13,9 @@ from proof.explorer.judging import Judge
 from proof.explorer.programs import Create, Program, Step, StepRefund
 from proof.explorer.scenarios import Scenario
 from proof.explorer.states import AWAY, Done, OnItsWay, State, Worlds
+from proof.processor import intent_of
 from proof.world.calls import Call, Fate, mishaps, silence
-from proof.world.world import waits_for
+from proof.world.world import BEGINNING, waits_for
 from sandbox.actions import Authenticate, CancelIntent, ConfirmIntent, PassTime, Request
 from sandbox.objects import Status
 from sandbox.transition import transition
@@ -79,17 +81,24 @@ class Steps:
         yield self._crash(left, node)
         for fate in mishaps(call):
             yield from self._mishap(left, node, number, fate)
+        if str(call) == CREATE:
+            for odd in self._scenario.odd_replies:
+                yield from self._odd_reply(left, node, odd)
 
     def _has_to_wait(self, state: State, call: Call) -> bool:
         """For an insert whose commit hangs."""
+        if not state.network:
+            return False
+        now = BEGINNING + timedelta(seconds=state.now)
         on_their_way = (self._worlds.network.values[place] for place in state.network)
         return any(
-            fate is Fate.HANGS and waits_for(call, self._worlds.calls.values[hung])
+            fate is Fate.HANGS and waits_for(call, self._worlds.calls.values[hung], now)
             for hung, fate, _ in on_their_way
         )
 
     def done(self, state: State, node: int, number: int) -> Iterator[Move]:
-        broken = self._judge.tries_again(state, number)
+        began = self._worlds.threads.nodes[node].path[0].now
+        broken = self._judge.tries(state, number, began)
         done = self._worlds.do(state, number)
         leaves = self._scenario.callers_leave and str(self._worlds.calls.values[number]) == CREATE
         for gone in (False, True) if leaves else (False,):
@@ -109,7 +118,7 @@ class Steps:
         broken: tuple[str, ...] = ()
         done = Done(state.kept, state.processor, 0)
         if fate in (Fate.LOST, *FAULTS):
-            broken = self._judge.tries_again(state, number)
+            broken = self._judge.tries(state, number)
             done = self._worlds.do(state, number, WORKED_OUT.get(fate, fate))
         if fate in FAULTS and (
             done.processor == state.processor  # a 500 that its key had before
@@ -125,6 +134,18 @@ class Steps:
         if fate not in FAULTS:
             done = done._replace(answer=self._worlds.values.number(unanswered(call)))
         yield self._resumed(state, done, node, fate, network=network, broken=broken)
+
+    def _odd_reply(self, state: State, node: int, odd: str) -> Iterator[Move]:
+        """A creation answered with a refusal that is this attempt's alone, or with the intent of
+        another.
+        """
+        replies: list[Any] = [Refused("resource_missing", "payment_method")]
+        if odd == "another's intent":
+            intents = self._worlds.processors.values[state.processor].intents
+            replies = [intent_of(intent) for intent in intents]
+        for reply in replies:
+            done = Done(state.kept, state.processor, self._worlds.values.number(reply))
+            yield self._resumed(state, done, node, Fate.NEVER)
 
     def _resumed(
         self,
@@ -173,7 +194,7 @@ class Steps:
             yield Move("a hanging commit is rolled back", -1, fate, number, left, ())
         if self._has_to_wait(left, self._worlds.calls.values[number]):
             return
-        broken = self._judge.tries_again(state, number) if fate is Fate.LATE else ()
+        broken = self._judge.tries(state, number) if fate is Fate.LATE else ()
         when = left._replace(now=sent) if fate is Fate.HANGS else left
         kept, processor, _ = self._worlds.do(when, number, late=fate is not Fate.LATE)
         after = left._replace(kept=kept, processor=processor)
@@ -196,7 +217,7 @@ class Steps:
             if not payment.is_settled:
                 yield from self.started(state, Step(payment.id))
         for refund in rows.refunds:
-            if refund.state is RefundState.PENDING:
+            if refund.state is not RefundState.FAILED:
                 yield from self.started(state, StepRefund(refund.payment_id, refund.id))
 
     def _was_sent_before(self, asked: Create, state: State) -> bool:

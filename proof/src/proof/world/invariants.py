@@ -5,8 +5,9 @@ rule is one sentence. `always` holds at every instant, `at_rest` once nothing is
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ class Books:
 def always(books: Books) -> Iterator[str]:
     """What holds at every instant."""
     yield from one_charge(books)
+    yield from one_name(books)
     yield from only_bound_intents_are_tried(books)
     for payment in books.payments:
         yield from payment_agrees(books, payment)
@@ -75,6 +77,18 @@ def one_charge(books: Books) -> Iterator[str]:
             references[payment.request.reference] += 1
     yield from (f"request {name} is charged {n} times" for name, n in requests.items() if n > 1)
     yield from (f"{name} is charged {n} times" for name, n in references.items() if n > 1)
+
+
+def one_name(books: Books) -> Iterator[str]:
+    """A request_id names one payment for ever, a reference one that lives."""
+    requests = Counter(payment.request.request_id.text for payment in books.payments)
+    yield from (f"request {name} names {n} payments" for name, n in requests.items() if n > 1)
+    living = Counter(
+        payment.request.reference.text
+        for payment in books.payments
+        if payment.request.reference and payment.state not in (State.FAILED, State.CANCELED)
+    )
+    yield from (f"{name} is {n} living payments" for name, n in living.items() if n > 1)
 
 
 def only_bound_intents_are_tried(books: Books) -> Iterator[str]:
@@ -167,6 +181,11 @@ def sums_agree(books: Books) -> Iterator[str]:
             yield f"{amount} of {books.intent[name].amount_received} was paid out of {name}"
 
 
+A_LITTLE = timedelta(minutes=5)
+WAITS_UNTIL: dict[State, Callable[[Payment], datetime | None]] = {
+    State.REQUIRES_ACTION: lambda payment: payment.action_by,
+    State.AUTHORIZED: lambda payment: payment.capture_before,
+}
 AGREED = {
     State.SUCCEEDED: Status.SUCCEEDED,
     State.FAILED: Status.CANCELED,
@@ -176,12 +195,17 @@ AGREED = {
 }
 
 
-def at_rest(books: Books) -> Iterator[str]:
+def at_rest(books: Books, now: datetime) -> Iterator[str]:
     """What holds besides, once nothing is under way and recovery has had its time: every payment
-    is final, or waits for its payer or its merchant, or for a person who has to release it.
+    is final, or waits for its payer or its merchant until their time is over, or for a person who
+    has to release it.
     """
     for payment in books.payments:
         status = books.intent[payment.intent_id].status
+        waits = WAITS_UNTIL.get(payment.state)
+        until = waits(payment) if waits else None
+        if payment.held is None and until is not None and until + A_LITTLE < now:
+            yield f"{payment.name} still waits, {payment.state.value}, when its time is over"
         if payment.held is None and AGREED.get(payment.state) is not status:
             yield f"{payment.name} rests {payment.state.value}, its intent {status.value}"
     for refund in books.refunds:
@@ -206,6 +230,8 @@ def moved(before: Iterable[Payment], after: Iterable[Payment]) -> Iterator[str]:
             yield f"{old.name} is gone"
         elif new.intent_id != old.intent_id:
             yield f"{old.name} changed its intent"
+        elif old.cancel_reason and new.cancel_reason is not old.cancel_reason:
+            yield f"{old.name} changed why it is called off"
         elif old.state.is_final and new.state is not old.state:
             yield f"{old.name} went from {old.state.value} to {new.state.value}"
         elif old.state is State.CAPTURING and not (new.state.is_final or new.state is old.state):
