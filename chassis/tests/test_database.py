@@ -1,7 +1,6 @@
 """The database as it fails: late, behind, restarted, copied, unsafe. On a real PostgreSQL."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -13,30 +12,6 @@ from chassis import database, telemetry
 from chassis.database import Database, DatabaseRefused
 from chassis.errors import is_database_away
 from chassis.settings import Secret
-
-SCHEMA = """
-CREATE TABLE schema_migrations (version varchar PRIMARY KEY);
-CREATE TABLE installation (
-  id uuid, era integer, system_identifier numeric, page_token_key bytea
-);
-INSERT INTO schema_migrations VALUES ('0001'), ('0002');
-INSERT INTO installation
-SELECT gen_random_uuid(), 3, system_identifier, decode(repeat('ab', 32), 'hex')
-  FROM pg_control_system();
-GRANT SELECT ON schema_migrations, installation TO PUBLIC;
-"""
-
-
-@pytest.fixture
-async def owner(empty_database: Any) -> AsyncIterator[Any]:
-    """A connection of the owner's, to a database that has the schema."""
-    connection = await asyncpg.connect(
-        empty_database.owner_url, password=empty_database.owner_password
-    )
-    await connection.execute(SCHEMA)
-    yield connection
-    with contextlib.suppress(Exception):
-        await connection.close()
 
 
 @pytest.fixture
@@ -165,7 +140,7 @@ async def test_a_schema_that_went_back_is_a_database_that_is_away(
 
 
 async def test_it_waits_for_the_very_first_migration_and_says_so(
-    empty_database: Any, capsys: pytest.CaptureFixture[str]
+    empty_database: Any, schema: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     telemetry.configure("guest", "json")
     opening = opened(empty_database)
@@ -177,7 +152,7 @@ async def test_it_waits_for_the_very_first_migration_and_says_so(
     connection = await asyncpg.connect(
         empty_database.owner_url, password=empty_database.owner_password
     )
-    await connection.execute(SCHEMA)
+    await connection.execute(schema)
     await connection.close()
     await asyncio.wait_for(entering, 20)
     await opening.__aexit__(None, None, None)

@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Self, TypeAlias
 from uuid import UUID
@@ -50,9 +51,10 @@ SELECT current_setting('server_version_num')::integer AS version,
        (SELECT max(version) FROM schema_migrations) AS schema_version
 """
 INSTALLATION = """
-SELECT id, era, page_token_key,
-       system_identifier::numeric
-         = (SELECT system_identifier FROM pg_control_system())::numeric AS at_home
+SELECT id, era, page_token_key, compare_since,
+       (system_identifier::numeric, database_oid)
+         = (SELECT system_identifier::numeric, oid FROM pg_control_system(), pg_database
+             WHERE datname = current_database()) AS at_home
   FROM installation
 """
 
@@ -72,11 +74,14 @@ class Installation:
     Attributes:
         era: rises with every adoption; cursors of other eras mean nothing.
         page_token_key: the secret that seals page tokens.
+        compare_since: the database was adopted, and is closed until its service has compared it
+            with the world outside from this time on; None where it is open.
     """
 
     id: UUID
     era: int
     page_token_key: bytes
+    compare_since: datetime | None = None
 
 
 class Database:
@@ -114,22 +119,30 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, password: Secret, *, pool_size: int, schema_version: str
+        cls,
+        url: str,
+        password: Secret,
+        *,
+        pool_size: int,
+        schema_version: str,
+        comparing: bool = False,
     ) -> AsyncIterator[Self]:
-        """Waits until the database answers and its schema is new enough; closes it at the end.
+        """Waits until the database answers, its schema is new enough and it is not closed; lets go
+        of it at the end.
 
         Args:
             schema_version: the newest migration that this code needs, as dbmate writes it.
+            comparing: a closed database will do: it is opened to be compared.
 
         Raises:
             DatabaseRefused: it answers, and must not be used.
         """
         how = {"dsn": url, "password": password.reveal(), "timeout": CONNECT_SECONDS}
-        watch = _Watch(how, schema_version)
+        watch = _Watch(how, _Needs(schema_version, comparing))
         task = asyncio.create_task(watch.run())
         try:
             version, installation = await watch.seen
-            open_pool = partial(_pool, how, schema_version, version)
+            open_pool = partial(_pool, how, watch.needs, version)
             watch.pools.append(await open_pool(pool_size))
             yield cls(watch.pools[0], installation, watch, open_pool)
         finally:
@@ -146,11 +159,11 @@ class _Pool(asyncpg.Pool):
         return super().acquire(timeout=timeout or ACQUIRE_SECONDS)
 
 
-async def _pool(how: dict[str, Any], schema_version: str, version: int, size: int) -> Pool:
+async def _pool(how: dict[str, Any], needs: "_Needs", version: int, size: int) -> Pool:
     limits = LIMITS | ({"transaction_timeout": "10s"} if version >= 170_000 else {})
 
     async def introduce(connection: Connection) -> None:
-        await examine(connection, schema_version)
+        await examine(connection, needs)
         await connection.set_type_codec(
             "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
         )
@@ -182,19 +195,31 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
-async def examine(connection: Connection, schema_version: str) -> tuple[int, Installation]:
+@dataclass(slots=True)
+class _Needs:
+    """What a database must be to be used: `known` is who we found ourselves to be at first."""
+
+    schema_version: str
+    comparing: bool = False
+    known: Installation | None = None
+
+
+async def examine(connection: Connection, needs: _Needs) -> tuple[int, Installation]:
     """Returns the server's version and who we are, if the database may be used.
 
     Raises:
-        NotYetError: it is a standby, or its schema is older than `schema_version`.
+        NotYetError: it is a standby, its schema is too old, or it is closed.
         DatabaseRefused: it loses commits, or is not the database it was made as.
     """
+    schema_version = needs.schema_version
+    row = None
     try:
         found = await connection.fetchrow(EXAMINATION)
-        row = await connection.fetchrow(INSTALLATION)
+        assert found is not None, "a query without FROM has one row"  # noqa: S101
+        if (found["schema_version"] or "") >= schema_version:
+            row = await connection.fetchrow(INSTALLATION)
     except asyncpg.UndefinedTableError:
         raise NotYetError(f"it has no schema, and {schema_version} is needed: migrate") from None
-    assert found is not None, "a query without FROM has one row"  # noqa: S101
     if found["version"] < OLDEST:
         raise DatabaseRefused("PostgreSQL 15 or newer is needed; this one is older. Upgrade it.")
     for setting in ("fsync", "full_page_writes", "synchronous_commit"):
@@ -205,17 +230,30 @@ async def examine(connection: Connection, schema_version: str) -> tuple[int, Ins
             )
     if found["in_recovery"]:
         raise NotYetError("it is a standby")
-    if (found["schema_version"] or "") < schema_version or row is None:
+    if row is None:
         at = found["schema_version"]
         raise NotYetError(f"its schema is at {at}, and {schema_version} is needed: migrate")
+    return found["version"], _who_we_are(row, needs)
+
+
+def _who_we_are(row: asyncpg.Record, needs: _Needs) -> Installation:
     if not row["at_home"]:
         raise DatabaseRefused(
             "this database is a copy: it was made in another PostgreSQL than the one it is in "
-            "now (a restored dump, an upgrade?). Two copies that act would both move money, and "
-            "an old one would move again what it has forgotten. Use the PostgreSQL that it was "
-            "made in; taking a copy over comes with a later release."
+            "now, or beside this one (a restored dump, an upgrade, a template?). Two copies that act "
+            "would both move money, and an old one would move again what it has forgotten. Use the "
+            "database that it was made as; or, once nothing can use that any more, take this one "
+            "over: `adopt`."
         )
-    return found["version"], Installation(row["id"], row["era"], row["page_token_key"])
+    installation = Installation(row["id"], row["era"], row["page_token_key"], row["compare_since"])
+    if needs.known is not None and needs.known.era != installation.era:
+        raise DatabaseRefused("this database was adopted while the service ran: restart it.")
+    if installation.compare_since is not None and not needs.comparing:
+        raise NotYetError(
+            "it was adopted, and is closed until it is compared: run reconcile with --since "
+            f"{installation.compare_since:%Y-%m-%dT%H:%M:%SZ} or before"
+        )
+    return installation
 
 
 class _Watch:
@@ -225,13 +263,13 @@ class _Watch:
     with the most work would be taken out of service.
     """
 
-    def __init__(self, how: dict[str, Any], schema_version: str) -> None:
+    def __init__(self, how: dict[str, Any], needs: _Needs) -> None:
         self.ready = False
         self.seen: asyncio.Future[tuple[int, Installation]]
         self.seen = asyncio.get_running_loop().create_future()
         self.pools: list[Pool] = []
         self._how = how
-        self._schema_version = schema_version
+        self.needs = needs
         self._connection: Connection | None = None
 
     async def run(self) -> None:
@@ -247,7 +285,7 @@ class _Watch:
                     await asyncio.sleep(WATCH_SECONDS)
                     continue
                 if reason != told:
-                    log.warning("database_awaited", reason=reason, needed=self._schema_version)
+                    log.warning("database_awaited", reason=reason, needed=self.needs.schema_version)
                     told = reason
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -260,9 +298,10 @@ class _Watch:
             async with asyncio.timeout(PING_SECONDS if self._connection else CONNECT_SECONDS):
                 if self._connection is None:
                     self._connection = await asyncpg.connect(**self._how)
-                seen = await examine(self._connection, self._schema_version)
+                seen = await examine(self._connection, self.needs)
             if not self.seen.done():
                 self.seen.set_result(seen)
+                self.needs.known = seen[1]
             return None
         except (DatabaseRefused, NotYetError) as error:
             if isinstance(error, DatabaseRefused) and not self.seen.done():

@@ -1,7 +1,7 @@
 """The composition root: the one place that knows every layer.
 
-`python -m customer` serves until it is told to stop; `python -m customer migrate` brings the
-database's schema forward, as its owner.
+`python -m customer` serves until it is told to stop. As the database's owner, `python -m customer
+migrate` brings its schema forward, and `adopt` takes over one that was restored or copied.
 """
 
 import os
@@ -11,6 +11,7 @@ from oncepay.customer.v1 import customer_service_pb2 as service_pb2
 from oncepay.customer.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
 
 from chassis import telemetry
+from chassis.adoption import adopt
 from chassis.database import Database
 from chassis.identifiers import uuid7
 from chassis.migrate import migrate
@@ -38,8 +39,19 @@ async def main(arguments: list[str]) -> None:
             owner = read(MigrationSettings, os.environ)
             if migrate(owner.database_url, owner.database_password, owner.migrations_directory):
                 raise Refusal("The schema was not migrated; dbmate says above why.")
+        case ["adopt", *said]:
+            owner = read(MigrationSettings, os.environ)
+            sentence = await adopt(
+                owner.database_url,
+                owner.database_password,
+                schema_version=SCHEMA_VERSION,
+                arguments=said,
+            )
+            sys.stdout.write(f"{sentence}\n")
         case _:
-            raise Refusal("Say `python -m customer` to serve, or `python -m customer migrate`.")
+            raise Refusal(
+                "Say `python -m customer` to serve, or `python -m customer migrate`, or `adopt`."
+            )
 
 
 async def serve(settings: Settings) -> None:

@@ -41,7 +41,8 @@ def make_database(server: PostgreSQL, name: str, roles: Roles, template: str = "
     """Make a database where it is not there, which only its own two roles may enter.
 
     A database is open to every role from birth: that is taken back. The wall is not copied from a
-    template, so it is built for each.
+    template, so it is built for each. What is copied is where the template is at home: a service
+    would refuse its copy.
     """
     server.run(
         """
@@ -56,6 +57,12 @@ def make_database(server: PostgreSQL, name: str, roles: Roles, template: str = "
         owner=roles.owner,
         user=roles.user,
     )
+    if template != "template1":
+        server.run(
+            "UPDATE installation SET database_oid = oid FROM pg_database"
+            " WHERE datname = current_database();",
+            database=name,
+        )
 
 
 def close_common_databases(server: PostgreSQL) -> None:

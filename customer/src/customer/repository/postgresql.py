@@ -17,7 +17,7 @@ from customer.domain.errors import CustomerNotFound
 from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
 from customer.service_layer.ports import Position, Query
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration that these statements need."""
 
 GET = "SELECT *, now() AS read_time FROM customers WHERE id = $1"

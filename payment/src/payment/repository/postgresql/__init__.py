@@ -11,5 +11,5 @@ from payment.repository.postgresql.refunds import PostgresRefunds
 
 __all__ = ["SCHEMA_VERSION", "PostgresEvents", "PostgresPayments", "PostgresRefunds"]
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0003"
 """The newest migration that these statements need."""

@@ -1,0 +1,122 @@
+"""A database that was restored or copied, taken over. On a real PostgreSQL."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from chassis.adoption import SURE, adopt
+from chassis.database import Database, DatabaseRefused
+from chassis.refusal import Refusal
+from chassis.settings import Secret
+
+BACKUP = datetime(2026, 11, 20, 8, tzinfo=UTC)
+CLOSES = "SELECT '2026-11-20 08:00Z'::timestamptz"
+
+
+async def adopted(place: Any, *said: str, schema_version: str = "0002", **more: str) -> str:
+    return await adopt(
+        place.owner_url,
+        Secret(place.owner_password),
+        schema_version=schema_version,
+        arguments=list(said) or [SURE],
+        **more,
+    )
+
+
+def opened(place: Any, *, comparing: bool = False) -> Any:
+    return Database.open(
+        place.url,
+        Secret(place.password),
+        pool_size=2,
+        schema_version="0002",
+        comparing=comparing,
+    )
+
+
+async def test_a_copy_that_was_adopted_is_opened_in_a_new_era(
+    empty_database: Any, owner: Any
+) -> None:
+    await owner.execute("UPDATE installation SET system_identifier = 1")
+    assert "era 4" in await adopted(empty_database)
+    async with opened(empty_database) as found:
+        assert found.installation.era == 4
+        assert found.installation.compare_since is None
+
+
+async def test_a_copy_within_one_postgresql_is_refused_until_it_is_adopted(
+    empty_database: Any, owner: Any
+) -> None:
+    await owner.execute("UPDATE installation SET database_oid = (database_oid::bigint + 1)::oid")
+    with pytest.raises(DatabaseRefused, match="is a copy"):
+        async with opened(empty_database):
+            pass
+    await adopted(empty_database)
+    async with opened(empty_database) as found:
+        assert found.is_ready()
+
+
+@pytest.mark.parametrize("said", ["--yes", "--the-old-one-is-stoped"])
+async def test_nothing_is_adopted_unless_the_old_one_is_said_to_be_stopped(
+    empty_database: Any, owner: Any, said: str
+) -> None:
+    with pytest.raises(Refusal, match="Stop whatever may still use"):
+        await adopted(empty_database, said)
+    assert await owner.fetchval("SELECT era FROM installation") == 3
+
+
+async def test_a_schema_that_is_too_old_is_migrated_before(empty_database: Any, owner: Any) -> None:
+    with pytest.raises(Refusal, match="migrate first"):
+        await adopted(empty_database, schema_version="0003")
+
+
+async def test_a_mending_that_fails_leaves_the_database_a_copy(
+    empty_database: Any, owner: Any
+) -> None:
+    await owner.execute("UPDATE installation SET system_identifier = 1")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await adopted(empty_database, mend="CREATE TABLE mended (); SELECT 1 / 0")
+    assert await owner.fetchval("SELECT era FROM installation") == 3
+    assert await owner.fetchval("SELECT to_regclass('mended')") is None
+
+
+async def test_a_database_that_has_to_be_compared_opens_for_that_alone_and_then_for_all(
+    empty_database: Any, owner: Any
+) -> None:
+    assert "--since 2026-11-20T08:00:00Z" in await adopted(empty_database, compare_since=CLOSES)
+    opening = opened(empty_database)
+    entering = asyncio.create_task(opening.__aenter__())
+    done, _ = await asyncio.wait([entering], timeout=0.5)
+    assert not done
+    async with opened(empty_database, comparing=True) as found:
+        assert found.installation.compare_since == BACKUP
+        assert await found.pool.fetchval("SELECT 1") == 1
+    await owner.execute("UPDATE installation SET compare_since = NULL")
+    found = await asyncio.wait_for(entering, 20)
+    assert await found.pool.fetchval("SELECT 1") == 1
+    await opening.__aexit__(None, None, None)
+
+
+async def test_a_second_adoption_before_it_was_compared_forgets_nothing(
+    empty_database: Any, owner: Any
+) -> None:
+    await adopted(empty_database, compare_since=CLOSES)
+    await adopted(empty_database, compare_since="SELECT '2026-11-21 08:00Z'::timestamptz")
+    await adopted(empty_database)
+    assert await owner.fetchval("SELECT compare_since FROM installation") == BACKUP
+
+
+async def test_a_service_that_ran_while_its_database_was_adopted_does_not_go_on(
+    empty_database: Any, owner: Any
+) -> None:
+    """It has the cursors of an era that is over."""
+    async with opened(empty_database) as found:
+        assert await found.pool.fetchval("SELECT 1") == 1
+        await adopted(empty_database)
+        async with asyncio.timeout(20):
+            while found.is_ready():  # noqa: ASYNC110 - what it waits for is another process
+                await asyncio.sleep(0.02)
+        with pytest.raises(DatabaseRefused, match="restart"):
+            await found.pool.fetchval("SELECT 1")
