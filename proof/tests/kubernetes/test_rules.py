@@ -84,7 +84,7 @@ def without(kind: str, name: str) -> Callable[[Rendering], Rendering]:
 
 
 PORT = {"port": 50051}
-HIGH, LOW = "production", "development"
+HIGH, LOW, BARE = "production", "development", "bare"
 
 # rule, overlay, what is broken. In the order of RULES.
 BROKEN: list[tuple[str, str, Callable[[Rendering], Rendering | None]]] = [
@@ -130,7 +130,6 @@ BROKEN: list[tuple[str, str, Callable[[Rendering], Rendering | None]]] = [
     ("services_lead_to_pods", LOW, put("Service customer", "spec.selector", {"oncepay/part": "x"})),
     ("services_lead_to_pods", LOW, put("Service customer", "spec.ports.0.targetPort", "http")),
     ("services_lead_to_pods", LOW, put("Service customer", "spec.ports.0.targetPort", 50052)),
-    ("grpc_is_balanced_over_all_pods", LOW, put("Service payment", "spec.clusterIP", REMOVED)),
     (
         "budgets_cover_pods",
         LOW,
@@ -166,6 +165,34 @@ BROKEN: list[tuple[str, str, Callable[[Rendering], Rendering | None]]] = [
         put_variable(
             PAYMENT, "STRIPE_BASE_ADDRESS", "http://sandbox.oncepay-sandbox.svc.cluster.local:12112"
         ),
+    ),
+    ("grpc_is_balanced_over_all_pods", LOW, put("Service payment", "spec.clusterIP", REMOVED)),
+    ("grpc_is_balanced_over_all_pods", LOW, put("Service payment", "spec.clusterIP", "10.96.0.9")),
+    (
+        "services_have_an_address_where_there_are_no_names",
+        BARE,
+        put("Service customer", "spec.clusterIP", "None"),
+    ),
+    (
+        "services_have_an_address_where_there_are_no_names",
+        BARE,
+        put("Service customer", "spec.clusterIP", "10.96.0.52"),
+    ),
+    ("hosts_files_know_what_is_dialled", BARE, put(CUSTOMER, f"{POD}.hostAliases", [])),
+    (
+        "hosts_files_know_what_is_dialled",
+        BARE,
+        put(MIGRATE, f"{POD}.hostAliases.0.ip", "10.96.0.9"),
+    ),
+    (
+        "hosts_files_know_what_is_dialled",
+        BARE,
+        put(PAYMENT, f"{POD}.hostAliases.1.hostnames", ["customer"]),
+    ),
+    (
+        "hosts_files_know_what_is_dialled",
+        LOW,
+        put(CUSTOMER, f"{POD}.hostAliases", [{"ip": "10.96.0.9", "hostnames": ["database-rw"]}]),
     ),
     (
         "namespaces_enforce_the_restricted_standard",

@@ -1,10 +1,11 @@
 """What an overlay renders to: its objects, and the pods that come of them."""
 
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import yaml
 Object = dict[str, Any]
 
 KUBERNETES = Path(__file__).resolve().parents[4] / "kubernetes"
-OVERLAYS = ("development", "production")
+OVERLAYS = ("development", "bare", "production")
 # Kinds whose pods are made from a template.
 TEMPLATED = ("Deployment", "StatefulSet", "Job")
 
@@ -116,8 +117,11 @@ def matches(selector: Object, labels: dict[str, str]) -> bool:
     return True
 
 
-def render(overlay: str) -> str:
-    """The YAML that `kubectl apply -k` would send, with throwaway passwords in development's.
+def render(overlay: str, addresses: Mapping[str, str] | None = None) -> str:
+    """The YAML that `kubectl apply -k` would send, with passwords made for this once.
+
+    Args:
+        addresses: of the Services, in the place of those in bare's addresses.yaml.
 
     Raises:
         NotRendered: kustomize refused.
@@ -127,15 +131,22 @@ def render(overlay: str) -> str:
         copy = Path(folder) / "kubernetes"
         shutil.copytree(KUBERNETES, copy, ignore=shutil.ignore_patterns("secrets"))
         for service in ("customer", "payment"):
-            secrets = copy / "overlays" / "development" / service / "secrets"
-            secrets.mkdir()
+            folder_of_secrets = copy / "overlays" / "development" / service / "secrets"
+            folder_of_secrets.mkdir()
             for name in ("password.txt", "owner_password.txt"):
-                (secrets / name).write_text("thrown away\n")
+                (folder_of_secrets / name).write_text(f"{secrets.token_urlsafe(32)}\n")
+        if addresses is not None:
+            _readdress(copy / "overlays" / "bare" / "addresses.yaml", addresses)
         command = [str(program), "kustomize", str(copy / "overlays" / overlay)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode or result.stderr:
         raise NotRendered(f"{overlay}: {result.stderr.strip()}")
     return result.stdout
+
+
+def _readdress(file: Path, addresses: Mapping[str, str]) -> None:
+    stated = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump(stated | {"data": dict(addresses)}), encoding="utf-8")
 
 
 def read(overlay: str, text: str) -> Rendering:

@@ -7,13 +7,14 @@ manifests once for each of them.
 from collections.abc import Callable, Iterator
 
 from proof.kubernetes.rendering import Rendering
-from proof.kubernetes.rules import capacity, pods, references, rollouts, values
+from proof.kubernetes.rules import addresses, capacity, pods, references, rollouts, values
 
 Rule = Callable[[Rendering], Iterator[str]]
 
 RULES: tuple[Rule, ...] = (
     *values.RULES,
     *references.RULES,
+    *addresses.RULES,
     *pods.RULES,
     *rollouts.RULES,
     *capacity.RULES,

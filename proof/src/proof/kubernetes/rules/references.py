@@ -38,13 +38,6 @@ def services_lead_to_pods(rendering: Rendering) -> Iterator[str]:
                     yield f"{describe(each)}: {item} has no port {target}"
 
 
-def grpc_is_balanced_over_all_pods(rendering: Rendering) -> Iterator[str]:
-    for each in rendering.of("Service"):
-        grpc = any(port.get("name") == "grpc" for port in each["spec"]["ports"])
-        if grpc and each["spec"].get("clusterIP") != "None":
-            yield f"{describe(each)}: gRPC behind one address reaches one pod; clusterIP: None"
-
-
 def budgets_cover_pods(rendering: Rendering) -> Iterator[str]:
     for each in rendering.of("PodDisruptionBudget"):
         if not _taken(rendering, each, each["spec"]["selector"]):
@@ -109,7 +102,7 @@ def addresses_are_services(rendering: Rendering) -> Iterator[str]:
     for item in rendering.workloads():
         for container in item.containers:
             for variable in container.get("env", []):
-                if variable["name"] == "LISTEN_ADDRESS":
+                if variable["name"].endswith("LISTEN_ADDRESS"):
                     continue
                 for host, room, port in ADDRESS.findall(variable.get("value", "")):
                     if not _served(rendering, room or item.namespace, host, int(port)):
@@ -136,7 +129,6 @@ def _taken(rendering: Rendering, item: Object, selector: Object) -> list[Workloa
 RULES = (
     selectors_take_their_own_pods,
     services_lead_to_pods,
-    grpc_is_balanced_over_all_pods,
     budgets_cover_pods,
     autoscalers_have_a_target,
     volumes_are_there,

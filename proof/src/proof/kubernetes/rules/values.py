@@ -23,7 +23,6 @@ WORDS = {
     "operator": {"In", "NotIn", "Exists", "DoesNotExist"},
     "accessModes": {"ReadWriteOnce", "ReadWriteOncePod"},
     "policyTypes": {"Ingress", "Egress"},
-    "clusterIP": {"None"},
 }
 
 
