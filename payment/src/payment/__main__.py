@@ -1,7 +1,8 @@
 """The composition root: the one place that knows every layer.
 
-`python -m payment` serves until it is told to stop; `python -m payment migrate` brings the
-database's schema forward, as its owner.
+`python -m payment` serves until it is told to stop, and `python -m payment reconcile` compares the
+database with the processor. As the database's owner, `migrate` brings its schema forward, and `adopt`
+takes over one that was restored or copied.
 """
 
 import asyncio
@@ -9,12 +10,15 @@ import os
 import random
 import sys
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from oncepay.payment.v1 import payment_service_pb2 as service_pb2
 from oncepay.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
 
 from chassis import telemetry
+from chassis.adoption import adopt
 from chassis.database import Database, Installation
 from chassis.errors import is_database_away
 from chassis.identifiers import uuid7
@@ -26,6 +30,7 @@ from chassis.settings import read
 from chassis.telemetry import log
 from payment.api.errors import DOMAIN, translate
 from payment.api.outliving import Outliving
+from payment.api.reconciliation import Asked, as_json, as_text, asked_for
 from payment.api.servicer import PaymentServicer
 from payment.customers.client import GrpcCustomers
 from payment.processors.share import CallersShare
@@ -36,6 +41,9 @@ from payment.repository.postgresql import (
     PostgresPayments,
     PostgresRefunds,
 )
+from payment.repository.postgresql.adoption import COMPARE_SINCE, LOWER_PLACES
+from payment.repository.postgresql.books import PostgresBooks
+from payment.service_layer.both_sides import BothSides, CouldNotCompare
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment
 from payment.service_layer.events import Events
@@ -46,6 +54,7 @@ from payment.service_layer.ports import (
     Processor,
     RefundRepository,
 )
+from payment.service_layer.reconcile import Reconcile, Report
 from payment.service_layer.recovery import BATCH, Recovery
 from payment.service_layer.refunds import Refunds
 from payment.service_layer.step import Machine
@@ -58,6 +67,9 @@ CALLERS_PLACES = MAXIMUM_CONNECTIONS - BATCH
 """How much work of callers may be with the processor at once: recovery steps BATCH at once, and each
 of both makes one call at a time, so that neither ever waits for a connection.
 """
+
+RECONCILING_CONNECTIONS = 2
+DATABASE_WITHIN = 60.0  # seconds: who reconciles is told that it could not be done
 
 
 async def main(arguments: list[str]) -> None:
@@ -72,8 +84,76 @@ async def main(arguments: list[str]) -> None:
             owner = read(MigrationSettings, os.environ)
             if migrate(owner.database_url, owner.database_password, owner.migrations_directory):
                 raise Refusal("The schema was not migrated; dbmate says above why.")
+        case ["adopt", *said]:
+            owner = read(MigrationSettings, os.environ)
+            sentence = await adopt(
+                owner.database_url,
+                owner.database_password,
+                schema_version=SCHEMA_VERSION,
+                arguments=said,
+                compare_since=COMPARE_SINCE,
+                mend=LOWER_PLACES,
+            )
+            sys.stdout.write(f"{sentence}\n")
+        case ["reconcile", *said]:
+            sys.exit(await reconcile(said))
         case _:
-            raise Refusal("Say `python -m payment` to serve, or `python -m payment migrate`.")
+            raise Refusal(
+                "Say `python -m payment` to serve, or `python -m payment migrate`, `adopt` or "
+                "`reconcile`."
+            )
+
+
+async def reconcile(arguments: list[str]) -> int:
+    """Compares our books with the processor's, and prints the report. The exit code tells: 0, both
+    sides agree; 1, a person is needed; 2, they could not be compared.
+    """
+    try:
+        asked = asked_for(arguments, datetime.now(UTC))
+        settings = read(Settings, os.environ)
+        telemetry.configure("payment", settings.log_format, settings.log_level, fields=FIELDS)
+        report = await compare(settings, asked)
+    except (Refusal, CouldNotCompare, TimeoutError) as error:
+        log.error("refused", reason=str(error) or "the database cannot be used; the log says why")
+        return 2
+    except Exception as error:  # noqa: BLE001 (an end by a traceback would be exit code 1)
+        log.error("reconciliation_failed", exc_info=error)
+        return 2
+    sys.stdout.write(as_json(report) if asked.as_json else as_text(report))
+    return 1 if report.differences else 0
+
+
+async def compare(settings: Settings, asked: Asked) -> Report:
+    """Raises TimeoutError where the database does not open in time."""
+    opening = Database.open(
+        settings.database_url,
+        settings.database_password,
+        pool_size=RECONCILING_CONNECTIONS,
+        schema_version=SCHEMA_VERSION,
+        comparing=True,
+    )
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(DATABASE_WITHIN):
+            database = await stack.enter_async_context(opening)
+        installation = str(database.installation.id)
+        processor = await stack.enter_async_context(
+            StripeProcessor(settings.stripe_api_key, settings.stripe_base_address, installation)
+        )
+        pool = database.pool
+        sides = BothSides(
+            PostgresPayments(pool),
+            PostgresRefunds(pool),
+            PostgresBooks(pool),
+            processor,
+            processor,
+            asyncio.sleep,
+        )
+        return await Reconcile(sides, installation).run(
+            asked.since,
+            asked.until,
+            report_only=asked.report_only,
+            differences_are_known=asked.differences_are_known,
+        )
 
 
 async def serve(settings: Settings) -> None:

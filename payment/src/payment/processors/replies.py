@@ -26,8 +26,10 @@ from payment.domain.evidence import (
     Unknown,
 )
 from payment.domain.payment import Failure
+from payment.domain.reconciliation import ListedIntent, ListedRefund
 from payment.domain.values import Money
 from payment.processors.currencies import from_stripe
+from payment.service_layer.ports import IntentPage, RefundPage
 
 Json = dict[str, Any]
 Definite = Refused | Faulted | KeyMisused
@@ -62,6 +64,24 @@ def refund_of(body: object) -> ProcessorRefund | Unknown:
 def page_of(body: object) -> Page | Unknown:
     """The refunds in one page of a list."""
     return _read(_page, "list", body)
+
+
+def intents_of(body: object) -> IntentPage | Unknown:
+    """The intents in one page of a list, everybody's: what cannot be read of one spoils no other."""
+
+    def page(body: Json) -> IntentPage:
+        return IntentPage([_listed_intent(item) for item in body["data"]], bool(body["has_more"]))
+
+    return _read(page, "list", body)
+
+
+def refunds_of(body: object) -> RefundPage | Unknown:
+    """The same of refunds."""
+
+    def page(body: Json) -> RefundPage:
+        return RefundPage([_listed_refund(item) for item in body["data"]], bool(body["has_more"]))
+
+    return _read(page, "list", body)
 
 
 def _read(make: Callable[[Json], Read], kind: str, body: object) -> Read | Unknown:
@@ -109,6 +129,32 @@ def _refund(body: Json) -> ProcessorRefund:
 
 def _page(body: Json) -> Page:
     return Page([_refund(item) for item in body["data"]], bool(body["has_more"]))
+
+
+def _listed_intent(body: Json) -> ListedIntent:
+    intent = intent_of(body)
+    currency_code = body["currency"].upper()
+    refunded = _inside(body, "latest_charge", "amount_refunded") or 0
+    readable = isinstance(intent, Intent)
+    return ListedIntent(
+        id=_id(body["id"]),
+        create_time=datetime.fromtimestamp(body["created"], UTC),
+        installation=_words(_inside(body, "metadata", "installation")),
+        request_id=_words(_inside(body, "metadata", "request_id")),
+        intent=intent if isinstance(intent, Intent) else None,
+        amount_refunded=_amount(refunded, currency_code) if readable else 0,
+    )
+
+
+def _listed_refund(body: Json) -> ListedRefund:
+    refund = refund_of(body)
+    return ListedRefund(
+        id=_id(body["id"]),
+        intent_id=_words(body.get("payment_intent")),  # an old charge's refund has none
+        create_time=datetime.fromtimestamp(body["created"], UTC),
+        currency_code=body["currency"].upper(),
+        refund=refund if isinstance(refund, ProcessorRefund) else None,
+    )
 
 
 def _amount(amount: object, currency_code: str) -> int:

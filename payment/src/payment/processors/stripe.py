@@ -7,6 +7,7 @@ wrong the log holds the status, the code and Stripe's own number of the request.
 import logging
 import ssl
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -32,14 +33,18 @@ from payment.domain.refund import Refund
 from payment.domain.values import Money
 from payment.processors.currencies import to_stripe
 from payment.processors.replies import (
+    Definite,
     Page,
     intent_of,
+    intents_of,
     page_of,
     refund_of,
+    refunds_of,
     refusal_in,
     reply_to,
     reply_to_creation,
 )
+from payment.service_layer.ports import IntentPage, RefundPage
 
 API_VERSION = "2026-10-28.endive"
 """What `replies` was written for. Pinned, so that neither an account's setting nor an update of
@@ -53,7 +58,7 @@ MAXIMUM_CONNECTIONS = 500
 """Calls under way at once: half of the 1,024 files that a process may open by default. One more
 waits, and after 5 s it is UNAVAILABLE, unsent.
 """
-PAGE = 100  # refunds a page, Stripe's maximum
+PAGE = 100  # items a page, Stripe's maximum
 MAXIMUM_PAGES = 100  # of one intent's refunds: 10,000. A longer list is not complete to us
 INTENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
@@ -71,7 +76,7 @@ Failed = TypeVar("Failed")
 
 
 class StripeProcessor:
-    """The port `Processor` on Stripe. Use it as an async context manager, in the loop it serves.
+    """The ports `Processor` and `Statement` on Stripe. Use it as an async context manager, in the loop it serves.
 
     Args:
         api_key: its account is where the money goes.
@@ -202,7 +207,7 @@ class StripeProcessor:
                 page_of, refusal_in, "get", REFUNDS, payment_intent=intent_id, limit=PAGE, **after
             )
             if not isinstance(page, Page):
-                return page if isinstance(page, Unknown) else Unknown("the list was refused")
+                return listed(page)
             found += page.refunds
             if not page.has_more:
                 return found
@@ -210,6 +215,38 @@ class StripeProcessor:
                 return Unknown("an empty page that is not the last")
             after = {"starting_after": page.refunds[-1].id}
         return Unknown(f"more than {MAXIMUM_PAGES} pages of refunds")
+
+    async def intents(self, since: datetime, until: datetime, after: str) -> IntentPage | Unknown:
+        """A page of everybody's intents that were made in a time, newest first."""
+        expand = [f"data.{each}" for each in CHARGE]
+        return listed(await self._list(intents_of, INTENTS, since, until, after, expand=expand))
+
+    async def refunds_made(
+        self, since: datetime, until: datetime, after: str
+    ) -> RefundPage | Unknown:
+        """The same of refunds."""
+        return listed(await self._list(refunds_of, REFUNDS, since, until, after))
+
+    async def discard(self, intent_id: str) -> Reply:
+        """Cancel an intent that no payment is bound to."""
+        key = f"{self._installation}:{intent_id}:discard"
+        path = f"{INTENTS}/{intent_id}/cancel"
+        return await self._call(intent_of, reply_to, "post", path, idempotency_key=key)
+
+    async def _list(
+        self,
+        read: Callable[[object], Read],
+        path: str,
+        since: datetime,
+        until: datetime,
+        after: str,
+        **params: Any,
+    ) -> Read | Definite | Unknown:
+        window = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+        place = {"starting_after": after} if after else {}
+        return await self._call(
+            read, refusal_in, "get", path, created=window, limit=PAGE, **place, **params
+        )
 
     async def _call(
         self,
@@ -231,6 +268,13 @@ class StripeProcessor:
         found = read(answer.data)
         _tell(found)
         return found
+
+
+def listed(answer: Read | Definite) -> Read | Unknown:
+    """The answer to a list: a refusal of one proves nothing either."""
+    if isinstance(answer, Refused | Faulted | KeyMisused):
+        return Unknown("the list was refused")
+    return answer
 
 
 def _tell(reply: object, error: Exception | None = None) -> None:

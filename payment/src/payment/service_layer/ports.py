@@ -24,6 +24,7 @@ from payment.domain.events import Happening, PaymentEvent
 from payment.domain.evidence import ProcessorRefund, RefundReply, Reply, Unknown
 from payment.domain.machine import Post
 from payment.domain.payment import Payment
+from payment.domain.reconciliation import ListedIntent, ListedRefund
 from payment.domain.refund import Refund
 from payment.domain.values import CustomerName, Money
 
@@ -222,6 +223,71 @@ class Processor(Protocol):
 
     async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | Unknown:
         """Every refund of an intent, all pages; Unknown unless the list is complete."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IntentPage:
+    """Some intents of a list, newest first."""
+
+    intents: Sequence[ListedIntent]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPage:
+    """The same of refunds."""
+
+    refunds: Sequence[ListedRefund]
+    has_more: bool
+
+
+class Statement(Protocol):
+    """What the processor has done in a time, everybody's: for reconciliation. Times are whole
+    seconds of the processor's clock, `until` is not within; `after` is the id that the page before
+    ended with, empty for the first.
+    """
+
+    async def intents(
+        self, since: datetime, until: datetime, after: str
+    ) -> IntentPage | Unknown: ...
+
+    async def refunds_made(
+        self, since: datetime, until: datetime, after: str
+    ) -> RefundPage | Unknown: ...
+
+    async def discard(self, intent_id: str) -> Reply:
+        """Cancel an intent that no payment is bound to."""
+        ...
+
+
+class Books(Protocol):
+    """The payments and refunds as a whole: for reconciliation."""
+
+    async def now(self) -> datetime: ...
+
+    async def bound_to(self, intent_ids: Sequence[str]) -> Sequence[Payment]: ...
+
+    async def refunds_of(self, refund_ids: Sequence[UUID]) -> Sequence[Refund]: ...
+
+    async def refunds_created(
+        self, since: datetime, until: datetime, after: UUID | None, limit: int
+    ) -> Sequence[Refund]:
+        """In the order of their ids, behind `after`."""
+        ...
+
+    async def make_due(self, each: Payment | Refund) -> None:
+        """Have recovery look at it now, unless it has moved since it was read."""
+        ...
+
+    async def commits_hang(self, longer_than: timedelta) -> bool:
+        """Whether something that may have written is still not committed."""
+        ...
+
+    async def open(self, since: datetime) -> bool:
+        """Open the database after an adoption, which was compared from `since` on; False where it
+        is open, or has to be compared from an earlier time.
+        """
         ...
 
 
