@@ -11,7 +11,7 @@ IMAGES := oncepay/customer:0.1.0 oncepay/payment:0.1.0 oncepay/sandbox:0.1.0
 PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
 
-.PHONY: help run test check format generate pictures secrets requirements bench rolling stripe-contract clean \
+.PHONY: help run test check format generate pictures secrets requirements bench rolling chaos stripe-contract clean \
 	kubernetes-secrets kubernetes-check build up all demo compose-test logs down environment development kubernetes
 
 help: ## this list

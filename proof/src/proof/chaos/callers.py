@@ -85,11 +85,13 @@ class Callers:
         await self._pay(order, tries=1 if self._chance.random() < 0.1 else RETRIES)
 
     async def with_reference(self) -> None:
-        """An order with a number. Who waits too long tries again with a new request_id."""
+        """An order with a number. Who waits too long, or is told that it failed, tries again with
+        a new request_id: the number is what keeps the order from being paid twice.
+        """
         order = self._order(reference=self._number())
         for _ in range(4):
             told = await self._pay(order, tries=self._chance.randint(1, 4))
-            if told is None or not told.is_unknown:
+            if told is None or not (told.is_unknown or told.state == "FAILED"):
                 return
 
     async def same_at_once(self) -> None:

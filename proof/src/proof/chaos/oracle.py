@@ -60,9 +60,10 @@ def doubles(facts: Facts) -> Iterator[str]:
 def losses(facts: Facts) -> Iterator[str]:
     """Where money is, a payment says so; and what was named to a caller is there."""
     by_intent = {row.intent: row for row in facts.payments if row.intent}
+    by_request = {row.request_id: row for row in facts.payments if not row.intent}
     by_name = {row.name for row in facts.payments}
     for money in facts.money.values():
-        row = by_intent.get(money.intent)
+        row = by_intent.get(money.intent) or by_request.get(money.request_id)
         says = row.state if row else "nothing"
         if money.captured and says != "SUCCEEDED":
             yield f"{money.intent} took {money.captured}, and our books say {says}"

@@ -1,6 +1,7 @@
 """The invariants that the explorer and the simulator use, on the real tables and the real ledger."""
 
 import json
+from datetime import UTC, datetime
 from itertools import chain
 
 import asyncpg
@@ -40,4 +41,6 @@ async def broken_rules(arena: Arena) -> list[Finding]:
     intents = [one for one in processor.newest("payment_intent", None) if isinstance(one, Intent)]
     returned = [one for one in processor.newest("refund", None) if isinstance(one, Refund)]
     sides = Books(payments, refunds, intents, returned)
-    return [Finding(RULE, words) for words in chain(always(sides), at_rest(sides))]
+    return [
+        Finding(RULE, words) for words in chain(always(sides), at_rest(sides, datetime.now(UTC)))
+    ]
