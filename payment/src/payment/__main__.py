@@ -40,6 +40,7 @@ from payment.repository.postgresql import (
     PostgresEvents,
     PostgresPayments,
     PostgresRefunds,
+    PostgresSigns,
 )
 from payment.repository.postgresql.adoption import COMPARE_SINCE, LOWER_PLACES
 from payment.repository.postgresql.books import PostgresBooks
@@ -47,6 +48,7 @@ from payment.service_layer.both_sides import BothSides, CouldNotCompare
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment
 from payment.service_layer.events import Events
+from payment.service_layer.lookout import Lookout
 from payment.service_layer.ports import (
     Customers,
     EventRepository,
@@ -193,11 +195,12 @@ async def serve(settings: Settings) -> None:
         )
         outliving = Outliving()
         servicer, recovery = compose(world, database.installation, outliving)
+        lookout = Lookout(PostgresSigns(pool_apart), alarm, over, surprised)
         async with asyncio.TaskGroup() as group:
-            recovering = group.create_task(recovery.run())
+            working = [group.create_task(work) for work in (recovery.run(), lookout.run())]
             server.add(add_PaymentServiceServicer_to_server, servicer)
             server.ready_when(database.is_ready)
-            await server.serve(on_stop=recovering.cancel)
+            await server.serve(on_stop=lambda: [work.cancel() for work in working])
         await outliving.drain(server.seconds_left())
 
 
@@ -265,6 +268,11 @@ def compose(
 def alarm(name: str, about: str, words: str) -> None:
     """Wakes a person: whatever watches the logs looks for errors of these names."""
     log.error(name, about=about, reason=words)
+
+
+def over(name: str) -> None:
+    """Tells that what an alarm was raised for is over."""
+    log.info("alarm_over", about=name)
 
 
 def surprised(error: Exception) -> None:

@@ -6,6 +6,7 @@ step             the one driver of an unfinished payment: read, ask, apply, call
 change_payment   what people ask of a payment: capture, cancel, update, delete, release
 refunds          money back, and the driver of an unfinished refund
 recovery         takes up what is due, and steps it
+lookout          whether the stream and recovery go on, and an alarm where they do not
 reminders        when an alarm that still holds is raised again
 events           reads the stream of events
 """

@@ -195,6 +195,24 @@ class EventRepository(Protocol):
         ...
 
 
+class Signs(Protocol):
+    """What a store shows of work that stands still."""
+
+    async def oldest_hidden_event(self) -> timedelta | None:
+        """How long the first event has waited that the stream cannot show yet; None: no event does,
+        or none can be seen.
+        """
+        ...
+
+    async def holders_of_the_stream(self) -> Sequence[str]:
+        """Who holds it up, in words, the longest first; as far as our role may see."""
+        ...
+
+    async def longest_due(self) -> timedelta | None:
+        """How long something has waited to be claimed; negative or None: nothing is due."""
+        ...
+
+
 # ---------------------------------------------------------------- the world outside
 
 

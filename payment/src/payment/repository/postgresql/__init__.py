@@ -8,8 +8,15 @@ through here, and mean "unknown"; only the inserts say so by name.
 from payment.repository.postgresql.events import PostgresEvents
 from payment.repository.postgresql.payments import PostgresPayments
 from payment.repository.postgresql.refunds import PostgresRefunds
+from payment.repository.postgresql.signs import PostgresSigns
 
-__all__ = ["SCHEMA_VERSION", "PostgresEvents", "PostgresPayments", "PostgresRefunds"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "PostgresEvents",
+    "PostgresPayments",
+    "PostgresRefunds",
+    "PostgresSigns",
+]
 
 SCHEMA_VERSION = "0003"
 """The newest migration that these statements need."""
