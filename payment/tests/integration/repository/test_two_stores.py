@@ -1,0 +1,346 @@
+"""Whatever is asked of the store in memory and of PostgreSQL, both answer the same. The explorer and
+the simulator work on the first: what they show of the second holds because of this.
+
+`EXAMPLES=2000` tries more sequences of calls than an ordinary run does.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as some
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from stores import a_new_payment, a_new_refund, a_record, moved
+from two_stores import Side, TwoStores
+
+from chassis.database import Connection, Database
+from chassis.settings import Secret
+from chassis.values import Metadata, Reference, RequestId
+from oncepay_cli.local.databases import Roles
+from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
+from payment.domain.events import Happening, happening, refund_happening
+from payment.domain.evidence import ProcessorRefund, RefundStatus
+from payment.domain.payment import Held, Payment, State
+from payment.domain.values import CustomerName
+from payment.repository.postgresql import SCHEMA_VERSION
+from payment.service_layer.ports import ListedState, PaymentQuery, Position
+
+if TYPE_CHECKING:
+    from payment.domain.refund import Refund
+
+Answer = TypeVar("Answer")
+
+HOUR = timedelta(hours=1)
+CUSTOMERS = [CustomerName(UUID(int=number)) for number in (1, 2)]
+REFERENCES = [None, Reference("order-1"), Reference("order-2")]
+NEXT = {
+    State.CONFIRMING: (
+        *(State.SUCCEEDED, State.REQUIRES_ACTION, State.AUTHORIZED),
+        *(State.CANCELING, State.CANCELED),
+    ),
+    State.REQUIRES_ACTION: (State.SUCCEEDED, State.AUTHORIZED, State.CANCELING, State.CANCELED),
+    State.AUTHORIZED: (State.CAPTURING, State.CANCELING, State.SUCCEEDED, State.CANCELED),
+    State.CAPTURING: (State.SUCCEEDED, State.CANCELED),
+    State.CANCELING: (State.FAILED, State.CANCELED, State.SUCCEEDED),
+}
+"""Where a payment may go from a state; from the others, nowhere."""
+
+pick = some.integers(0, 11)
+"""One of what there is, counted from the newest on."""
+maybe = some.none() | pick
+# Nothing becomes due by chance: its time has passed, or will not while a test runs.
+waits = some.sampled_from([-HOUR, None, HOUR])
+
+
+def picked(things: Sequence[Answer], number: int) -> Answer:
+    return things[-1 - number % len(things)]
+
+
+class BothStores(RuleBasedStateMachine):
+    """Makes up calls, out of what earlier ones brought: most often the newest, so that payments get
+    somewhere, and now and then what is long outdated.
+    """
+
+    runner: asyncio.Runner
+    database: Database
+    superuser: Connection
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner.run(self.superuser.execute(EMPTY))
+        self.stores = TwoStores(self.database.pool, self.database.installation.era)
+        self.payments: list[Payment] = []  # every version that was ever seen
+        self.refunds: list[Refund] = []
+        self.requests: list[RequestId] = []
+
+    def ask(self, call: Callable[[Side], Awaitable[Answer]]) -> Answer | None:
+        return self.runner.run(self.stores.ask(call))
+
+    def read(self, payment_id: UUID) -> None:
+        if seen := self.ask(lambda side: side.payments.get(payment_id)):
+            self.payments.append(seen.payment)
+
+    # ------------------------------------------------------------------ payments
+
+    @rule(
+        customer=some.sampled_from(CUSTOMERS),
+        reference=some.sampled_from(REFERENCES),
+        request=maybe,
+        takes_the_id_of=maybe,
+        takes_the_intent_of=maybe,
+        in_time=some.sampled_from([True, True, True, False]),
+    )
+    def insert(
+        self,
+        customer: CustomerName,
+        reference: Reference | None,
+        request: int | None,
+        takes_the_id_of: int | None,
+        takes_the_intent_of: int | None,
+        in_time: bool,
+    ) -> None:
+        """Most are new; some want what another has: its request_id, id, intent, reference."""
+        taken: dict[str, Any] = {}
+        if request is not None and request > 7 and self.requests:
+            taken["request_id"] = picked(self.requests, request)
+        if takes_the_id_of is not None and takes_the_id_of > 9 and self.payments:
+            taken["id"] = picked(self.payments, takes_the_id_of).id
+        if takes_the_intent_of is not None and takes_the_intent_of > 9 and self.payments:
+            taken["intent_id"] = picked(self.payments, takes_the_intent_of).intent_id
+        payment = a_new_payment(customer=customer, reference=reference, **taken)
+        clock = self.ask(lambda side: side.payments.look_up(payment.request.request_id, reference))
+        assert clock is not None
+        insert_by = clock.now + (HOUR if in_time else -HOUR)
+        born = self.ask(lambda side: side.payments.insert(payment, insert_by))
+        self.ask(lambda side: side.payments.holders(payment))
+        self.requests.append(payment.request.request_id)
+        if born is not None:
+            self.payments.append(born)
+
+    @precondition(lambda self: self.payments)
+    @rule(which=pick, where=pick, reference=some.sampled_from(REFERENCES), request=maybe)
+    def save(
+        self, which: int, where: int, reference: Reference | None, request: int | None
+    ) -> None:
+        """A version that was seen goes on, or tries to: others may have been faster."""
+        before = picked(self.payments, which)
+        after, what = picked(changes(before, reference), where)
+        record = None
+        if request is not None:
+            record = a_record(before)
+            if request > 7 and self.requests:
+                record = replace(record, request_id=picked(self.requests, request))
+            self.requests.append(record.request_id)
+        saved = self.ask(lambda side: side.payments.save(before, after, what, record))
+        if saved is not None:
+            self.payments.append(saved)
+
+    @precondition(lambda self: self.payments)
+    @rule(which=pick)
+    def get(self, which: int) -> None:
+        self.read(picked(self.payments, which).id)
+
+    @rule()
+    def get_what_is_not_there(self) -> None:
+        nobody = UUID(int=0)
+        assert self.ask(lambda side: side.payments.get(nobody)) is None
+        assert self.ask(lambda side: side.refunds.get(nobody, nobody)) is None
+
+    @precondition(lambda self: self.requests)
+    @rule(which=pick, reference=some.sampled_from(REFERENCES))
+    def find(self, which: int, reference: Reference | None) -> None:
+        request_id = picked(self.requests, which)
+        self.ask(lambda side: side.payments.find_request(request_id))
+        self.ask(lambda side: side.payments.look_up(request_id, reference))
+
+    @precondition(lambda self: self.payments)
+    @rule(which=pick, wait=waits)
+    def postpone(self, which: int, wait: timedelta | None) -> None:
+        seen = picked(self.payments, which)
+        self.ask(lambda side: side.payments.postpone(seen, wait))
+
+    @rule(limit=some.integers(0, 3))
+    def claim(self, limit: int) -> None:
+        """Whose turn it is, and for the how manieth time; in which order does not matter."""
+
+        async def claimed(side: Side) -> Any:
+            payments = await side.payments.claim_due(limit)
+            refunds = await side.refunds.claim_due(limit)
+            return {*payments}, {*refunds}
+
+        self.ask(claimed)
+
+    @rule(
+        limit=some.integers(1, 4),
+        newest_first=some.booleans(),
+        show_deleted=some.booleans(),
+        customer=some.none() | some.sampled_from(CUSTOMERS),
+        state=some.none() | some.sampled_from(ListedState),
+        reference=some.sampled_from([None, "order-1", "order-2", "order-3"]),
+        held=some.sampled_from([None, None, True, False]),
+        after=maybe,
+        created=some.lists(
+            some.tuples(some.sampled_from(["<", "<=", ">", ">="]), pick), max_size=2
+        ),
+    )
+    def list(self, after: int | None, created: Any, **restrictions: Any) -> None:
+        place, ranges = None, ()
+        if self.payments:
+            times = [payment.create_time for payment in self.payments]
+            ranges = tuple((operator, picked(times, number)) for operator, number in created)
+            if after is not None:
+                last = picked(self.payments, after)
+                place = Position(last.create_time, last.id)
+        query = PaymentQuery(after=place, created=ranges, **restrictions)
+        self.ask(lambda side: as_list(side.payments.list(query)))
+
+    # ------------------------------------------------------------------ refunds
+
+    @precondition(lambda self: self.payments)
+    @rule(which=pick, amount=some.sampled_from([400, 600, 1, 1000, 1001]), request=maybe)
+    def insert_refund(self, which: int, amount: int, request: int | None) -> None:
+        """Of a payment that succeeded, if there is one; up to its amount, and over it."""
+        succeeded = [each for each in self.payments if each.state is State.SUCCEEDED]
+        payment = picked(succeeded or self.payments, which)
+        refund = a_new_refund(payment, amount)
+        record = a_record(payment, refund)
+        if request is not None and request > 7 and self.requests:
+            record = replace(record, request_id=picked(self.requests, request))
+        born = self.ask(lambda side: side.refunds.insert(refund, record))
+        self.requests.append(record.request_id)
+        if born is not None:
+            self.refunds.append(born)
+            self.read(payment.id)
+
+    @precondition(lambda self: self.refunds)
+    @rule(which=pick, status=some.sampled_from(RefundStatus), name=some.integers(0, 20))
+    def save_refund(self, which: int, status: RefundStatus, name: int) -> None:
+        """The processor's word on a version that was seen; its names are sometimes doubled."""
+        before = picked(self.refunds, which)
+        known = before.processor_id or f"re_{name}"
+        after = before.apply(ProcessorRefund(known, status, before.amount, before.id))
+        what = refund_happening(before, after)
+        if what is None:
+            return
+        saved = self.ask(lambda side: side.refunds.save(before, after, what))
+        if saved is not None:
+            self.refunds.append(saved)
+            self.read(saved.payment_id)
+
+    @precondition(lambda self: self.refunds)
+    @rule(which=pick, wait=waits)
+    def postpone_refund(self, which: int, wait: timedelta | None) -> None:
+        seen = picked(self.refunds, which)
+        self.ask(lambda side: side.refunds.postpone(seen, wait))
+
+    @precondition(lambda self: self.refunds)
+    @rule(which=pick, limit=some.integers(1, 3), after=maybe)
+    def list_refunds(self, which: int, limit: int, after: int | None) -> None:
+        refund = picked(self.refunds, which)
+        last = None if after is None else picked(self.refunds, after)
+        place = Position(last.create_time, last.id) if last else None
+        self.ask(lambda side: as_list(side.refunds.list(refund.payment_id, limit, place)))
+        self.ask(lambda side: side.refunds.get(refund.payment_id, refund.id))
+
+    # ------------------------------------------------------------------ events
+
+    @rule(which=maybe, limit=some.integers(1, 5), after=some.integers(0, 9), place=pick)
+    def events(self, which: int | None, limit: int, after: int, place: int) -> None:
+        payment_id = None
+        if which is not None and self.payments:
+            payment_id = picked(self.payments, which).id
+            of = payment_id
+            self.ask(lambda side: as_list(side.events.of_payment(of, limit, after)))
+        self.runner.run(self.stores.settled())
+        self.ask(lambda side: side.stream(payment_id, limit, place))
+
+    def teardown(self) -> None:
+        """At the end, everything that both have."""
+        self.runner.run(self.stores.settled())
+        self.ask(lambda side: side.stream(None, 10_000, 0))
+        self.ask(lambda side: as_list(side.payments.list(PaymentQuery(1000, show_deleted=True))))
+        for payment_id in {payment.id for payment in self.payments}:
+            self.read(payment_id)
+            of = payment_id
+            self.ask(lambda side, of=of: as_list(side.refunds.list(of, 1000, None)))  # type: ignore[misc]
+
+
+def changes(
+    payment: Payment, reference: Reference | None
+) -> list[tuple[Payment, Happening | None]]:
+    """What a payment may become by one save, with what is told of it; the last is the likeliest."""
+    asked = payment.request
+    told = replace(asked, description=asked.description + "!", metadata=Metadata((("a", "b"),)))
+    after = [payment, replace(payment, request=told)]
+    if asked.reference is None:
+        after.append(replace(payment, request=replace(asked, reference=reference)))
+    if payment.held is None:
+        after.append(replace(payment, held=Held("it does not fit", payment.create_time)))
+    else:
+        after.append(payment.release())
+    if payment.delete_time is not None:
+        after.append(payment.undelete())
+    elif payment.state in {State.FAILED, State.CANCELED} and payment.held is None:
+        after.append(payment.delete(payment.update_time))
+    used_up = (replace(payment, n=payment.n + 1), None)
+    after += [moved(payment, state) for state in reversed(NEXT.get(payment.state, ()))]
+    return [used_up, *((each, happening(payment, each)) for each in after)]
+
+
+async def as_list(found: Awaitable[Sequence[Answer]]) -> list[Answer]:
+    return [*await found]
+
+
+# Without the triggers that keep every row for ever.
+EMPTY = """
+SET session_replication_role = replica;
+DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds; DELETE FROM payments;
+SET session_replication_role = origin
+"""
+
+
+@pytest.fixture
+def both_stores(
+    postgresql: PostgreSQL, payment_template: Roles, address: str
+) -> Iterator[type[BothStores]]:
+    """The calls' maker, on an event loop of its own: Hypothesis waits for nothing."""
+
+    async def connect(stack: AsyncExitStack) -> None:
+        url, password = f"postgresql://{SUPERUSER}@{address}", postgresql.password
+        BothStores.superuser = await asyncpg.connect(url, password=password)
+        stack.push_async_callback(BothStores.superuser.close)
+        BothStores.database = await stack.enter_async_context(
+            Database.open(
+                f"postgresql://{payment_template.user}@{address}",
+                Secret(payment_template.password),
+                pool_size=2,
+                schema_version=SCHEMA_VERSION,
+            )
+        )
+
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        runner.run(connect(stack))
+        BothStores.runner = runner
+        yield BothStores
+        runner.run(stack.aclose())
+
+
+def test_whatever_is_asked_both_stores_answer_the_same(both_stores: type[BothStores]) -> None:
+    run_state_machine_as_test(
+        both_stores,
+        settings=settings(
+            max_examples=int(os.environ.get("EXAMPLES", "60")),
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[*HealthCheck],
+        ),
+    )
