@@ -88,9 +88,19 @@ SCENARIOS = (
     Scenario("automatic", sent(2, VISA), jumps=(KEY_DIES,), callers_leave=True),
     Scenario("automatic, no key dies", sent(2, VISA), rules=REAL_KEYS),
     Scenario("declined", sent(2, DECLINED), rules=REAL_KEYS, keys_live=True, late_500=False),
+    Scenario(
+        "declined, two replicas recover",
+        sent(1, DECLINED),
+        threads=3,
+        rules=REAL_KEYS,
+        keys_live=True,
+        late_500=False,
+    ),
     Scenario("declined, keys die", sent(2, DECLINED), jumps=(KEY_DIES,), in_slice=False),
     Scenario("automatic, hours pass", sent(2, VISA), jumps=(FENCE_PASSES,), callers_leave=True),
     Scenario("cancel", (*sent(1, VISA), CANCEL), jumps=(KEY_DIES,)),
+    Scenario("declined, and a cancellation", (*sent(1, DECLINED), CANCEL), rules=REAL_KEYS),
+    Scenario("3D Secure, no answer", sent(1, SECURE), rules=REAL_KEYS),
     Scenario("3D Secure", (*sent(1, SECURE), CANCEL), moves=("approve", "decline")),
     Scenario(
         "3D Secure, another card",
@@ -101,12 +111,22 @@ SCENARIOS = (
     ),
     Scenario("processing", (*sent(1, SLOW), CANCEL), jumps=(4.0,)),
     Scenario("processing, declined", (*sent(1, SLOW_NO), CANCEL), jumps=(4.0,)),
+    Scenario(
+        "processing, declined, no key dies",
+        (*sent(1, SLOW_NO), CANCEL),
+        rules=REAL_KEYS,
+        jumps=(4.0,),
+    ),
     Scenario("manual", (*sent(1, MANUAL), WHOLE, PART, CANCEL), faults=1),
     Scenario("one capture, sent twice", (*sent(1, MANUAL), PART, Capture(15, own(3), EUROS[1]))),
     Scenario("manual, the hold ends", (*sent(1, MANUAL), PART), jumps=(HOLD_ENDS,)),
     Scenario(
         "one reference, two requests",
         (*sent(2, request(1, ref="order")), Create(3, request(2, ref="order"))),
+    ),
+    Scenario(
+        "one reference, and a cancellation",
+        (*sent(1, request(1, ref="order")), Create(3, request(2, ref="order")), CANCEL),
     ),
     Scenario(
         "one reference, a zombie inserts late",
