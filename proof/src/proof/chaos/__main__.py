@@ -25,14 +25,19 @@ def _arguments() -> tuple[Plan, Path, str]:
     parser.add_argument("--kills", type=int, default=plan.kills, help="of services, at least")
     parser.add_argument("--seed", type=int, default=plan.seed)
     parser.add_argument("--key-life", type=int, default=plan.key_life, help="seconds")
-    parser.add_argument("--every", type=float, default=plan.every, help="seconds between kills")
+    parser.add_argument("--life", type=float, default=plan.life, help="of a replica, seconds")
     parser.add_argument("--database-every", type=float, default=plan.database_every)
     parser.add_argument("--peace", type=float, default=plan.peace, help="seconds to rest by itself")
+    parser.add_argument("--stop", type=float, default=plan.stop, help="of a replica, seconds")
+    parser.add_argument("--late", type=float, default=plan.late, help="of late requests, seconds")
+    parser.add_argument("--refunds-at-once", type=int, default=plan.refunds_at_once)
     parser.add_argument("--folder", type=Path, default=Places.of().home / "chaos")
     parser.add_argument("--name", default="", help="of the report")
     options = vars(parser.parse_args())
     folder, name = options.pop("folder"), options.pop("name")
     plan = Plan(**options)
+    if plan.refunds_at_once and not plan.refunds:
+        parser.error("refunds need keys that live longer than 10 s, a stop and a late request")
     return plan, folder, name or f"{plan.design}-{time.strftime('%Y%m%d-%H%M%S')}-{plan.seed}"
 
 

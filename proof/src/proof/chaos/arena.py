@@ -8,10 +8,13 @@ callers -> payment-1, payment-2 -> customer
 """
 
 import asyncio
+import secrets
 import shutil
+import socket
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,9 +26,9 @@ from oncepay_cli.local.places import Places
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 from oncepay_cli.local.processes import Child, Program
 from proof.baselines import SCHEMAS
-from proof.chaos.dialects import Http, Postgres
+from proof.chaos.dialects import Dialect, Http, Plain, Postgres
 from proof.chaos.parts import DatabaseServer, Service
-from proof.chaos.plan import LATE_SECONDS, Plan
+from proof.chaos.plan import Plan
 from proof.chaos.proxy import HOST, Proxy
 from proof.chaos.traps import Traps
 
@@ -40,8 +43,10 @@ class Arena:
         self.plan = plan
         self.places = places
         self.traps = Traps()
-        ports = _free_ports(6)
-        self.database_port, self.sandbox_port, customer_port, *payment_ports = ports
+        ports = iter(_free_ports(3 + 2 * len(REPLICAS)))
+        self.database_port, self.sandbox_port, customer_port = islice(ports, 3)
+        self._payment_ports = list(islice(ports, len(REPLICAS)))
+        self._webhook_ports = list(ports)
         self.database = DatabaseServer(
             PostgreSQL(
                 data=places.postgresql,
@@ -52,9 +57,10 @@ class Arena:
         )
         self.proxies: dict[str, Proxy] = {}
         self.customer = Service(self._customer(customer_port), places, customer_port)
-        self._payment_ports = payment_ports[: len(REPLICAS)]
         self.payments: list[Service] = []
         self._sandbox: Child | None = None
+        self._webhook_secret = places.secrets / "webhooks.txt"
+        self._webhook_secret.write_text(f"whsec_{secrets.token_hex(32)}\n")
 
     @classmethod
     @asynccontextmanager
@@ -93,38 +99,46 @@ class Arena:
             await connection.close()
 
     async def _start(self, endings: AsyncExitStack) -> None:
-        endings.callback(self.database.kill)
+        endings.callback(self.database.end)
         await self.database.start()
         await asyncio.to_thread(self._make_databases)
-        self._sandbox = processes.start(self._sandbox_program(), self.places)
+        webhooks = await self._proxy("webhooks", self._webhook_ports, Plain, endings)
+        self._sandbox = processes.start(self._sandbox_program(webhooks.port), self.places)
         endings.callback(self._sandbox.stop)
         await asyncio.to_thread(self._sandbox.wait_until_ready)
         for number, port in zip(REPLICAS, self._payment_ports, strict=True):
-            processor = await self._proxy(f"processor-{number}", self.sandbox_port, endings)
-            database = await self._proxy(f"database-{number}", self.database_port, endings)
+            processor = await self._proxy(f"processor-{number}", [self.sandbox_port], Http, endings)
+            database = await self._proxy(
+                f"database-{number}", [self.database_port], Postgres, endings
+            )
             program = self._payment(number, port, processor.port, database.port)
             self.payments.append(Service(program, self.places, port))
         for service in self.services:
             endings.callback(service.end)
         await asyncio.gather(*(service.start() for service in self.services))
 
-    async def _proxy(self, name: str, target: int, endings: AsyncExitStack) -> Proxy:
-        dialect = Http if name.startswith("processor") else Postgres
-        proxy = self.proxies[name] = Proxy(name, [target], dialect, self.traps)
-        proxy.late_seconds = LATE_SECONDS
+    async def _proxy(
+        self,
+        name: str,
+        targets: list[int],
+        dialect: Callable[[], Dialect],
+        endings: AsyncExitStack,
+    ) -> Proxy:
+        proxy = self.proxies[name] = Proxy(name, targets, dialect, self.traps)
+        proxy.late_seconds = self.plan.late
         endings.push_async_callback(proxy.stop)
         await proxy.start()
         return proxy
 
     def _make_databases(self) -> None:
-        server, secrets = self.database.server, self.places.secrets
+        server, folder = self.database.server, self.places.secrets
         for name in passwords.SERVICES:
             owner = passwords.owner_of(name)
             roles = databases.Roles(
                 user=name,
-                password=passwords.read(secrets, name),
+                password=passwords.read(folder, name),
                 owner=owner,
-                owner_password=passwords.read(secrets, owner),
+                owner_password=passwords.read(folder, owner),
             )
             databases.make_roles(server, roles)
             databases.make_database(server, name, roles)
@@ -144,10 +158,18 @@ class Arena:
             "LOG_LEVEL": "warning",
         }
 
-    def _sandbox_program(self) -> Program:
+    def _sandbox_program(self, webhooks: int) -> Program:
         port = self.sandbox_port
         arguments = ("--host", HOST, "--port", str(port), "--data", str(self.places.sandbox))
-        rules = ("--key-life", str(self.plan.key_life), "--seed", str(self.plan.seed))
+        rules: tuple[str, ...] = (
+            "--key-life",
+            str(self.plan.key_life),
+            "--seed",
+            str(self.plan.seed),
+        )
+        if self.plan.design == ONCEPAY:
+            address = f"http://{HOST}:{webhooks}/webhooks/stripe"
+            rules += ("--webhook-url", address, "--webhook-secret-file", str(self._webhook_secret))
         return Program(
             "sandbox",
             ("sandbox", *arguments, *rules),
@@ -164,6 +186,8 @@ class Arena:
         settings = self._settings("payment", "payment", database) | {
             "LISTEN_ADDRESS": f"{HOST}:{port}",
             "CUSTOMER_TARGET": f"ipv4:{HOST}:{self.customer.port}",
+            "WEBHOOK_LISTEN_ADDRESS": f"{HOST}:{self._webhook_ports[number - 1]}",
+            "STRIPE_WEBHOOK_SECRET_FILE": str(self._webhook_secret),
             "STRIPE_API_KEY": SANDBOX_KEY,
             "STRIPE_BASE_ADDRESS": f"http://{HOST}:{processor}",
             "ENVIRONMENT": "development",
@@ -174,7 +198,12 @@ class Arena:
 
 
 def _free_ports(count: int) -> list[int]:
-    return [health.free_port() for _ in range(count)]
+    """Held until all are known, so that they differ."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def temporary_places() -> Places:

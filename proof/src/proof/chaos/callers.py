@@ -154,10 +154,19 @@ class Callers:
             part = order.amount * 6 // 10
             await asyncio.gather(*(self.refund(payment.name, part) for _ in range(2)))
 
+    async def refunded_by_many(self, count: int) -> None:
+        """So many refunds at once, of a payment that has enough for two thirds of them."""
+        order = self._order(amount=count * 100)
+        payment = await self._payment_of(order)
+        while payment is not None and payment.state == Payment.PROCESSING:
+            payment = await self._look(order, payment.name)
+        if payment is not None and payment.state == Payment.SUCCEEDED:
+            await asyncio.gather(*(self.refund(payment.name, 150) for _ in range(count)))
+
     # ---------------------------------------------------------------- their steps
 
-    def _order(self, **more: Any) -> Order:
-        order = Order(self._chance.randint(100, 99_999), **more)
+    def _order(self, amount: int = 0, **more: Any) -> Order:
+        order = Order(amount or self._chance.randint(100, 99_999), **more)
         self._book.orders.append(order)
         return order
 

@@ -22,7 +22,7 @@ from proof.chaos.peace import Rest, Spread, come_to_rest, resolutions, under_way
 from proof.chaos.plan import CALLERS, Plan
 from proof.chaos.proxy import HOST
 from proof.chaos.reader import Reader
-from proof.chaos.report import Report, alarms
+from proof.chaos.report import Report, alarms, commit
 from proof.chaos.shared_rules import broken_rules
 from proof.chaos.storm import Storm
 
@@ -35,8 +35,6 @@ CHANNEL = (
 )
 """Over both replicas in turn; one that comes back is found within a second."""
 CATCH_UP_SECONDS = 60.0
-SETTLE_SECONDS = 80.0
-"""For a baseline: so that what it has for a recovery has been there, too."""
 
 
 async def run(plan: Plan) -> Report:
@@ -52,6 +50,9 @@ async def run(plan: Plan) -> Report:
         callers = Callers(plan, channel, web, await _customer(arena), book)
         watching = asyncio.create_task(reader.read()) if plan.design == ONCEPAY else None
         working = [asyncio.create_task(callers.work()) for _ in range(CALLERS)]
+        if plan.refunds_at_once:
+            crowd = callers.refunded_by_many(plan.refunds_at_once)
+            working.append(asyncio.create_task(crowd))
         try:
             await storm.rage()
             callers.ending.set()
@@ -71,6 +72,7 @@ async def run(plan: Plan) -> Report:
         )
         return Report(
             plan=plan,
+            commit=commit(),
             kills={service.name: service.kills for service in arena.services},
             database_kills=arena.database.kills,
             points=dict(storm.points),
@@ -105,7 +107,7 @@ async def _peace(arena: Arena, working: list[asyncio.Task[None]]) -> Rest:
     if arena.plan.design != ONCEPAY:
         rest = Rest(0.0, 0)
         await asyncio.gather(*working)
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(arena.plan.peace)
         return rest
     rest = await come_to_rest(arena, arena.plan.peace)
     await asyncio.gather(*working)

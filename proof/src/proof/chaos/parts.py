@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,16 +35,16 @@ class Service:
     Attributes:
         port: of its gRPC.
         kills: how often it was killed here.
+        up: set while it serves: not between a kill and its next start, nor while it is stopped.
     """
 
     program: Program
     places: Places
     port: int
     kills: int = 0
-    is_stopped: bool = False
-    is_ready: bool = False
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    up: asyncio.Event = field(default_factory=asyncio.Event)
     _child: Child | None = None
+    _is_stopped: bool = False
 
     @property
     def name(self) -> str:
@@ -59,25 +60,35 @@ class Service:
             if time.monotonic() > until:
                 raise NotReady(f"{self.name} is not ready after {READY_SECONDS:.0f} s")
             await asyncio.sleep(POLL_SECONDS)
-        self.is_ready = True
+        self.up.set()
 
     def kill(self) -> bool:
         """kill -9, now; whether there was something to kill."""
         child = self._child
         if child is None or child.process.poll() is not None:
             return False
-        self.is_ready = self.is_stopped = False
+        self.up.clear()
         child.process.kill()
         child.process.wait()
         self._child = None
         self.kills += 1
         return True
 
-    def signal(self, number: signal.Signals) -> None:
-        """SIGSTOP or SIGCONT."""
-        if self._child is not None and self._child.process.poll() is None:
-            self._child.process.send_signal(number)
-            self.is_stopped = number is signal.SIGSTOP
+    def stop(self) -> bool:
+        """SIGSTOP: it stands still, and knows nothing of it; whether it was up."""
+        if self._child is None or not self.up.is_set():
+            return False
+        self.up.clear()
+        self._child.process.send_signal(signal.SIGSTOP)
+        self._is_stopped = True
+        return True
+
+    def go_on(self) -> None:
+        """SIGCONT, if it is stopped."""
+        if self._child is not None and self._is_stopped:
+            self._is_stopped = False
+            self._child.process.send_signal(signal.SIGCONT)
+            self.up.set()
 
     def end(self) -> None:
         """At the end of the run."""
@@ -107,11 +118,11 @@ class DatabaseServer:
 
     server: PostgreSQL
     kills: int = 0
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def kill(self) -> bool:
         """kill -9 of the postmaster and of every child it has; whether there was one."""
-        running = self.server.server()
+        running = None if self._starting.locked() else self.server.server()
         if running is None:
             return False
         tree = [running.pid]
@@ -126,9 +137,14 @@ class DatabaseServer:
 
     async def start(self) -> None:
         """Bring it up: it reads its log again."""
-        await asyncio.to_thread(self.server.start)
+        await asyncio.to_thread(self._start)
 
-    async def query(self, sql: str, database: str) -> list[list[str]]:
-        """Rows of a statement, as the superuser, beside every proxy."""
-        text = await asyncio.to_thread(self.server.run, sql, database)
-        return [line.split("|") for line in text.splitlines()]
+    def _start(self) -> None:
+        with self._starting:  # a start that nobody waits for any more goes on in its thread
+            self.server.start()
+
+    def end(self) -> None:
+        """At the end of the run."""
+        with self._starting:
+            pass
+        self.kill()

@@ -4,10 +4,6 @@ from dataclasses import dataclass
 
 POST_WITHIN_SECONDS = 10.0
 """How soon a refund leaves after the list that did not name it (payment.domain.refund)."""
-STOP_SECONDS = 28.0
-"""How long a replica is stopped: longer than a claim, and than any one call (25 s, 20 s)."""
-LATE_SECONDS = 35.0
-"""How long the network holds a late request back: longer than its caller waits."""
 PAUSE_SECONDS = (0.0, 0.6)
 """Between the end of a part and its next start."""
 CALLERS = 20
@@ -25,9 +21,13 @@ class Plan:
         kills: the storm goes on until so many services were killed.
         seed: of every choice that is made here. Two runs differ all the same: processes do.
         key_life: how long the processor keeps an idempotency key, seconds.
-        every: seconds between two kills of services, on the average.
-        database_every: the same for PostgreSQL.
+        life: how long a replica lives before it is killed, on the average, seconds.
+        database_every: seconds between two kills of PostgreSQL, on the average.
         peace: how long everything may take to come to rest by itself afterwards, seconds.
+        stop: how long a replica is stopped, seconds: longer than a claim, and than any one call
+            (25 s, 20 s).
+        late: how long the network holds a late request back: longer than its caller waits.
+        refunds_at_once: so many refunds of one payment are asked for at once.
     """
 
     design: str = "oncepay"
@@ -35,9 +35,12 @@ class Plan:
     kills: int = 0
     seed: int = 1
     key_life: int = 20
-    every: float = 1.0
+    life: float = 1.0
     database_every: float = 15.0
     peace: float = 180.0
+    stop: float = 28.0
+    late: float = 35.0
+    refunds_at_once: int = 0
 
     @property
     def refunds(self) -> bool:
@@ -45,4 +48,4 @@ class Plan:
         than a POST may take (assumption Z): from the list before it, over the longest stop and
         the longest delay of this storm. Payments rest on no such thing.
         """
-        return self.key_life > POST_WITHIN_SECONDS + STOP_SECONDS + LATE_SECONDS
+        return self.key_life > POST_WITHIN_SECONDS + self.stop + self.late

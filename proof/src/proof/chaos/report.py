@@ -1,12 +1,14 @@
 """What a run found: as JSON for machines, as text for people."""
 
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from oncepay_cli.local.places import REPOSITORY
 from proof.chaos.oracle import DOUBLE, KINDS, LOST, Finding
 from proof.chaos.peace import Rest, Spread
 from proof.chaos.plan import Plan
@@ -18,9 +20,13 @@ CONFIDENCE = 3.0
 
 @dataclass(frozen=True)
 class Report:
-    """Attributes: charged: intents that took or hold money; rest, under_fire, after: see `peace`."""
+    """Attributes: charged: intents that took or hold money; rest, under_fire, after: see `peace`.
+
+    commit: what was tried, where git knows.
+    """
 
     plan: Plan
+    commit: str
     kills: dict[str, int]
     database_kills: int
     points: dict[str, int]
@@ -57,7 +63,8 @@ class Report:
         """The same, for people."""
         made = sum(self.payments.values())
         lines = [
-            f"{self.plan.design}, seed {self.plan.seed}, keys live {self.plan.key_life} s",
+            f"{self.plan.design} at {self.commit}, seed {self.plan.seed},"
+            f" keys live {self.plan.key_life} s",
             f"  killed: {sum(self.kills.values())} services, {self.database_kills} times PostgreSQL",
             *(f"    {count:5} {name}" for name, count in _most(self.points)),
             "  other faults:",
@@ -88,6 +95,16 @@ class Report:
         path.write_text(json.dumps(self.as_json(), indent=1, sort_keys=True) + "\n")
         path.with_suffix(".txt").write_text(self.as_text() + "\n")
         return path
+
+
+def commit() -> str:
+    """The commit of this repository, and whether the work tree differs from it."""
+    describe = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(describe, capture_output=True, text=True, check=False)
+    except OSError:
+        return "no commit"
+    return done.stdout.strip() or "no commit"
 
 
 def alarms(logs: Path) -> dict[str, int]:

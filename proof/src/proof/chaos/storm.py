@@ -2,22 +2,27 @@
 
 import asyncio
 import random
-import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from proof.chaos.arena import REPLICAS, Arena
 from proof.chaos.parts import Service
-from proof.chaos.plan import PAUSE_SECONDS, STOP_SECONDS
+from proof.chaos.plan import PAUSE_SECONDS
 from proof.chaos.proxy import Moment, Verdict
-from proof.chaos.traps import MOMENTS, OF_THE_DATABASE, OF_THE_PROCESSOR, Trap
+from proof.chaos.traps import CHANGES, MOMENTS, POINTS, Trap
 from proof.chaos.weather import Weather
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 1.5
 """How long a trap waits for what it is meant for, before the victim dies where it happens to be."""
+AT_POINTS = 0.7
+"""The share of kills that wait for a named point."""
+CUSTOMER_LIVES = 4
+"""How many times longer the Customer service lives: without it nothing new begins."""
+STOP_EVERY_SECONDS = 90.0
 SWALLOW_SECONDS = (2.0, 22.0)
 """How long a network drops silently: below and above the time-outs of those who wait."""
+SIDES = {"processor": "the processor", "database": "PostgreSQL", "webhooks": "webhooks"}
 DELAY_SECONDS = (0.1, 1.5)
 
 
@@ -42,9 +47,9 @@ class Storm:
         plan = self._arena.plan
         until = time.monotonic() + plan.seconds
         wreckers = [
-            self._every(plan.every, self._kill_service),
+            *(self._kill_for_ever(service) for service in self._arena.services),
             self._every(plan.database_every, self._kill_database),
-            self._every(60.0, self._stop_service),
+            self._every(STOP_EVERY_SECONDS, self._stop_service),
             self._every(4.0, self._break_network),
             self._every(1.5, self._break_at_point),
             self._weather.change_for_ever(),
@@ -70,9 +75,8 @@ class Storm:
         for proxy in arena.proxies.values():
             proxy.heal()
         for service in arena.services:
-            service.signal(signal.SIGCONT)
-        async with arena.database.changing:
-            await arena.database.start()
+            service.go_on()
+        await arena.database.start()
         if self._raising:
             await asyncio.gather(*self._raising)
         for proxy in arena.proxies.values():
@@ -82,26 +86,27 @@ class Storm:
         """Do it again and again: as often as said on the average, at no regular time."""
         while True:
             began = time.monotonic()
-            wait = min(self._chance.expovariate(1 / seconds), 4 * seconds)
+            wait = min(self._chance.expovariate(1 / seconds), 2 * seconds)
             await wreck()
             await asyncio.sleep(max(wait - (time.monotonic() - began), 0.0))
 
     # ---------------------------------------------------------------- services
 
-    async def _kill_service(self) -> None:
-        arena = self._arena
-        ready = [one for one in arena.services if one.is_ready and not one.is_stopped]
-        if not ready:
-            await asyncio.sleep(0.05)
-            return
-        weights = [1 if one is arena.customer else 4 for one in ready]
-        (victim,) = self._chance.choices(ready, weights)
-        if victim is arena.customer or self._chance.random() < 0.4:
-            self._kill(victim, f"{victim.name.split('-')[0]} at any instant")
-            return
-        trap = self._trap(victim, lambda: self._spring_kill(victim, trap))
-        if not await arena.traps.catch(trap, PATIENCE_SECONDS):
-            self._kill(victim, "payment at any instant")
+    async def _kill_for_ever(self, victim: Service) -> None:
+        """Let it live for a while, then kill it."""
+        life = self._arena.plan.life * (CUSTOMER_LIVES if victim is self._arena.customer else 1)
+        while True:
+            await victim.up.wait()
+            await asyncio.sleep(min(self._chance.expovariate(1 / life), 4 * life))
+            await self._kill_somewhere(victim)
+
+    async def _kill_somewhere(self, victim: Service) -> None:
+        """At a named point; or where it happens to be."""
+        if victim is not self._arena.customer and self._chance.random() < AT_POINTS:
+            trap = self._trap(victim, lambda: self._spring_kill(victim, trap))
+            if await self._arena.traps.catch(trap, PATIENCE_SECONDS):
+                return
+        self._kill(victim, f"{victim.name.split('-')[0]} at any instant")
 
     def _spring_kill(self, victim: Service, trap: Trap) -> Verdict:
         """Kill, and see that what is passing ends where the trap says."""
@@ -109,7 +114,7 @@ class Storm:
         return Verdict.PASS if trap.moment is Moment.SENT else Verdict.CUT
 
     def _kill(self, victim: Service, where: str) -> None:
-        if victim.is_ready and not victim.is_stopped and victim.kill():
+        if victim.up.is_set() and victim.kill():
             self.points[where] += 1
             self._raise(victim)
 
@@ -130,27 +135,26 @@ class Storm:
 
     async def _stop_service(self) -> None:
         """Longer than a claim: the other replica takes over, and then there are two."""
-        ready = [one for one in self._arena.payments if one.is_ready and not one.is_stopped]
+        ready = [one for one in self._arena.payments if one.up.is_set()]
         if len(ready) < len(REPLICAS):
-            await asyncio.sleep(0.2)
             return
-        victim = self._chance.choice(ready)
+        victim, seconds = self._chance.choice(ready), self._arena.plan.stop
+        stopped: list[bool] = []
 
         def stop() -> Verdict:
-            if victim.is_ready:
-                victim.signal(signal.SIGSTOP)
+            stopped.append(victim.stop())
             return Verdict.PASS
 
         trap = self._trap(victim, stop)
         if not await self._arena.traps.catch(trap, PATIENCE_SECONDS):
             stop()
-        if not victim.is_stopped:
+        if not any(stopped):
             return
-        self.done[f"stopped for {STOP_SECONDS:.0f} s"] += 1
+        self.done[f"stopped for {seconds:.0f} s"] += 1
         try:
-            await asyncio.sleep(STOP_SECONDS)
+            await asyncio.sleep(seconds)
         finally:
-            victim.signal(signal.SIGCONT)
+            victim.go_on()
 
     # ---------------------------------------------------------------- PostgreSQL
 
@@ -159,7 +163,7 @@ class Storm:
         if self._chance.random() < 0.5:
             trap = Trap(
                 "database-",
-                self._chance.choice(OF_THE_DATABASE),
+                self._chance.choice(CHANGES),
                 self._chance.choice(MOMENTS),
                 lambda: self._spring_database(trap),
             )
@@ -168,30 +172,33 @@ class Storm:
         else:
             self._kill_tree("PostgreSQL at any instant")
         await asyncio.sleep(self._chance.uniform(*PAUSE_SECONDS))
-        async with arena.database.changing:
-            await arena.database.start()
+        await arena.database.start()
 
     def _spring_database(self, trap: Trap) -> Verdict:
         self._kill_tree(f"PostgreSQL, {trap.point}")
         return Verdict.PASS if trap.moment is Moment.SENT else Verdict.CUT
 
     def _kill_tree(self, where: str) -> None:
-        if not self._arena.database.changing.locked() and self._arena.database.kill():
+        if self._arena.database.kill():
             self.points[where] += 1
 
     # ---------------------------------------------------------------- the network
 
     def _trap(self, victim: Service, spring: Callable[[], Verdict]) -> Trap:
         """One for this replica, at some named point."""
-        side = self._chance.choice([("processor", OF_THE_PROCESSOR), ("database", OF_THE_DATABASE)])
+        side, operation = self._point()
         number = victim.name.rpartition("-")[2]
-        operation, moment = self._chance.choice(side[1]), self._chance.choice(MOMENTS)
-        return Trap(f"{side[0]}-{number}", operation, moment, spring)
+        return Trap(f"{side}-{number}", operation, self._chance.choice(MOMENTS), spring)
+
+    def _point(self) -> tuple[str, str]:
+        """A proxy's side, and an operation: what there is more of, more often."""
+        ((side, operation),) = self._chance.choices(list(POINTS), list(POINTS.values()))
+        return side, operation
 
     async def _break_network(self) -> None:
         name, proxy = self._chance.choice(sorted(self._arena.proxies.items()))
         kind = self._chance.choice(["cut", "cut", "swallow", "delay"])
-        side = "PostgreSQL" if name.startswith("database") else "the processor"
+        side = SIDES[name.split("-")[0]]
         self.done[f"{side}: {kind}"] += 1
         if kind == "cut":
             proxy.cut()
@@ -209,12 +216,10 @@ class Storm:
 
     async def _break_at_point(self) -> None:
         """One request lost, one answer lost, or one that comes later than its caller waits."""
-        side = self._chance.choice(["processor", "processor", "database"])
-        operations = OF_THE_PROCESSOR if side == "processor" else OF_THE_DATABASE
-        operation, moment = self._chance.choice(operations), self._chance.choice(MOMENTS)
+        (side, operation), moment = self._point(), self._chance.choice(MOMENTS)
         late = side == "processor" and self._chance.random() < 0.3
         verdict = Verdict.LATE if late else Verdict.CUT
         trap = Trap(side, operation, Moment.UNSENT if late else moment, lambda: verdict)
         if await self._arena.traps.catch(trap, PATIENCE_SECONDS):
             what = "delivered late" if late else f"cut, {moment.value}"
-            self.done[f"{'PostgreSQL' if side == 'database' else 'the processor'}: {what}"] += 1
+            self.done[f"{SIDES[side]}: {what}"] += 1

@@ -7,8 +7,23 @@ from dataclasses import dataclass, field
 
 from proof.chaos.proxy import Moment, Verdict
 
-OF_THE_PROCESSOR = ("create", "confirm", "capture", "cancel", "refund", "ask", "list")
-OF_THE_DATABASE = ("insert", "save", "claim", "reserve", "save_refund")
+PROCESSOR, DATABASE = "processor", "database"
+POINTS = {
+    (PROCESSOR, "create"): 4,
+    (PROCESSOR, "confirm"): 5,
+    (PROCESSOR, "capture"): 2,
+    (PROCESSOR, "cancel"): 2,
+    (PROCESSOR, "refund"): 2,
+    (PROCESSOR, "ask"): 3,
+    (PROCESSOR, "list"): 1,
+    (DATABASE, "insert"): 5,
+    (DATABASE, "save"): 5,
+    (DATABASE, "claim"): 2,
+    (DATABASE, "reserve"): 1,
+    (DATABASE, "save_refund"): 1,
+}
+"""Where something can be met, at each of the three moments; and how often it is tried there."""
+CHANGES = tuple(operation for side, operation in POINTS if side == DATABASE)
 MOMENTS = tuple(Moment)
 
 

@@ -12,6 +12,7 @@ MANY = 100_000
 """Fires of one plan, more than can happen before it is taken back: the rest tells the count."""
 API = "^(GET|POST) /v1/"
 POSTS = "^POST /v1/payment_intents"
+WEBHOOKS = "^WEBHOOK "
 SLOWER_THAN_CALLS = 22.0
 """Seconds: an effect that comes after its caller's time-out of 20."""
 
@@ -30,6 +31,10 @@ def _plans() -> list[dict[str, Any]]:
         {"kind": "lose_reply", "match": API, "probability": 0.04},
         {"kind": "break_body", "match": API, "probability": 0.02},
         {"kind": "drop", "match": API, "probability": 0.02},
+        # Webhooks overtake each other, get lost for a while, and come twice.
+        {"kind": "slow", "match": WEBHOOKS, "probability": 0.2, "seconds": 2.5},
+        {"kind": "drop", "match": WEBHOOKS, "probability": 0.1},
+        {"kind": "lose_reply", "match": WEBHOOKS, "probability": 0.2},
     ]
 
 
@@ -66,5 +71,6 @@ class Weather:
             await reply.read()
         for plan in planned:
             what = plan["kind"] + (f" {plan['status']}" if plan["kind"] == "refuse" else "")
+            side = "webhooks" if plan["match"] == WEBHOOKS else "the processor"
             if fired := MANY - plan["times"]:
-                self._counted[f"the processor: {what}"] += fired
+                self._counted[f"{side}: {what}"] += fired
