@@ -1,6 +1,7 @@
 """What PostgreSQL shows of work that stands still, and to whom."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -9,6 +10,8 @@ from stores import Stores, in_transaction
 
 from chassis.database import Connection, Database
 from payment.repository.postgresql import PostgresSigns
+
+MIGRATIONS = Path(__file__).parents[3] / "migrations"
 
 
 @pytest.fixture
@@ -79,3 +82,18 @@ async def test_what_nobody_takes_up_is_seen(
     waited = await signs.longest_due()
     assert waited is not None
     assert waited > timedelta(minutes=4)
+
+
+async def test_a_person_at_a_prompt_cannot_hold_the_stream_up_for_long(
+    empty_database: Any,
+) -> None:
+    """The limit is the database's: whoever comes, with whatever program."""
+    text = (MIGRATIONS / "0004_bound_idle_transactions.sql").read_text()
+    owner = {"password": empty_database.owner_password}
+    connection = await asyncpg.connect(empty_database.owner_url, **owner)
+    await connection.execute(text)
+    await connection.close()
+    connection = await asyncpg.connect(empty_database.owner_url, **owner)
+    limit = await connection.fetchval("SHOW idle_in_transaction_session_timeout")
+    await connection.close()
+    assert limit == "1min"

@@ -18,5 +18,5 @@ __all__ = [
     "PostgresSigns",
 ]
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration that these statements need."""
