@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from payment.domain.birth import Holders
 from payment.domain.errors import (
     BrokenRule,
     PaymentError,
@@ -61,7 +62,7 @@ class Judge:
         if ended.failed:
             yield from self._failed(program, result)
         if isinstance(program, Create):
-            yield from self._told_of_creation(program, result, rows, last)
+            yield from self._told_of_creation(program, ended, rows, last)
         elif isinstance(result, PaymentError) and not isinstance(result, UNKNOWN):
             yield from self._told_of_change(program, result, rows)
         if isinstance(result, Payment):
@@ -77,15 +78,15 @@ class Judge:
             yield f"{program} ended with {error!r}"
 
     def _told_of_creation(
-        self, program: Create, result: Any, rows: Kept, last: Call | None
+        self, program: Create, ended: Node, rows: Kept, last: Call | None
     ) -> Iterator[str]:
         """A request_id names its payment, and no definite error stands beside that."""
+        result = ended.result
         asked = program.request.request_id
         row = next((row for row in rows.payments if row.request.request_id == asked), None)
         if isinstance(result, Payment) and (row is None or row.id != result.id):
             yield f"{program} was told of {result.name}, which its request_id does not name"
-        has_looked = last is not None and last.port == "payments"
-        if isinstance(result, DEFINITE) and row is not None and has_looked:
+        if isinstance(result, DEFINITE) and (saw(ended) or (row and not is_tidying(last))):
             yield f"{program} was told {result!r}, and its payment exists"
 
     def _told_of_state(self, program: Program, told: Payment, rows: Kept) -> Iterator[str]:
@@ -122,3 +123,14 @@ class Judge:
         if BEGINNING + timedelta(seconds=began) > payment.start_by:
             return (f"the card of {payment.name} is tried when its time is over",)
         return ()
+
+
+def saw(ended: Node) -> bool:
+    """Whether a thread, when it last looked, saw the payment of its own request."""
+    seen = [answer.value for answer in ended.path if isinstance(answer.value, Holders)]
+    return bool(seen) and seen[-1].by_request is not None
+
+
+def is_tidying(last: Call | None) -> bool:
+    """Whether a thread's last call was to cancel its orphan: meanwhile much may have happened."""
+    return last is not None and last.name == "post"

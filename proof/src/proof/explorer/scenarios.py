@@ -29,6 +29,7 @@ class Scenario:
     jumps        seconds by which time may jump, each once, in any order
     keys_live    whether no key dies and no 500 acts late: then no card is tried after a decline
     late_500     whether a 500 may act later
+    slow         the calls whose answers may be late by fault, while time passes
     odd_replies  what a creation may be answered by fault: "a refusal", "another's intent"
     alarms       the alarms that may be raised
     in_slice     whether it is one of those that are explored with every change
@@ -44,6 +45,7 @@ class Scenario:
     late_500: bool = True
     keys_live: bool = False
     rules: Rules = field(default_factory=lambda: Rules(key_life=int(KEY_LIFE), history=False))
+    slow: tuple[str, ...] = ()
     odd_replies: tuple[str, ...] = ()
     alarms: frozenset[str] = frozenset()
     in_slice: bool = True
@@ -162,6 +164,18 @@ SCENARIOS = (
         "two refunds, of which one fits",
         (*sent(1, VISA), GiveBack(21, own(5), EUROS[2]), GiveBack(22, own(6), EUROS[2])),
         rules=REAL_KEYS,
+    ),
+    Scenario(
+        "one refund, of more than half, sent twice",
+        (*sent(1, VISA), GiveBack(21, own(5), EUROS[2]), GiveBack(22, own(5), EUROS[2])),
+        rules=REAL_KEYS,
+    ),
+    Scenario(
+        "a refund, and an answer that takes a day",
+        (*sent(1, VISA), GiveBack(21, own(5), EUROS[1])),
+        rules=REAL_KEYS,
+        jumps=(DAY_PASSES,),
+        slow=("refunds.insert", "processor.refunds"),
     ),
     Scenario(
         "two refunds, a day passes",

@@ -20,8 +20,8 @@ from sandbox.world import World as Processor
 
 
 class State(NamedTuple):
-    """kept, processor: numbers of what the store and the processor have; threads: sorted nodes;
-    network: sorted numbers of calls that are still to arrive; faults, moves, jumps: what may still
+    """kept, processor: numbers of what the store and the processor have; threads: sorted nodes, or
+    below zero, by `Worlds.slow`, threads whose answer is on its way; network: sorted numbers of calls that are still to arrive; faults, moves, jumps: what may still
     go wrong, be done by people, and pass of time; waiting: programs nobody has started.
     """
 
@@ -50,6 +50,13 @@ class OnItsWay(NamedTuple):
     call: int
     fate: Fate
     sent: float
+
+
+class Slow(NamedTuple):
+    """A thread whose call is done, and whose answer is on its way."""
+
+    node: int
+    answer: int
 
 
 class Done(NamedTuple):
@@ -91,12 +98,21 @@ class Worlds:
         self.kept: Interned[Kept] = Interned()
         self.processors: Interned[Processor] = Interned()
         self.network: Interned[OnItsWay] = Interned()
+        self.slow: Interned[Slow] = Interned()
         self.first = (self.kept.number(Kept()), self.processors.number(processor))
         self.values: Interned[Any] = Interned()
         self._answers: dict[tuple[int, float, bool], int] = {}
         self._of_node: dict[int, int] = {}
         self._done: dict[tuple[int, float, int, Fate, bool], tuple[int, int]] = {}
         self._books: dict[tuple[int, int], Books] = {}
+
+    def awaiting(self, node: int, answer: int) -> int:
+        """The place among threads of one whose answer is on its way."""
+        return -1 - self.slow.number(Slow(node, answer))
+
+    def awaited(self, place: int) -> Slow:
+        """What a place below zero stands for."""
+        return self.slow.values[-1 - place]
 
     def call_of(self, node: int) -> int:
         """The number of the call that a thread makes next."""

@@ -70,6 +70,9 @@ class Steps:
     # ------------------------------------------------------------------ a thread's next call
 
     def _of_thread(self, state: State, node: int) -> Iterator[Move]:
+        if node < 0:
+            yield self._answered(state, node)
+            return
         number = self._worlds.call_of(node)
         call = self._worlds.calls.values[number]
         if self._has_to_wait(state, call):
@@ -81,9 +84,23 @@ class Steps:
         yield self._crash(left, node)
         for fate in mishaps(call):
             yield from self._mishap(left, node, number, fate)
+        if str(call) in self._scenario.slow:
+            done = self._worlds.do(state, number)
+            threads = (*without(state.threads, node), self._worlds.awaiting(node, done.answer))
+            after = left._replace(
+                kept=done.kept, processor=done.processor, threads=tuple(sorted(threads))
+            )
+            yield Move("calls, and waits", node, Fate.SLOW, done.answer, after, ())
         if str(call) == CREATE:
             for odd in self._scenario.odd_replies:
                 yield from self._odd_reply(left, node, odd)
+
+    def _answered(self, state: State, place: int) -> Move:
+        """What was done is answered at last."""
+        slow = self._worlds.awaited(place)
+        left = state._replace(threads=without(state.threads, place))
+        done = Done(state.kept, state.processor, slow.answer)
+        return self._resumed(left, done, slow.node, Fate.SLOW, is_new=True)
 
     def _has_to_wait(self, state: State, call: Call) -> bool:
         """For an insert whose commit hangs."""
@@ -307,6 +324,9 @@ class Steps:
         threads = self._worlds.threads
         nodes: list[int] = []
         for node in state.threads:
+            if node < 0:
+                nodes.append(node)
+                continue
             call = self._worlds.calls.values[self._worlds.call_of(node)]
             is_refund = str(call) == REFUND
             later = node

@@ -17,7 +17,7 @@ GIVING_BACK = (
                 '        return f"{installation}:{uuid4()}:refund"\n',
             ),
         ),
-        ("two refunds, of which one fits",),
+        ("one refund, sent twice",),
     ),
     Mutant(
         "a refund is posted again without a look at the processor's list",
@@ -85,7 +85,7 @@ GIVING_BACK = (
                 "",
             ),
         ),
-        ("two refunds, a day passes", "refunds", "one refund, sent twice"),
+        ("a refund, and an answer that takes a day",),
     ),
     Mutant(
         "the sum of the refunds is not part of the insert",
@@ -142,7 +142,7 @@ GIVING_BACK = (
                 "                raise\n",
             ),
         ),
-        ("one refund, sent twice",),
+        ("one refund, of more than half, sent twice",),
     ),
     Mutant(
         "a refund is accepted for what was not captured yet",

@@ -32,6 +32,7 @@ class Fate(Enum):
     LOST = "done, but the answer is lost"
     LATE = "nobody answers, and it arrives later"
     HANGS = "done, but the commit hangs and nobody answers"
+    SLOW = "done, and answered later"
     FAULTED = "answered 500, and nothing is done"
     FAULTED_AFTER = "done, and answered 500"
     FAULTED_LATE = "answered 500, and done later"
