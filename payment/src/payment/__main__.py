@@ -32,12 +32,14 @@ from payment.api.errors import DOMAIN, translate
 from payment.api.outliving import Outliving
 from payment.api.reconciliation import Asked, as_json, as_text, asked_for
 from payment.api.servicer import PaymentServicer
+from payment.api.webhooks import Webhooks
 from payment.customers.client import GrpcCustomers
 from payment.processors.share import CallersShare
 from payment.processors.stripe import MAXIMUM_CONNECTIONS, StripeProcessor
 from payment.repository.postgresql import (
     SCHEMA_VERSION,
     PostgresEvents,
+    PostgresHints,
     PostgresPayments,
     PostgresRefunds,
     PostgresSigns,
@@ -48,6 +50,7 @@ from payment.service_layer.both_sides import BothSides, CouldNotCompare
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment
 from payment.service_layer.events import Events
+from payment.service_layer.hints import TakeHint
 from payment.service_layer.lookout import Lookout
 from payment.service_layer.ports import (
     Customers,
@@ -196,7 +199,10 @@ async def serve(settings: Settings) -> None:
         outliving = Outliving()
         servicer, recovery = compose(world, database.installation, outliving)
         lookout = Lookout(PostgresSigns(pool_apart), alarm, over, surprised)
-        async with asyncio.TaskGroup() as group:
+        webhooks = Webhooks(
+            TakeHint(PostgresHints(pool_apart), recovery.wake), settings.webhook_secrets
+        )
+        async with webhooks.listen(settings.webhook_listen_address), asyncio.TaskGroup() as group:
             working = [group.create_task(work) for work in (recovery.run(), lookout.run())]
             server.add(add_PaymentServiceServicer_to_server, servicer)
             server.ready_when(database.is_ready)

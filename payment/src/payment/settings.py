@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 from chassis.settings import Between, Secret, ServiceSettings, SettingsError, check_database_url
 
+SHORTEST_SECRET = 16
+MOST_SECRETS = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(ServiceSettings):
@@ -16,6 +19,9 @@ class Settings(ServiceSettings):
             `ipv4:10.0.0.1:50051,10.0.0.2:50051`.
         stripe_base_address: another place that speaks Stripe's API; None is Stripe itself.
         recovery_pool_size: database connections that are recovery's alone, beside the callers'.
+        webhook_listen_address: where Stripe's webhooks come in: `host:port`.
+        stripe_webhook_secret: what Stripe signs them with; two, a line each, while it is rotated.
+            Without it nothing is listened to, and the service finds out by asking.
         environment: `production` moves real money, and nothing else does.
     """
 
@@ -25,6 +31,8 @@ class Settings(ServiceSettings):
     customer_target: str = "ipv4:127.0.0.1:50051"
     stripe_api_key: Secret
     stripe_base_address: str | None = None
+    webhook_listen_address: str = "127.0.0.1:50062"
+    stripe_webhook_secret: Secret | None = None
     environment: Literal["development", "production"] = "development"
 
     def __post_init__(self) -> None:
@@ -36,12 +44,29 @@ class Settings(ServiceSettings):
                 f"{self.environment}: a live key moves real money, a test key none. Give the key "
                 "that belongs to this environment."
             )
+        for secret in self.webhook_secrets:
+            if len(secret) < SHORTEST_SECRET:
+                raise SettingsError(
+                    f"STRIPE_WEBHOOK_SECRET must have {SHORTEST_SECRET} characters or more: who "
+                    "guesses it can send us webhooks. Take what Stripe shows at the endpoint."
+                )
+        if len(self.webhook_secrets) > MOST_SECRETS:
+            raise SettingsError(
+                f"STRIPE_WEBHOOK_SECRET has more than {MOST_SECRETS} lines: one secret, or the old "
+                "one and the new one while it is rotated."
+            )
         base = self.stripe_base_address or "https://"
         if mode == "live" and not base.startswith("https://"):
             raise SettingsError(
                 "STRIPE_BASE_ADDRESS must be https where ENVIRONMENT is production: the key goes "
                 "there with every call."
             )
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        """None, one, or two while they are rotated."""
+        secret = self.stripe_webhook_secret
+        return secret.reveal().split() if secret else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

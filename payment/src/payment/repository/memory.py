@@ -15,6 +15,7 @@ from chassis.values import Reference, RequestId
 from payment.domain.birth import Holders
 from payment.domain.errors import BrokenRule
 from payment.domain.events import EventType, Happening, PaymentEvent
+from payment.domain.hint import GRACE, KEEP, Hint
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import HOLD
@@ -29,6 +30,8 @@ from payment.service_layer.ports import (
 )
 
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+NOW = timedelta(0)
+WAITED_FOR = {State.REQUIRES_ACTION, State.AUTHORIZED}
 PROCESSING = {State.CONFIRMING, State.CAPTURING, State.CANCELING}
 ERA = 1
 Listed = TypeVar("Listed", Payment, Refund)
@@ -45,6 +48,7 @@ class Store:
     events: list[PaymentEvent] = field(default_factory=list)
     due: dict[UUID, datetime] = field(default_factory=dict)
     attempts: dict[UUID, int] = field(default_factory=dict)
+    hints: dict[str, datetime] = field(default_factory=dict)
 
     def write(self, payment: Payment, happening: Happening, refund_id: UUID | None = None) -> None:
         """Put a new version of a payment in its place, and tell of it."""
@@ -66,6 +70,19 @@ class Store:
         self.due.pop(each, None)
         if wait is not None:
             self.due[each] = self.clock() + wait
+
+    def postpone(self, each: UUID, wait: timedelta | None) -> None:
+        """End an attempt at what is not due soon by now, as it is where a hint has come."""
+        if self.due.get(each, self.clock()) > self.clock() + GRACE:
+            self.schedule(each, wait)
+
+    def hurry(self, each: UUID, wait: timedelta) -> bool:
+        """Make what would be due later due after `wait`; whether that is now."""
+        time = self.clock() + wait
+        is_later = each in self.due and self.due[each] > time
+        if is_later:
+            self.due[each] = time
+        return is_later and not wait
 
     def claim(self, among: Container[UUID], limit: int) -> list[UUID]:
         """Take what is due for as long as a step may last, the longest waiting first."""
@@ -150,7 +167,7 @@ class MemoryPayments:
     async def postpone(self, seen: Payment, wait: timedelta | None) -> None:
         row = self._store.payments[seen.id]
         if (row.n, row.version) == (seen.n, seen.version):
-            self._store.schedule(row.id, wait)
+            self._store.postpone(row.id, wait)
 
     def _first(self, holds: Callable[[Payment], bool]) -> Payment | None:
         return next(filter(holds, self._store.payments.values()), None)
@@ -217,7 +234,7 @@ class MemoryRefunds:
 
     async def postpone(self, seen: Refund, wait: timedelta | None) -> None:
         if self._store.refunds[seen.id].version == seen.version:
-            self._store.schedule(seen.id, wait)
+            self._store.postpone(seen.id, wait)
 
     def _write(self, refund: Refund, added: int, happening: Happening) -> Refund:
         """Put a refund in its place, with what it adds to its payment's sum."""
@@ -233,6 +250,28 @@ class MemoryRefunds:
         )
         self._store.write(payment, happening, refund.id)
         return refund
+
+
+class MemoryHints:
+    """A HintRepository."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def take(self, hint: Hint) -> bool:
+        store, now = self._store, self._store.clock()
+        found = [each for each in store.payments.values() if each.intent_id == hint.intent_id]
+        if not found or hint.id in store.hints:
+            return False
+        store.hints = {each: time for each, time in store.hints.items() if time >= now - KEEP}
+        store.hints[hint.id] = now
+        (payment,) = found
+        if not hint.refund_id:
+            return store.hurry(payment.id, NOW if payment.state in WAITED_FOR else GRACE)
+        refunds = [each for each in store.refunds.values() if each.payment_id == payment.id]
+        asked = [each for each in refunds if each.processor_id in {"", hint.refund_id}]
+        made_due = [store.hurry(each.id, NOW if each.processor_id else GRACE) for each in asked]
+        return any(made_due)
 
 
 class MemoryEvents:

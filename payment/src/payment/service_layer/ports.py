@@ -22,6 +22,7 @@ from payment.domain.errors import (
 )
 from payment.domain.events import Happening, PaymentEvent
 from payment.domain.evidence import ProcessorRefund, RefundReply, Reply, Unknown
+from payment.domain.hint import Hint
 from payment.domain.machine import Post
 from payment.domain.payment import Payment
 from payment.domain.reconciliation import ListedIntent, ListedRefund
@@ -145,7 +146,10 @@ class PaymentRepository(Protocol):
         ...
 
     async def postpone(self, seen: Payment, wait: timedelta | None) -> None:
-        """End an attempt: look again after `wait`, unless the payment has moved since `seen`."""
+        """End an attempt: look again after `wait`, unless the payment has moved since `seen`, or
+        is due within GRACE already: a hint has come meanwhile, and the attempt may have asked
+        before it.
+        """
         ...
 
 
@@ -175,7 +179,9 @@ class RefundRepository(Protocol):
         """Take the refunds that are due: each with its attempt's number and the clock."""
         ...
 
-    async def postpone(self, seen: Refund, wait: timedelta | None) -> None: ...
+    async def postpone(self, seen: Refund, wait: timedelta | None) -> None:
+        """The same as of a payment."""
+        ...
 
 
 class EventRepository(Protocol):
@@ -191,6 +197,17 @@ class EventRepository(Protocol):
         """The events after `cursor` ("" is the beginning) in the order of the stream, up to the
         oldest transaction that is still open: so that none can appear behind the reader. Raises
         InvalidValue for a cursor that is none of this installation's.
+        """
+        ...
+
+
+class HintRepository(Protocol):
+    """Keeps hints, and with each what it is worth: that something is asked for soon."""
+
+    async def take(self, hint: Hint) -> bool:
+        """Store a hint of a payment of ours, the first time it comes, and make what it is about
+        due: now, or in GRACE where somebody is just at it; nothing that is settled. Returns whether
+        anything became due now. Of other intents nothing is stored.
         """
         ...
 

@@ -6,6 +6,7 @@ works on is its own: connections to the database and calls to the processor that
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,6 +21,8 @@ BATCH = 50
 """How many are stepped at once at most, in one process: as many calls are under way."""
 POLL_SECONDS = 1.0
 """The pause between two looks: the shortest wait of the schedule."""
+BREATH_SECONDS = 0.05
+"""The pause where it is woken: hints that come together are one look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Recovery:
     alarm: Alarms
     surprised: Callable[[Exception], None]
     reminders: Reminders = field(default_factory=Reminders)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Works until it is cancelled. A slow one keeps its own place busy, not the others'."""
@@ -43,11 +47,22 @@ class Recovery:
                 for task in map(asyncio.create_task, claimed):
                     working.add(task)
                     task.add_done_callback(working.discard)
-                await asyncio.sleep(POLL_SECONDS)
+                await self._pause()
         finally:  # left in the middle like in a crash: the next claim takes them up
             for task in working:
                 task.cancel()
             await asyncio.gather(*working, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Something is due now: look at once, not at the end of the pause."""
+        self.woken.set()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(BREATH_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS - BREATH_SECONDS):
+                await self.woken.wait()
+        self.woken.clear()  # before the look: what is due from here on wakes it again
 
     async def claim(self, places: int) -> list[Coroutine[None, None, None]]:
         """Claim at most so many of what is due; returns the work on each."""

@@ -11,6 +11,7 @@ from chassis.database import Pool
 from chassis.values import Reference, RequestId
 from payment.domain.birth import Holders
 from payment.domain.events import Happening
+from payment.domain.hint import GRACE
 from payment.domain.payment import Payment
 from payment.domain.schedule import HOLD
 from payment.repository.postgresql import rows
@@ -89,9 +90,13 @@ UPDATE payments SET due_time = now() + $2::interval, attempt = attempt + 1
 RETURNING payments.id, attempt
 """
 
-POSTPONE = (
-    "UPDATE payments SET due_time = now() + $4::interval WHERE id = $1 AND version = $2 AND n = $3"
-)
+# Whoever claims or saves sets it due in 25 s; what is due within GRACE by now was hinted at. (A hint
+# between a step's question and its save is overwritten by that, which costs no more than the 1 s or
+# 5 s after which whatever has moved is looked at.)
+POSTPONE = """
+UPDATE payments SET due_time = now() + $4::interval
+ WHERE id = $1 AND version = $2 AND n = $3 AND due_time > clock_timestamp() + $5::interval
+"""
 
 
 class PostgresPayments:
@@ -148,7 +153,7 @@ class PostgresPayments:
         return [Due(row["id"], row["attempt"]) for row in claimed]
 
     async def postpone(self, seen: Payment, wait: timedelta | None) -> None:
-        await self._pool.execute(POSTPONE, seen.id, seen.version, seen.n, wait)
+        await self._pool.execute(POSTPONE, seen.id, seen.version, seen.n, wait, GRACE)
 
     async def _holders(
         self, request_id: RequestId, payment_id: UUID | None, reference: Reference | None

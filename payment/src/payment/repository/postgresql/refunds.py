@@ -10,6 +10,7 @@ import asyncpg
 from chassis.database import Pool
 from payment.domain.errors import BrokenRule
 from payment.domain.events import Happening
+from payment.domain.hint import GRACE
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import HOLD
 from payment.repository.postgresql import rows
@@ -85,7 +86,10 @@ UPDATE refunds SET due_time = now() + $2::interval, attempt = refunds.attempt + 
 RETURNING refunds.*, intent_id, currency_code, now() AS read_time
 """
 
-POSTPONE = "UPDATE refunds SET due_time = now() + $3::interval WHERE id = $1 AND version = $2"
+POSTPONE = """
+UPDATE refunds SET due_time = now() + $3::interval
+ WHERE id = $1 AND version = $2 AND due_time > clock_timestamp() + $4::interval
+"""
 
 
 class PostgresRefunds:
@@ -131,4 +135,4 @@ class PostgresRefunds:
         return [(rows.refund(row), row["attempt"], row["read_time"]) for row in claimed]
 
     async def postpone(self, seen: Refund, wait: timedelta | None) -> None:
-        await self._pool.execute(POSTPONE, seen.id, seen.version, wait)
+        await self._pool.execute(POSTPONE, seen.id, seen.version, wait, GRACE)
