@@ -24,9 +24,11 @@ from payment.domain.evidence import (
 )
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod, Failure, Payment
+from payment.domain.reconciliation import ListedIntent, ListedRefund
 from payment.domain.refund import Refund
 from payment.domain.values import Money
 from payment.processors.currencies import from_stripe, to_stripe
+from payment.service_layer.ports import IntentPage, RefundPage
 from sandbox import objects
 from sandbox.actions import (
     CancelIntent,
@@ -38,6 +40,7 @@ from sandbox.actions import (
     Mishap,
     Request,
     Retrieve,
+    Window,
     Write,
 )
 from sandbox.errors import Error
@@ -49,7 +52,7 @@ PAGE = 100
 
 
 class SimulatedProcessor:
-    """The port `Processor`. `clock` says the time in Unix seconds; `view` is all there is.
+    """The ports `Processor` and `Statement`. `clock` says the time in Unix seconds; `view` is all there is.
 
     A `World` as the view is a value, for an explorer; `books.Books` is changed in place, for long
     runs. `mishap` goes wrong inside the processor with the next writes; `keyless` lets them act as if
@@ -145,6 +148,32 @@ class SimulatedProcessor:
                 return found
             last = found[-1].id
 
+    async def intents(self, since: datetime, until: datetime, after: str) -> IntentPage | Unknown:
+        """A page of everybody's intents, newest first."""
+        page = self._page("payment_intent", since, until, after)
+        intents = [listed_intent(each) for each in page.items if isinstance(each, objects.Intent)]
+        return IntentPage(intents, page.has_more)
+
+    async def refunds_made(
+        self, since: datetime, until: datetime, after: str
+    ) -> RefundPage | Unknown:
+        """The same of refunds."""
+        page = self._page("refund", since, until, after)
+        refunds = [listed_refund(each) for each in page.items if isinstance(each, objects.Refund)]
+        return RefundPage(refunds, page.has_more)
+
+    async def discard(self, intent_id: str) -> Reply:
+        """Cancel an intent that no payment is bound to."""
+        key = f"{self._installation}:{intent_id}:discard"
+        return intent_reply(self._write(CancelIntent(intent_id), key))
+
+    def _page(self, kind: str, since: datetime, until: datetime, after: str) -> Page:
+        window = Window(int(since.timestamp()), int(until.timestamp()) - 1)
+        action = List(kind, PAGE, starting_after=after or None, created=window)
+        page = self._ask(Request(action)).body
+        assert isinstance(page, Page)  # noqa: S101 (a list of ours is never refused)
+        return page
+
     def _write(self, action: Write, key: str) -> Response:
         return self._ask(Request(action, None if self.keyless else key, mishap=self.mishap))
 
@@ -192,6 +221,31 @@ def intent_of(intent: objects.Intent) -> Intent:
         failure=failure_of(intent.last_error),
         redirect_url=f"http://bank.invalid/3ds/{intent.id}" if waits and intent.return_url else "",
         capture_before=datetime.fromtimestamp(until, UTC) if until else None,
+    )
+
+
+def listed_intent(intent: objects.Intent) -> ListedIntent:
+    """The sandbox's intent as a list tells it."""
+    metadata = dict(intent.metadata)
+    refunded = intent.charge.amount_refunded if intent.charge else 0
+    return ListedIntent(
+        id=intent.id,
+        create_time=datetime.fromtimestamp(intent.created, UTC),
+        installation=metadata.get("installation", ""),
+        request_id=metadata.get("request_id", ""),
+        intent=intent_of(intent),
+        amount_refunded=from_stripe(refunded, intent.currency.upper()),
+    )
+
+
+def listed_refund(refund: objects.Refund) -> ListedRefund:
+    """The same of a refund."""
+    return ListedRefund(
+        id=refund.id,
+        intent_id=refund.intent,
+        create_time=datetime.fromtimestamp(refund.created, UTC),
+        currency_code=refund.currency.upper(),
+        refund=refund_of(refund),
     )
 
 
