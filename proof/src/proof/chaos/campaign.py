@@ -18,7 +18,7 @@ from proof.chaos.callers import Callers
 from proof.chaos.facts import EventRow, Facts, PaymentRow, RefundRow
 from proof.chaos.oracle import judge
 from proof.chaos.orders import OrderBook
-from proof.chaos.peace import Rest, Spread, come_to_rest, resolutions, under_way
+from proof.chaos.peace import Rest, come_to_rest, resolutions, under_way
 from proof.chaos.plan import CALLERS, Plan
 from proof.chaos.proxy import HOST
 from proof.chaos.reader import Reader
@@ -62,36 +62,38 @@ async def run(plan: Plan) -> Report:
             for task in [*working, *([watching] if watching else [])]:
                 task.cancel()
             await asyncio.gather(*working, return_exceptions=True)
-        findings = judge(facts)
-        if plan.design == ONCEPAY:
-            findings += await broken_rules(arena)
-        under_fire, after = (
-            await resolutions(arena, book.first_unknown(), rest.began)
-            if (plan.design == ONCEPAY)
-            else ([], [])
-        )
-        return Report(
-            plan=plan,
-            commit=commit(),
-            kills={service.name: service.kills for service in arena.services},
-            database_kills=arena.database.kills,
-            points=dict(storm.points),
-            faults=dict(storm.done),
-            passed=dict(arena.traps.passed),
-            orders=len(book.orders),
-            calls=sum(sum(order.asked.values()) for order in book.orders),
-            codes=dict(Counter(told.code for order in book.orders for told in order.told)),
-            payments=dict(Counter(row.state for row in facts.payments)),
-            refunds=dict(Counter(refund.state for refund in facts.refunds)),
-            charged=sum(one.has_money for one in facts.money.values()),
-            events=len(facts.events),
-            resumed=reader.resumed,
-            rest=rest,
-            under_fire=Spread.of(under_fire),
-            after=Spread.of(after),
-            alarms=alarms(arena.places.logs),
-            findings=findings,
-        )
+        return await _report(arena, storm, facts, rest, reader.resumed)
+
+
+async def _report(arena: Arena, storm: Storm, facts: Facts, rest: Rest, resumed: int) -> Report:
+    """The verdict, and everything that was counted."""
+    plan, book = arena.plan, facts.orders
+    findings, under_fire, after = judge(facts), list[float](), list[float]()
+    if plan.design == ONCEPAY:
+        findings += await broken_rules(arena)
+        under_fire, after = await resolutions(arena, book.first_unknown(), rest.began)
+    return Report(
+        plan=plan,
+        commit=commit(),
+        kills={service.name: service.kills for service in arena.services},
+        database_kills=arena.database.kills,
+        points=dict(storm.points),
+        faults=dict(storm.done),
+        passed=dict(arena.traps.passed),
+        orders=len(book.orders),
+        calls=sum(sum(order.asked.values()) for order in book.orders),
+        codes=dict(Counter(told.code for order in book.orders for told in order.told)),
+        payments=dict(Counter(row.state for row in facts.payments)),
+        refunds=dict(Counter(refund.state for refund in facts.refunds)),
+        charged=sum(one.has_money for one in facts.money.values()),
+        events=len(facts.events),
+        resumed=resumed,
+        rest=rest,
+        under_fire=under_fire,
+        after=after,
+        alarms=alarms(arena.places.logs),
+        findings=findings,
+    )
 
 
 async def _customer(arena: Arena) -> str:

@@ -137,8 +137,8 @@ async def resolutions(
     for row in await arena.rows(ENDED):
         ended = float(row["ended"])
         asked = first_unknown.get(str(row["request_id"]))
-        if asked is not None and ended <= peace_began:
-            under_fire.append(max(ended - asked, 0.0))
+        if asked is not None and asked < ended <= peace_began:
+            under_fire.append(round(ended - asked, 2))
         if ended > peace_began and (asked is None or asked <= peace_began):
-            after.append(ended - peace_began)
+            after.append(round(ended - peace_began, 2))
     return under_fire, after

@@ -41,8 +41,8 @@ class Report:
     events: int
     resumed: int
     rest: Rest
-    under_fire: Spread
-    after: Spread
+    under_fire: list[float]
+    after: list[float]
     alarms: dict[str, int]
     findings: list[Finding]
 
@@ -73,8 +73,8 @@ class Report:
             f" {self.charged} charged or held; refunds: {_counts(self.refunds)}",
             f"  answers: {_counts(self.codes)}",
             f"  events: {self.events}; the reader went on from its cursor {self.resumed} times",
-            f"  unknown outcomes decided, faults going on: {_spread(self.under_fire)}",
-            f"  unknown outcomes decided, from the faults' end: {_spread(self.after)}",
+            f"  unknown outcomes decided, faults going on: {_spread(Spread.of(self.under_fire))}",
+            f"  unknown outcomes decided, from the faults' end: {_spread(Spread.of(self.after))}",
             f"  at rest {self.rest.seconds:.0f} s after the faults' end;"
             f" {self.rest.put_forward} of them put forward; {len(self.rest.left)} never",
             f"  alarms: {_counts(self.alarms)}",
