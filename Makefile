@@ -11,7 +11,7 @@ IMAGES := oncepay/customer:0.1.0 oncepay/payment:0.1.0 oncepay/sandbox:0.1.0
 PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
 
-.PHONY: help run test check format generate pictures secrets requirements bench rolling chaos stripe-contract clean \
+.PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate stripe-contract clean \
 	kubernetes-secrets kubernetes-check build up all demo compose-test logs down environment development kubernetes
 
 help: ## this list
@@ -65,6 +65,10 @@ bench: development ## measure, as ratios within one run
 rolling: development ## two replicas of each service, restarted in turn under load: what callers see
 	$(BIN)/python -m proof.rolling
 
+simulate: development ## the service in a simulated world, in virtual time: SEEDS= FIRST=, or SEED= to see one again
+	@$(BIN)/python -m proof.simulator $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(FIGURES),--json $(FIGURES))
+
 chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= DESIGN= FOLDER=
 	$(BIN)/python -m proof.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEY_LIFE),--key-life $(KEY_LIFE)) \
@@ -78,7 +82,7 @@ stripe-contract: ## the contract of a processor, on Stripe's test mode: needs ST
 clean: ## stop what runs, remove environment, data, logs and secrets; of the containers, too
 	@[ ! -x $(BIN)/oncepay ] || $(BIN)/python -m oncepay_cli down
 	@! docker info >/dev/null 2>&1 || $(CONTAINERS) down --remove-orphans --volumes
-	rm -rf .oncepay */password.txt */owner_password.txt kubernetes/overlays/development/*/secrets
+	rm -rf .oncepay */password.txt */owner_password.txt */webhook_secret.txt kubernetes/overlays/development/*/secrets
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 build: ## the container images of Customer, Payment and the sandbox

@@ -38,7 +38,7 @@ class Done:
 
 @dataclass
 class Home:
-    """A folder for ONCEPAY_HOME, four free ports, and the command on them.
+    """A folder for ONCEPAY_HOME, five free ports, and the command on them.
 
     Attributes:
         ports: by the name of what listens there.
@@ -47,7 +47,8 @@ class Home:
     folder: Path
     ports: dict[str, int] = field(
         default_factory=lambda: {
-            name: free_port() for name in ("customer", "payment", "sandbox", "postgresql")
+            name: free_port()
+            for name in ("customer", "payment", "sandbox", "postgresql", "webhooks")
         }
     )
 

@@ -17,6 +17,7 @@ def test_passwords_are_made_once_and_only_their_owner_gets_to_them(tmp_path: Pat
         "payment.txt",
         "payment_owner.txt",
         "postgresql.txt",
+        "webhook_secret.txt",
     ]
     assert len(set(made.values())) == len(made)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -51,6 +52,9 @@ def test_each_service_finds_its_passwords_through_links(tmp_path: Path) -> None:
     passwords.link(folder, tmp_path)
     link = tmp_path / "payment" / "owner_password.txt"
     assert link.read_text() == (folder / "payment_owner.txt").read_text()
+    webhooks = tmp_path / "payment" / "webhook_secret.txt"
+    assert webhooks.read_text() == (folder / "webhook_secret.txt").read_text()
+    assert not (tmp_path / "customer" / "webhook_secret.txt").exists()
     assert not os.path.isabs(link.readlink())  # noqa: PTH117  the folder may be moved
 
 

@@ -6,6 +6,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 from oncepay_cli.local.installation import Installation, Ports
@@ -33,7 +34,7 @@ def temporary_house() -> Iterator[Installation]:
 def free_ports() -> Ports:
     """Ports of the loopback that nobody listens on; held until all are known, so that they differ."""
     with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(4)]
+        probes = [held.enter_context(socket.socket()) for _ in fields(Ports)]
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return Ports(*(probe.getsockname()[1] for probe in probes))

@@ -137,7 +137,10 @@ def create(
         metadata=metadata(pairs),
     )
     request = CreatePaymentRequest(payment=payment, request_id=shown_request_id(request_id))
-    show_one(call_once(_service(address).CreatePayment, request, request.request_id), as_json)
+    made = call_once(_service(address).CreatePayment, request, request.request_id)
+    show_one(made, as_json)
+    if made.state == Payment.REQUIRES_ACTION and not as_json:
+        _show_way(made)
 
 
 @app.command()
@@ -360,6 +363,16 @@ def _show_event(screen: Screen, event: PaymentEvent, as_json: bool) -> None:
     else:
         screen.write("  ".join(cell for cell in cells(event, EVENT_COLUMNS) if cell))
     screen.console.file.flush()
+
+
+def _show_way(payment: Payment) -> None:
+    """What the payer has to do: 3D Secure."""
+    if url := payment.next_action.redirect_url:
+        say = f"The bank asks the payer: approve or decline in a browser, at\n  {url}"
+    else:
+        say = "The bank asks the payer, and gave no address to do so: say where to come back to"
+        say += " with --return-url, in a payment of its own."
+    Screen().write(f"{say}\nThen see what became of it: oncepay payments get {payment.name}")
 
 
 def _get(service: PaymentServiceStub, name: str) -> Payment:

@@ -43,11 +43,12 @@ def up(
     payment_port: Port = DEFAULT_PORTS.payment,
     sandbox_port: Port = DEFAULT_PORTS.sandbox,
     postgresql_port: Port = DEFAULT_PORTS.postgresql,
+    webhooks_port: Port = DEFAULT_PORTS.webhooks,
 ) -> None:
     """Start everything, execute a first payment, and stay up until Ctrl-C."""
     screen = Screen()
     places = Places.of()
-    ports = Ports(customer_port, payment_port, sandbox_port, postgresql_port)
+    ports = Ports(customer_port, payment_port, sandbox_port, postgresql_port, webhooks_port)
     is_up = False
     try:
         with _endings_interrupt():

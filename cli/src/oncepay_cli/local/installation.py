@@ -29,6 +29,8 @@ class Ports:
     sandbox: int = 12111
     # Not 5432: that is where a PostgreSQL of the machine's own listens.
     postgresql: int = 54329
+    # Payment's second: where the sandbox tells it what happened.
+    webhooks: int = 50062
 
 
 DEFAULT_PORTS = Ports()
@@ -99,6 +101,7 @@ class Installation:
             "sandbox": self.ports.sandbox,
             "customer": self.ports.customer,
             "payment": self.ports.payment,
+            "webhooks": self.ports.webhooks,
         }
         if server.server() is None:  # else the port is its own
             wanted["postgresql"] = self.ports.postgresql
@@ -158,7 +161,11 @@ class Installation:
 
     def _sandbox(self) -> Program:
         port = self.ports.sandbox
-        arguments = ("--host", HOST, "--port", str(port), "--data", str(self.places.sandbox))
+        arguments = (
+            *("--host", HOST, "--port", str(port), "--data", str(self.places.sandbox)),
+            *("--webhook-url", f"http://{HOST}:{self.ports.webhooks}/webhooks/stripe"),
+            *("--webhook-secret-file", self._webhook_secret()),
+        )
         return Program(
             "sandbox",
             ("sandbox", *arguments),
@@ -174,9 +181,14 @@ class Installation:
             "CUSTOMER_TARGET": f"ipv4:{HOST}:{self.ports.customer}",
             "STRIPE_API_KEY": SANDBOX_KEY,
             "STRIPE_BASE_ADDRESS": f"http://{HOST}:{self.ports.sandbox}",
+            "WEBHOOK_LISTEN_ADDRESS": f"{HOST}:{self.ports.webhooks}",
+            "STRIPE_WEBHOOK_SECRET_FILE": self._webhook_secret(),
             "ENVIRONMENT": "development",
         }
         return self._service("payment", self.ports.payment, settings)
+
+    def _webhook_secret(self) -> str:
+        return str(passwords.file_of(self.places.secrets, passwords.WEBHOOKS))
 
     def _service(self, name: str, port: int, more: dict[str, str]) -> Program:
         settings = {

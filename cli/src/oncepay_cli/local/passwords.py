@@ -14,6 +14,11 @@ from oncepay_cli.local.places import REPOSITORY, Places
 
 SUPERUSER = "postgresql"
 SERVICES = ("customer", "payment")
+WEBHOOKS = "webhook_secret"
+"""What the sandbox signs its webhooks with, and Payment knows them by."""
+
+OF_ONE = {"payment": {"webhook_secret.txt": WEBHOOKS}}
+"""What one service has beside its two passwords."""
 
 # 32 bytes: as much as a brute force will never try.
 PASSWORD_BYTES = 32
@@ -37,7 +42,7 @@ def make(folder: Path) -> None:
     """Make the passwords that are missing in a folder that only its owner may enter."""
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     folder.chmod(FOLDER_MODE)
-    for name in (SUPERUSER, *(role for one in SERVICES for role in (one, owner_of(one)))):
+    for name in (SUPERUSER, WEBHOOKS, *(role for one in SERVICES for role in (one, owner_of(one)))):
         path = file_of(folder, name)
         if not path.exists() or not path.read_text().strip():
             _write(path, secrets.token_urlsafe(PASSWORD_BYTES))
@@ -51,7 +56,8 @@ def read(folder: Path, name: str) -> str:
 def link(folder: Path, repository: Path, services: Sequence[str] = SERVICES) -> None:
     """Link `customer/password.txt` and its like to the folder's. A file of one's own stays."""
     for service in services:
-        for name, secret in (("password.txt", service), ("owner_password.txt", owner_of(service))):
+        names = {"password.txt": service, "owner_password.txt": owner_of(service)}
+        for name, secret in (names | OF_ONE.get(service, {})).items():
             path = repository / service / name
             if path.is_symlink():
                 path.unlink()
