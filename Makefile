@@ -69,6 +69,12 @@ simulate: development ## the service in a simulated world, in virtual time: SEED
 	@$(BIN)/python -m proof.simulator $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(FIGURES),--json $(FIGURES))
 
+explore: development ## every interleaving of small worlds, by the production code: OPTIONS='--slice | --wide | NAME'
+	@$(BIN)/python -m proof.explorer $(OPTIONS)
+
+mutants: development ## plant wrong versions of the rules, and see each one caught
+	@$(BIN)/python -m proof.mutants $(OPTIONS)
+
 chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= DESIGN= FOLDER=
 	$(BIN)/python -m proof.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEY_LIFE),--key-life $(KEY_LIFE)) \

@@ -112,7 +112,7 @@ SCENARIOS = (
         in_slice=False,
     ),
     Scenario("processing", (*sent(1, SLOW), CANCEL), jumps=(4.0,)),
-    Scenario("processing, declined", (*sent(1, SLOW_NO), CANCEL), jumps=(4.0,)),
+    Scenario("processing, declined", (*sent(1, SLOW_NO), CANCEL), jumps=(4.0,), in_slice=False),
     Scenario(
         "processing, declined, no key dies",
         (*sent(1, SLOW_NO), CANCEL),
@@ -121,7 +121,7 @@ SCENARIOS = (
     ),
     Scenario("manual", (*sent(1, MANUAL), WHOLE, PART, CANCEL), faults=1),
     Scenario("one capture, sent twice", (*sent(1, MANUAL), PART, Capture(15, own(3), EUROS[1]))),
-    Scenario("manual, the hold ends", (*sent(1, MANUAL), PART), jumps=(HOLD_ENDS,)),
+    Scenario("manual, the hold ends", (*sent(1, MANUAL), PART), jumps=(HOLD_ENDS,), in_slice=False),
     Scenario(
         "one reference, two requests",
         (*sent(2, request(1, ref="order")), Create(3, request(2, ref="order"))),
@@ -134,6 +134,7 @@ SCENARIOS = (
         "one reference, a zombie inserts late",
         (*sent(1, request(1, ref="order")), Create(3, request(2, ref="order"))),
         jumps=(FENCE_PASSES,),
+        in_slice=False,
     ),
     Scenario(
         "one reference, the first is declined",
@@ -141,6 +142,7 @@ SCENARIOS = (
             *sent(2, request(1, ref="order", card="chargeDeclined")),
             Create(3, request(2, ref="order")),
         ),
+        in_slice=False,
     ),
     Scenario(
         "deleted, and sent again",
@@ -159,7 +161,9 @@ SCENARIOS = (
         odd_replies=("another's intent",),
         alarms=frozenset({"rule_broken"}),
     ),
-    Scenario("orphans are swept", sent(2, VISA), jumps=(DAY_PASSES,), callers_leave=True),
+    Scenario(
+        "orphans are swept", sent(2, VISA), jumps=(DAY_PASSES,), callers_leave=True, in_slice=False
+    ),
     Scenario(
         "two refunds, of which one fits",
         (*sent(1, VISA), GiveBack(21, own(5), EUROS[2]), GiveBack(22, own(6), EUROS[2])),
