@@ -12,7 +12,7 @@ PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
 
 .PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate stripe-contract clean \
-	kubernetes-secrets kubernetes-check build up all demo compose-test logs down environment development kubernetes
+	kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs down environment development kubernetes
 
 help: ## this list
 	@sed -n 's/^\([a-z -]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -58,6 +58,9 @@ kubernetes-secrets: secrets ## copies of the passwords, where kustomize may read
 kubernetes-check: kubernetes ## render the manifests, and hold them to schemas, a scanner and our own rules
 	@$(BIN)/python -m proof.kubernetes
 	@$(BIN)/python -m pytest -q proof/tests/kubernetes
+
+cluster-test: kubernetes ## apply, pay, roll, evict: on the cluster that KUBECONFIG names, then take it away
+	@CLUSTER_TEST=yes $(BIN)/python -m pytest -q proof/tests/cluster
 
 bench: development ## measure, as ratios within one run
 	$(BIN)/python -m proof bench

@@ -1,0 +1,44 @@
+"""`python -m proof.simulator --seeds N [--first K]`: so many runs, on every core; exit 1 where one
+breaks a rule. `--seed K`: that one again, told to its end.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from proof.simulator.running import Tally, replay, simulate, told
+
+TELL_EVERY = 5000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m proof.simulator")
+    parser.add_argument("--seeds", type=int, default=1000, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--seed", type=int, help="this one, told to its end")
+    parser.add_argument("--json", type=Path, help="a file for the figures")
+    asked = parser.parse_args()
+    if asked.seed is not None:
+        violation = replay(asked.seed)
+        say(str(violation))
+        return int(bool(violation.broken))
+    tally = Tally()
+    for tally in simulate(range(asked.first, asked.first + asked.seeds)):
+        if tally.seeds % TELL_EVERY == 0:
+            say(f"{tally.seeds:,} of {asked.seeds:,} seeds, {len(tally.broken)} violations")
+    say(told(tally))
+    for seed in list(tally.broken)[:1]:
+        say(f"make simulate SEED={seed}   # tells how it came to that")
+    if asked.json:
+        asked.json.write_text(json.dumps(tally.figures(), indent=2) + "\n", encoding="utf-8")
+    return int(bool(tally.broken))
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
