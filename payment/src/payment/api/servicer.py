@@ -14,6 +14,7 @@ from oncepay.payment.v1.payment_pb2 import Payment, Refund
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
 from chassis.pages import PageTokens, page_size
+from chassis.values import InvalidValue
 from payment.api import conversions
 from payment.api.outliving import Outliving, Waiting
 from payment.domain import payment as domain
@@ -127,7 +128,13 @@ class PaymentServicer(PaymentServiceServicer):
         (after,) = self.tokens.open(request.page_token, listed) or ("",)
         size = page_size(request.page_size)
         if payment is None:
-            found = await self.events.of_all(size + 1, after)
+            try:
+                found = await self.events.of_all(size + 1, after)
+            except InvalidValue:  # it was sealed here, in an earlier era
+                message = (
+                    "it is from before the database was restored; leave it empty to begin anew"
+                )
+                raise InvalidValue("page_token", "PAGE_TOKEN", message) from None
         else:
             found = await self.events.of_payment(payment, size + 1, int(after or 0))
         return pb.ListPaymentEventsResponse(
