@@ -30,9 +30,11 @@ from payment.settings import Settings
 from sandbox.application import application, listening
 from sandbox.faults import Fault, Faults, Kind
 from sandbox.sandbox import Sandbox
+from sandbox.webhooks import Webhooks
 from sandbox.world import Rules
 
 FINAL = {pb.Payment.SUCCEEDED, pb.Payment.FAILED, pb.Payment.CANCELED}
+WEBHOOK_SECRET = "whsec_of_a_test_and_long_enough"
 _numbers = itertools.count(1)
 
 
@@ -143,14 +145,31 @@ class WholeService:
 
 @asynccontextmanager
 async def whole_service(
-    database: Any, address: str, folder: Path, drain_seconds: float = 0, **more: Any
+    database: Any,
+    address: str,
+    folder: Path,
+    drain_seconds: float = 0,
+    webhooks: str = "",
+    **more: Any,
 ) -> AsyncIterator[WholeService]:
-    """The whole service on a fresh database, with `more` settings; all of it is gone at the end."""
+    """The whole service on a fresh database, with `more` settings; all of it is gone at the end.
+
+    Args:
+        webhooks: where the processor tells the service what happens; it does not, where empty.
+    """
     customers, faults = CustomerStub(), Faults()
     alice = CustomerName(uuid7())
     customers.keep(alice)
-    sandbox = Sandbox(folder, Rules())
+    sandbox = Sandbox(folder, Rules(), webhooks=bool(webhooks))
     runner, processor_address = await listening(application(sandbox, faults), "127.0.0.1", 0)
+    telling = Webhooks(
+        sandbox, faults, f"http://{webhooks}/webhooks/stripe", [WEBHOOK_SECRET], processor_address
+    )
+    if webhooks:
+        more |= {
+            "webhook_listen_address": webhooks,
+            "stripe_webhook_secret": Secret(WEBHOOK_SECRET),
+        }
     async with customers.serve():
         settings = Settings(
             listen_address=address,
@@ -163,6 +182,7 @@ async def whole_service(
             **more,
         )
         serving = asyncio.create_task(serve(settings))
+        told = asyncio.create_task(telling.run() if webhooks else asyncio.sleep(0))
         try:
             async with aio.insecure_channel(address) as channel:
                 await ready(channel)
@@ -172,8 +192,10 @@ async def whole_service(
                 )
         finally:
             serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await serving
+            told.cancel()
+            for each in (serving, told):
+                with suppress(asyncio.CancelledError):
+                    await each
             await runner.cleanup()
             await sandbox.close()
 

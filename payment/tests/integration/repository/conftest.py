@@ -26,7 +26,8 @@ from payment.repository.postgresql import (
 # Without the triggers that keep every row for ever.
 EMPTY = """
 SET session_replication_role = replica;
-DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds; DELETE FROM payments;
+DELETE FROM hints; DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds;
+DELETE FROM payments;
 SET session_replication_role = origin
 """
 

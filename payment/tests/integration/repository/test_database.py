@@ -50,6 +50,8 @@ NO_RIGHT = [
     f"{BIRTH}, amount_captured) VALUES ({BORN}, 1)",
     f"{BIRTH}, version) VALUES ({BORN}, 7)",
     f"{BIRTH}, create_time) VALUES ({BORN}, now())",
+    "UPDATE hints SET payment_id = payment_id",
+    "TRUNCATE hints",
     "UPDATE payment_events SET note = 'x'",
     "UPDATE payment_events SET sequence = 7",
     "UPDATE requests SET fingerprint = ''",

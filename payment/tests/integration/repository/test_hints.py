@@ -1,0 +1,151 @@
+"""The contract of HintRepository, on each implementation: stored once, and worth a look."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from stores import Stores, a_new_payment, some
+
+from chassis.database import Connection
+from payment.domain.events import EventType, Happening
+from payment.domain.hint import Hint
+from payment.domain.payment import Payment, State
+from payment.domain.refund import RefundState
+from payment.repository.memory import MemoryHints, MemoryPayments
+from payment.repository.postgresql import PostgresHints
+from payment.service_layer.ports import HintRepository
+
+HOUR = timedelta(hours=1)
+UPDATED = Happening(EventType.REFUND_UPDATED)
+
+
+@pytest.fixture
+def hints(stores: Stores) -> HintRepository:
+    """Of the same store."""
+    payments: Any = stores.payments
+    if isinstance(payments, MemoryPayments):
+        return MemoryHints(payments._store)
+    return PostgresHints(payments._pool)
+
+
+def about(payment: Payment, name: str = "evt_1", refund_id: str = "") -> Hint:
+    return Hint(name, "payment_intent.succeeded", payment.intent_id, refund_id)
+
+
+async def resting(stores: Stores, state: State) -> Payment:
+    """A payment that is to be looked at in an hour."""
+    payment = await stores.payment_in(state)
+    await stores.payments.postpone(payment, HOUR)
+    return payment
+
+
+@pytest.mark.parametrize("state", [State.REQUIRES_ACTION, State.AUTHORIZED])
+async def test_what_waits_for_a_person_is_due_now(
+    stores: Stores, hints: HintRepository, state: State
+) -> None:
+    payment = await resting(stores, state)
+    assert await stores.payments.claim_due(10) == []
+    assert await hints.take(about(payment))
+    assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
+
+
+@pytest.mark.parametrize("state", [State.CONFIRMING, State.CAPTURING, State.CANCELING])
+async def test_what_somebody_is_at_is_left_alone_for_a_moment(
+    stores: Stores, hints: HintRepository, state: State
+) -> None:
+    payment = await resting(stores, state)
+    assert not await hints.take(about(payment))
+    assert await stores.payments.claim_due(10) == []
+    await stores.payments.postpone(payment, HOUR)
+    assert not await hints.take(about(payment, "evt_2")), "and is due sooner than that already"
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELED])
+async def test_what_is_final_is_never_due_again(
+    stores: Stores, hints: HintRepository, state: State
+) -> None:
+    payment = await stores.payment_in(state)
+    assert not await hints.take(about(payment))
+    assert await stores.payments.claim_due(10) == []
+
+
+async def test_what_is_held_waits_for_a_person(stores: Stores, hints: HintRepository) -> None:
+    payment = await stores.hold(await stores.payment_in(State.REQUIRES_ACTION))
+    assert not await hints.take(about(payment))
+    assert await stores.payments.claim_due(10) == []
+
+
+async def test_a_duplicate_does_nothing(stores: Stores, hints: HintRepository) -> None:
+    payment = await resting(stores, State.REQUIRES_ACTION)
+    assert await hints.take(about(payment))
+    await stores.payments.claim_due(10)
+    await stores.payments.postpone(payment, HOUR)
+    assert not await hints.take(about(payment))
+    assert await stores.payments.claim_due(10) == []
+    assert await hints.take(about(payment, "evt_2")), "another event is another hint"
+
+
+async def test_a_hint_of_nobodys_intent_is_not_stored_and_may_come_again(
+    stores: Stores, hints: HintRepository
+) -> None:
+    payment = a_new_payment()
+    assert not await hints.take(about(payment))
+    born = some(await stores.insert(payment))
+    born = await stores.move(born, State.REQUIRES_ACTION)
+    assert await hints.take(about(born))
+
+
+async def test_an_attempt_that_asked_before_the_hint_does_not_put_it_off(
+    stores: Stores, hints: HintRepository
+) -> None:
+    payment = await resting(stores, State.REQUIRES_ACTION)
+    assert await hints.take(about(payment))
+    await stores.payments.postpone(payment, HOUR)
+    assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
+
+
+async def test_a_hint_of_a_refund_hurries_that_refund_alone(
+    stores: Stores, hints: HintRepository
+) -> None:
+    payment = await stores.payment_in(State.SUCCEEDED)
+    known = {}
+    for name in ("re_1", "re_2"):
+        refund = await stores.refund(payment, 100)
+        pending = replace(refund, processor_id=name, state=RefundState.PENDING)
+        known[name] = some(await stores.refunds.save(refund, pending, UPDATED))
+        await stores.refunds.postpone(known[name], HOUR)
+    assert await hints.take(about(payment, refund_id="re_2"))
+    claimed = [refund.id for refund, _, _ in await stores.refunds.claim_due(10)]
+    assert claimed == [known["re_2"].id]
+    assert await stores.payments.claim_due(10) == []
+
+
+async def test_a_hint_of_a_refund_that_is_on_its_way_out_leaves_it_a_moment(
+    stores: Stores, hints: HintRepository
+) -> None:
+    payment = await stores.payment_in(State.SUCCEEDED)
+    refund = await stores.refund(payment, 100)
+    assert not await hints.take(about(payment, refund_id="re_1"))
+    assert await stores.refunds.claim_due(10) == []
+    await stores.refunds.postpone(refund, HOUR)
+    assert not await hints.take(about(payment, "evt_2", refund_id="re_1"))
+
+
+async def test_the_oldest_go_as_new_ones_come(postgres: Stores, superuser: Connection) -> None:
+    hints = PostgresHints(postgres.payments._pool)  # type: ignore[attr-defined]
+    payment = await postgres.payment_in(State.SUCCEEDED)
+    for number in range(5):
+        await hints.take(about(payment, f"evt_{number}"))
+    await superuser.execute("ALTER TABLE hints DISABLE TRIGGER ALL")
+    await superuser.execute(
+        "UPDATE hints SET receive_time = now() - interval '8 days' WHERE id <> 'evt_4'"
+    )
+    await superuser.execute("ALTER TABLE hints ENABLE TRIGGER ALL")
+    count = "SELECT count(*) FROM hints"
+    await hints.take(about(payment, "evt_5"))
+    assert await superuser.fetchval(count) == 4
+    await hints.take(about(payment, "evt_6"))
+    assert await superuser.fetchval(count) == 3
+    kept = await superuser.fetch("SELECT id FROM hints ORDER BY id")
+    assert [row["id"] for row in kept] == ["evt_4", "evt_5", "evt_6"]
