@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from oncepay_cli.local.health import opener
 
 if TYPE_CHECKING:
     from cli.tests.conftest import Home
@@ -203,3 +206,26 @@ def test_what_is_shown_without_json_is_a_line_a_field(
     shown = oncepay.run("customers", "get", customer["name"]).stdout.splitlines()
     assert shown[0] == f"name: {customer['name']}"
     assert f"email: {customer['email']}" in shown
+
+
+def test_3d_secure_is_taken_to_its_end_on_the_page_that_create_shows(
+    oncepay: "Home", customer: dict[str, Any]
+) -> None:
+    back = f"http://127.0.0.1:{oncepay.ports['sandbox']}/_sandbox"
+    asked = (
+        *("payments", "create", f"--customer={customer['name']}", *NEW_PAYMENT),
+        *("--payment-method", "pm_card_threeDSecure2Required"),
+    )
+    made = oncepay.run(*asked, "--return-url", back).stdout
+    assert "approve or decline in a browser" in made
+    (page,) = [line.strip() for line in made.splitlines() if line.startswith("  http")]
+    with opener.open(page, data=b"answer=approve", timeout=30) as shop:  # as the button does
+        assert shop.url.startswith(back)
+        assert "redirect_status=succeeded" in shop.url
+    name = made.split()[-1]
+    until = time.monotonic() + 60
+    while oncepay.json("payments", "get", name)["state"] != "SUCCEEDED":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+    assert "with --return-url" in oncepay.run(*asked).stdout

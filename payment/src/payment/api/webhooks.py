@@ -12,6 +12,7 @@ since strangers reach this port: a flood costs itself its answers, and not the p
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -152,20 +153,20 @@ class Webhooks:
 
 
 class Refusals:
-    """Warns of what was refused: the first at once, then no more than a line in ten seconds, for
-    strangers could write a log full. Nothing of a request is told.
+    """Warns of what was refused: the first at once, then of each kind no more than a line in ten
+    seconds, for strangers could write a log full. Nothing of a request is told.
     """
 
     def __init__(self) -> None:
-        self._untold = 0
-        self._quiet_until = 0.0
+        self._untold: Counter[str] = Counter()
+        self._quiet_until: dict[str, float] = {}
 
     def tell(self, event: str, reason: str) -> None:
-        self._untold += 1
+        self._untold[event] += 1
         now = time.monotonic()
-        if now >= self._quiet_until:
-            log.warning(event, reason=reason, count=self._untold)
-            self._untold, self._quiet_until = 0, now + TELL_SECONDS
+        if now >= self._quiet_until.get(event, 0.0):
+            log.warning(event, reason=reason, count=self._untold.pop(event))
+            self._quiet_until[event] = now + TELL_SECONDS
 
 
 class NoRoom(asyncio.Protocol):
