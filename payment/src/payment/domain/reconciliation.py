@@ -109,7 +109,7 @@ def differences(payment: Payment, intent: Intent) -> Iterator[Difference]:
             IntentStatus.SUCCEEDED if payment.state is State.SUCCEEDED else IntentStatus.CANCELED
         )
         if intent.status is not ended:
-            words = f"it {payment.state.value} here, and is {intent.status.value} there"
+            words = f"it is {payment.state.value} here, and {intent.status.value} there"
             yield told(Kind.STATES_CONTRADICT, words, captured, received)
         elif captured != received:
             yield told(Kind.AMOUNTS_DIFFER, "another amount was captured", captured, received)
