@@ -62,3 +62,26 @@ def test_a_live_key_goes_nowhere_in_the_clear() -> None:
 def test_what_the_chassis_asks_of_the_database_holds_here_too() -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         read(Settings, USUAL | {"DATABASE_URL": "postgresql://payment:word@127.0.0.1/payment"})
+
+
+OLD, NEW = "whsec_0123456789abcdef", "whsec_fedcba9876543210"
+
+
+@pytest.mark.parametrize(
+    ("said", "secrets"),
+    [({}, []), ({"STRIPE_WEBHOOK_SECRET": OLD}, [OLD])]
+    + [({"STRIPE_WEBHOOK_SECRET": f"{OLD}\n{NEW}\n"}, [OLD, NEW])],
+    ids=["none", "one", "two while they are rotated"],
+)
+def test_webhooks_have_a_secret_for_each_line(said: dict[str, str], secrets: list[str]) -> None:
+    settings = read(Settings, USUAL | said)
+    assert settings.webhook_listen_address == "127.0.0.1:50062"
+    assert settings.webhook_secrets == secrets
+    assert OLD not in repr(settings)
+
+
+@pytest.mark.parametrize("secret", ["hunter2", f"{OLD}\nhunter2", f"{OLD}\n{NEW}\n{OLD}"])
+def test_secrets_to_guess_and_too_many_are_refused_and_not_repeated(secret: str) -> None:
+    with pytest.raises(SettingsError, match="STRIPE_WEBHOOK_SECRET") as error:
+        read(Settings, USUAL | {"STRIPE_WEBHOOK_SECRET": secret})
+    assert "hunter2" not in str(error.value)

@@ -71,6 +71,7 @@ def test_a_signature_is_good_for_its_body_its_time_and_its_scheme_only() -> None
         lambda: verify(BODY, header.replace(str(NOW), str(NOW + 1)), [SECRET], NOW),
         lambda: verify(BODY, header.replace("v1=", "v0="), [SECRET], NOW),
         lambda: verify(BODY, header, [OTHER], NOW),
+        lambda: verify(BODY, f"{header},t={NOW + 1}", [SECRET], NOW),
     ):
         with pytest.raises(NotSigned):
             other()
