@@ -69,8 +69,11 @@ OLD, NEW = "whsec_0123456789abcdef", "whsec_fedcba9876543210"
 
 @pytest.mark.parametrize(
     ("said", "secrets"),
-    [({}, []), ({"STRIPE_WEBHOOK_SECRET": OLD}, [OLD])]
-    + [({"STRIPE_WEBHOOK_SECRET": f"{OLD}\n{NEW}\n"}, [OLD, NEW])],
+    [
+        ({}, []),
+        ({"STRIPE_WEBHOOK_SECRET": OLD}, [OLD]),
+        ({"STRIPE_WEBHOOK_SECRET": f"{OLD}\n{NEW}\n"}, [OLD, NEW]),
+    ],
     ids=["none", "one", "two while they are rotated"],
 )
 def test_webhooks_have_a_secret_for_each_line(said: dict[str, str], secrets: list[str]) -> None:
