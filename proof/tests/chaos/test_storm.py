@@ -27,8 +27,8 @@ def storm(folder: Path, *arguments: str) -> dict[str, Any]:
 
 
 def test_everything_is_killed_and_every_payment_is_taken_once(tmp_path: Path) -> None:
-    keys = ("--key-life", "120", "--stop", "27", "--late", "10")
-    report = storm(tmp_path, "--seconds", "30", "--database-every", "8", "--seed", "11", *keys)
+    keys = ("--key-life", "120", "--stop", "27", "--stop-every", "8", "--late", "10")
+    report = storm(tmp_path, "--seconds", "30", "--database-every", "6", "--seed", "11", *keys)
     assert report["findings"] == [], report["text"]
     assert report["rest"]["left"] == []
     assert report["exit"] == 0

@@ -29,6 +29,7 @@ def _arguments() -> tuple[Plan, Path, str]:
     parser.add_argument("--database-every", type=float, default=plan.database_every)
     parser.add_argument("--peace", type=float, default=plan.peace, help="seconds to rest by itself")
     parser.add_argument("--stop", type=float, default=plan.stop, help="of a replica, seconds")
+    parser.add_argument("--stop-every", type=float, default=plan.stop_every)
     parser.add_argument("--late", type=float, default=plan.late, help="of late requests, seconds")
     parser.add_argument("--refunds-at-once", type=int, default=plan.refunds_at_once)
     parser.add_argument("--folder", type=Path, default=Places.of().home / "chaos")

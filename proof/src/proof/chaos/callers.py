@@ -29,7 +29,7 @@ CHALLENGED_DECLINED = "pm_card_threeDSecureRequiredChargeDeclined"
 PROCESSING = "pm_sandbox_processing"
 RETRIES = 60
 """After so many unanswered calls even the most patient caller leaves it at that."""
-PAUSE_SECONDS = (0.1, 1.0)
+PAUSE_SECONDS = (0.2, 1.8)
 Story = Callable[[], Awaitable[None]]
 LOOKS = 20
 """How often a caller asks what has become of its payment, about once a second."""

@@ -34,6 +34,7 @@ CHANNEL = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 """Over both replicas in turn; one that comes back is found within a second."""
+HINTS = "SELECT count(*) AS many FROM hints"
 CATCH_UP_SECONDS = 60.0
 
 
@@ -85,6 +86,8 @@ async def _report(arena: Arena, storm: Storm, facts: Facts, rest: Rest, resumed:
         codes=dict(Counter(told.code for order in book.orders for told in order.told)),
         payments=dict(Counter(row.state for row in facts.payments)),
         refunds=dict(Counter(refund.state for refund in facts.refunds)),
+        refund_codes=dict(Counter(code for asked in book.refunds for code in asked.codes)),
+        hints=(await arena.rows(HINTS))[0]["many"] if plan.design == ONCEPAY else 0,
         charged=sum(one.has_money for one in facts.money.values()),
         events=len(facts.events),
         resumed=resumed,

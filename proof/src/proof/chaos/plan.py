@@ -26,6 +26,7 @@ class Plan:
         peace: how long everything may take to come to rest by itself afterwards, seconds.
         stop: how long a replica is stopped, seconds: longer than a claim, and than any one call
             (25 s, 20 s).
+        stop_every: seconds between two such stops, on the average, beside their own length.
         late: how long the network holds a late request back: longer than its caller waits.
         refunds_at_once: so many refunds of one payment are asked for at once.
     """
@@ -39,6 +40,7 @@ class Plan:
     database_every: float = 15.0
     peace: float = 180.0
     stop: float = 28.0
+    stop_every: float = 90.0
     late: float = 35.0
     refunds_at_once: int = 0
 

@@ -69,10 +69,13 @@ class Link:
     def cut(self) -> None:
         """Reset both sides."""
         for writer in (self.here, self.there):
-            if writer is not None and (sock := writer.get_extra_info("socket")) is not None:
-                with suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
-                writer.transport.abort()
+            if writer is None:
+                continue
+            # A socket that has just been closed has no number any more: ValueError.
+            with suppress(OSError, ValueError):
+                sock = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+            writer.transport.abort()
 
 
 class Proxy:

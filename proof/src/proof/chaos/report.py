@@ -22,7 +22,7 @@ CONFIDENCE = 3.0
 class Report:
     """Attributes: charged: intents that took or hold money; rest, under_fire, after: see `peace`.
 
-    commit: what was tried, where git knows.
+    commit: what was tried, where git knows; codes: the answers to callers, by their code.
     """
 
     plan: Plan
@@ -37,6 +37,8 @@ class Report:
     codes: dict[str, int]
     payments: dict[str, int]
     refunds: dict[str, int]
+    refund_codes: dict[str, int]
+    hints: int
     charged: int
     events: int
     resumed: int
@@ -71,7 +73,8 @@ class Report:
             *(f"    {count:5} {name}" for name, count in _most(self.faults)),
             f"  {self.orders} orders in {self.calls} calls; {made} payments: {_counts(self.payments)};"
             f" {self.charged} charged or held; refunds: {_counts(self.refunds)}",
-            f"  answers: {_counts(self.codes)}",
+            f"  answers: {_counts(self.codes)}; to refunds: {_counts(self.refund_codes)}",
+            f"  webhooks taken as hints: {self.hints}",
             f"  events: {self.events}; the reader went on from its cursor {self.resumed} times",
             f"  unknown outcomes decided, faults going on: {_spread(Spread.of(self.under_fire))}",
             f"  unknown outcomes decided, from the faults' end: {_spread(Spread.of(self.after))}",

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -17,9 +18,12 @@ PATIENCE_SECONDS = 1.5
 """How long a trap waits for what it is meant for, before the victim dies where it happens to be."""
 AT_POINTS = 0.7
 """The share of kills that wait for a named point."""
-CUSTOMER_LIVES = 4
+PROGRESS_SECONDS = 10.0
+WHILE_STARTING = 0.3
+"""The share of starts that are not lived to their end."""
+START_SECONDS = (0.1, 1.5)
+CUSTOMER_LIVES = 3
 """How many times longer the Customer service lives: without it nothing new begins."""
-STOP_EVERY_SECONDS = 90.0
 SWALLOW_SECONDS = (2.0, 22.0)
 """How long a network drops silently: below and above the time-outs of those who wait."""
 SIDES = {"processor": "the processor", "database": "PostgreSQL", "webhooks": "webhooks"}
@@ -49,7 +53,7 @@ class Storm:
         wreckers = [
             *(self._kill_for_ever(service) for service in self._arena.services),
             self._every(plan.database_every, self._kill_database),
-            self._every(STOP_EVERY_SECONDS, self._stop_service),
+            self._every(plan.stop_every, self._stop_service),
             self._every(4.0, self._break_network),
             self._every(1.5, self._break_at_point),
             self._weather.change_for_ever(),
@@ -57,15 +61,22 @@ class Storm:
         tasks = [asyncio.create_task(wrecker) for wrecker in wreckers]
         try:
             while time.monotonic() < until or self.kills < plan.kills:
-                await asyncio.sleep(0.2)
-                for task in tasks:
-                    if task.done():
-                        task.result()
+                rest = min(max(until - time.monotonic(), 1.0), PROGRESS_SECONDS)
+                done, _ = await asyncio.wait(
+                    tasks, timeout=rest, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    task.result()  # none ends but by failing
+                self._say()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         await self.calm()
+
+    def _say(self) -> None:
+        killed = f"{self.kills} services and {self._arena.database.kills} times PostgreSQL killed"
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {killed}\n")
 
     async def calm(self) -> None:
         """Every fault off, every part up."""
@@ -85,10 +96,8 @@ class Storm:
     async def _every(self, seconds: float, wreck: Callable[[], Awaitable[None]]) -> None:
         """Do it again and again: as often as said on the average, at no regular time."""
         while True:
-            began = time.monotonic()
-            wait = min(self._chance.expovariate(1 / seconds), 2 * seconds)
+            await asyncio.sleep(min(self._chance.expovariate(1 / seconds), 2 * seconds))
             await wreck()
-            await asyncio.sleep(max(wait - (time.monotonic() - began), 0.0))
 
     # ---------------------------------------------------------------- services
 
@@ -106,7 +115,7 @@ class Storm:
             trap = self._trap(victim, lambda: self._spring_kill(victim, trap))
             if await self._arena.traps.catch(trap, PATIENCE_SECONDS):
                 return
-        self._kill(victim, f"{victim.name.split('-')[0]} at any instant")
+        self._kill(victim, f"{_kind(victim)} at any instant")
 
     def _spring_kill(self, victim: Service, trap: Trap) -> Verdict:
         """Kill, and see that what is passing ends where the trap says."""
@@ -123,11 +132,23 @@ class Storm:
 
         async def up() -> None:
             await asyncio.sleep(self._chance.uniform(*PAUSE_SECONDS))
-            await service.start()
+            while self._chance.random() < WHILE_STARTING and not await self._survives(service):
+                self.points[f"{_kind(service)} while it starts"] += service.kill()
+            if not service.up.is_set():
+                await service.start()
 
         task = asyncio.create_task(up())
         self._raising.add(task)
         task.add_done_callback(self._raised)
+
+    async def _survives(self, service: Service) -> bool:
+        """Start it; whether it is up before its time is over."""
+        try:
+            async with asyncio.timeout(self._chance.uniform(*START_SECONDS)):
+                await service.start()
+        except TimeoutError:
+            return False
+        return True
 
     def _raised(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None:
@@ -223,3 +244,8 @@ class Storm:
         if await self._arena.traps.catch(trap, PATIENCE_SECONDS):
             what = "delivered late" if late else f"cut, {moment.value}"
             self.done[f"{SIDES[side]}: {what}"] += 1
+
+
+def _kind(service: Service) -> str:
+    """`payment` of `payment-2`."""
+    return service.name.split("-")[0]
