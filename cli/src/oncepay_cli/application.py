@@ -3,7 +3,11 @@
 import typer
 
 from oncepay_cli.commands import customers, payments
+from oncepay_cli.commands.books import adopt, reconcile
 from oncepay_cli.commands.up import demo, down, up
+
+# What a command does not know itself is the service's to understand.
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(
     name="oncepay",
@@ -15,5 +19,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(down)
 app.command()(demo)
+app.command(context_settings=PASSED_ON)(reconcile)
+app.command(context_settings=PASSED_ON)(adopt)
 app.add_typer(customers.app, name="customers")
 app.add_typer(payments.app, name="payments")

@@ -25,17 +25,18 @@ class Step:
 
 
 class Screen:
-    """Standard output.
+    """Standard output; or standard error, where the output is a command's own.
 
     Attributes:
         console: rich's; it leaves colour out where the output is no terminal.
     """
 
-    def __init__(self) -> None:
-        if isinstance(sys.stdout, TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a tick
-        plain = not sys.stdout.isatty()
-        self.console = Console(highlight=False, width=PLAIN_WIDTH if plain else None)
+    def __init__(self, *, on_errors: bool = False) -> None:
+        stream = sys.stderr if on_errors else sys.stdout
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a tick
+        width = None if stream.isatty() else PLAIN_WIDTH
+        self.console = Console(highlight=False, width=width, stderr=on_errors)
 
     @property
     def is_plain(self) -> bool:

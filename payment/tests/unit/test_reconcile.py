@@ -218,6 +218,18 @@ async def test_another_captured_amount_is_found(day: Day) -> None:
     assert (report.ours["EUR"].charged, report.theirs["EUR"].charged) == (900, 1000)
 
 
+async def test_an_intent_that_carries_another_payments_id_is_found(day: Day) -> None:
+    one, other = await day.pay(), await day.pay()
+    day.alter(one, intent_id=other.intent_id)
+    day.alter(other, intent_id=one.intent_id)
+
+    found = (await day.compare()).differences
+
+    assert {each.payment for each in found} == {str(one.name), str(other.name)}
+    assert {each.kind for each in found} == {Kind.AMOUNTS_DIFFER}
+    assert "another payment's id" in found[0].words
+
+
 async def test_another_currency_is_found(day: Day) -> None:
     payment = await day.pay()
     day.alter(payment, request=replace(payment.request, amount=Money(1000, "USD")))

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -57,28 +58,42 @@ class Installation:
         Raises:
             Refusal: a part cannot be started.
         """
-        left = processes.end_leftovers(self.places)
-        if left:
-            self._screen.say(f"Ended what an earlier run had left: {', '.join(left)}.")
-        passwords.make(self.places.secrets)
-        server = PostgreSQL(
-            data=self.places.postgresql,
-            log=self.places.logs / "postgresql.log",
-            port=self.ports.postgresql,
-            password=passwords.read(self.places.secrets, passwords.SUPERUSER),
-        )
-        self._check_ports(server)
-        self._start_postgresql(server)
-        with self._screen.step("Migrating the databases"):
-            programs = [self._migration(service) for service in passwords.SERVICES]
-            with ThreadPoolExecutor() as both:
-                list(both.map(lambda program: processes.run(program, self.places), programs))
+        self._end_leftovers()
+        self._check_ports(self._server())
+        self.start_databases()
         with self._screen.step("Starting the sandbox, Customer and Payment") as step:
             self._start([self._sandbox(), self._customer(), self._payment()])
             step.done = (
                 f"Sandbox on port {self.ports.sandbox}, Customer on {self.ports.customer},"
                 f" Payment on {self.ports.payment}"
             )
+
+    def start_databases(self) -> None:
+        """Bring up PostgreSQL alone, with databases whose schema is the newest."""
+        self._end_leftovers()
+        self._start_postgresql(self._server())
+        with self._screen.step("Migrating the databases"):
+            programs = [self._migration(service) for service in passwords.SERVICES]
+            with ThreadPoolExecutor() as both:
+                list(both.map(lambda program: processes.run(program, self.places), programs))
+
+    def start_sandbox(self) -> None:
+        """Bring up the sandbox alone."""
+        with self._screen.step("Starting the sandbox"):
+            self._start([self._sandbox()])
+
+    def adopt(self, arguments: Sequence[str]) -> int:
+        """Take over databases that were copied here, as their owners; the exit code."""
+        for service in passwords.SERVICES:
+            settings = self._database(service, passwords.owner_of(service))
+            code = processes.call((service, "adopt", *arguments), settings)
+            if code:
+                return code
+        return 0
+
+    def reconcile(self, arguments: Sequence[str]) -> int:
+        """Compare the sandbox's books with Payment's; the exit code."""
+        return processes.call(("payment", "reconcile", *arguments), self._payment().settings)
 
     def watch(self) -> None:
         """Return never; ended by an exception from a signal.
@@ -94,6 +109,20 @@ class Installation:
             if server is None or not server.is_alive():
                 raise Refusal(f"PostgreSQL ended. Its log is {self.places.logs}/postgresql.log.")
             time.sleep(WATCH_SECONDS)
+
+    def _end_leftovers(self) -> None:
+        left = processes.end_leftovers(self.places)
+        if left:
+            self._screen.say(f"Ended what an earlier run had left: {', '.join(left)}.")
+
+    def _server(self) -> PostgreSQL:
+        passwords.make(self.places.secrets)
+        return PostgreSQL(
+            data=self.places.postgresql,
+            log=self.places.logs / "postgresql.log",
+            port=self.ports.postgresql,
+            password=passwords.read(self.places.secrets, passwords.SUPERUSER),
+        )
 
     def _check_ports(self, server: PostgreSQL) -> None:
         """Name every taken port at once, before anything is started."""

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,6 +156,21 @@ def run(program: Program, places: Places) -> None:
         process.wait()
     if process.returncode != 0:
         raise Child(program, process, log, log).refusal()
+
+
+def call(arguments: Sequence[str], settings: Mapping[str, str]) -> int:
+    """Run a command of a service's for a person, and show what it says; its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        env=environment({**settings, "LOG_FORMAT": "console"}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    return done.returncode
 
 
 def ended(children: Iterable[Child]) -> Child | None:

@@ -92,6 +92,16 @@ def agrees(payment: Payment, listed: ListedIntent) -> bool:
     )
 
 
+def waits(payment: Payment, listed: ListedIntent) -> bool:
+    """Whether a payment is not at its end, and the list shows that the processor is no further."""
+    intent = listed.intent
+    return (
+        intent is not None
+        and not payment.is_settled
+        and not moves(payment, intent, payment.update_time)
+    )
+
+
 def differences(payment: Payment, intent: Intent) -> Iterator[Difference]:
     """What of a payment and its intent, each as it is now, cannot both be."""
     received = money(intent.amount_received, intent.amount.currency_code)

@@ -35,6 +35,7 @@ from payment.domain.reconciliation import (
     refund_differences,
     refund_moves,
     stray,
+    waits,
 )
 from payment.domain.refund import Refund
 from payment.service_layer.both_sides import BothSides
@@ -52,6 +53,10 @@ MOST_DIFFERENCES = 10_000
 """Beyond it the comparison stops: it is another account's, or another database."""
 MOST_NAMES = 100
 """How many other installations are counted by name."""
+
+
+class TooManyDifferences(Exception):
+    """What is compared is not two sides of the same."""
 
 
 @dataclass(slots=True)
@@ -131,11 +136,13 @@ class Reconcile:
         start = since.replace(microsecond=0)
         end = (until or await self.sides.books.now()).replace(microsecond=0)
         comparison = Comparison(self.sides, self.installation, Report(start, end), report_only)
-        for begin, finish in slices(start, end):
-            await comparison.compare(begin, finish)
-            if comparison.report.cut_short:
-                return comparison.report
         report = comparison.report
+        try:
+            for begin, finish in slices(start, end):
+                await comparison.compare(begin, finish)
+        except TooManyDifferences:
+            report.cut_short = True
+            return report
         if until is None and not report_only and (differences_are_known or not report.differences):
             report.opened = await self.sides.books.open(since)
         return report
@@ -192,7 +199,9 @@ class Comparison:
         if intent is None:
             self._tell_unreadable(str(row.name), listed.id)
             return
-        if not agrees(row, listed):
+        if waits(row, listed):
+            self.report.under_way += 1
+        elif not agrees(row, listed):
             row, found = await self._examine(row)
             intent = found or intent
         self.report.count_payment(row.request.amount.currency_code, row.amount_captured, 0)
@@ -337,7 +346,8 @@ class Comparison:
     def _tell(self, *found: Difference) -> None:
         room = MOST_DIFFERENCES - len(self.report.differences)
         self.report.differences += found[:room]
-        self.report.cut_short = self.report.cut_short or len(found) > room
+        if len(found) > room:
+            raise TooManyDifferences
 
 
 def slices(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
