@@ -53,7 +53,10 @@ secrets: ## the passwords, random, in .oncepay/secrets; those that are there sta
 kubernetes-secrets: secrets ## copies of the passwords, where kustomize may read them
 	@umask 077; for service in customer payment; do \
 		folder=kubernetes/overlays/development/$$service/secrets; mkdir -p $$folder && \
-		cp -f $$service/password.txt $$service/owner_password.txt $$folder/; done
+		cp -f $$service/password.txt $$service/owner_password.txt $$folder/; done; \
+	for part in payment sandbox; do \
+		folder=kubernetes/overlays/development/$$part/secrets; mkdir -p $$folder && \
+		cp -f payment/webhook_secret.txt $$folder/; done
 
 kubernetes-check: kubernetes ## render the manifests, and hold them to schemas, a scanner and our own rules
 	@$(BIN)/python -m proof.kubernetes
@@ -72,11 +75,14 @@ simulate: development ## the service in a simulated world, in virtual time: SEED
 	@$(BIN)/python -m proof.simulator $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(FIGURES),--json $(FIGURES))
 
-explore: development ## every interleaving of small worlds, by the production code: OPTIONS='--slice | --wide | NAME'
-	@$(BIN)/python -m proof.explorer $(OPTIONS)
+explore: development ## every interleaving of small worlds, by the production code: OPTIONS=--slice or --wide
+	@$(BIN)/python -m proof.explorer $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
 
 mutants: development ## plant wrong versions of the rules, and see each one caught
-	@$(BIN)/python -m proof.mutants $(OPTIONS)
+	@$(BIN)/python -m proof.mutants $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
+
+report: development ## put what was measured (docs/figures) into docs/reliability.md
+	@$(BIN)/python -m proof.reliability
 
 chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= DESIGN= FOLDER=
 	$(BIN)/python -m proof.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \

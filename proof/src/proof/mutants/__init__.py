@@ -9,5 +9,6 @@ nothing catches is a hole in the tools, not a harmless mistake.
     movement.py    mistakes about what a payment makes of the processor's word
     keeping.py     mistakes of the store, of captures, cancellations and deletions
     giving_back.py mistakes with refunds
+    going_on.py    mistakes of the schedule, of claims, of the stream of events
     hunting.py     makes the copy, lets the tools loose on it
 """

@@ -85,7 +85,7 @@ def simulated(folder: Path) -> tuple[int, str] | None:
         "import json, sys\n"
         "from proof.simulator import find_violation\n"
         "found = find_violation(range(int(sys.argv[1])))\n"
-        "print(json.dumps(found and [found.seed + 1, found.sentence]))\n",
+        "print(json.dumps(found and [found.seed + 1, found.broken[0]]))\n",
         str(SEEDS),
     )
     found = json.loads(lines)

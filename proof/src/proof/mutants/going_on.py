@@ -1,0 +1,136 @@
+"""Mistakes of what works by itself: the schedule, claims, hints, the stream of events.
+
+The explorer has no schedule: in its worlds anybody may take anything up at any time. So these are
+for the simulator to notice, where a payment that nobody takes up stays where it is.
+"""
+
+from proof.mutants.mutant import Edit, Mutant
+
+SCHEDULE = "domain/schedule.py"
+MEMORY = "repository/memory.py"
+RECOVERY = "service_layer/recovery.py"
+EVENTS = "service_layer/events.py"
+
+GOING_ON = (
+    Mutant(
+        "a payment is born without a time to look at it",
+        (Edit(MEMORY, "        self._store.schedule(born.id, HOLD)\n", ""),),
+    ),
+    Mutant(
+        "a claim does not set the next look",
+        (
+            Edit(
+                MEMORY,
+                "            self.due[each] = now + HOLD\n            self.attempts",
+                "            self.due.pop(each)\n            self.attempts",
+            ),
+        ),
+    ),
+    Mutant(
+        "a saved payment is not looked at again",
+        (
+            Edit(
+                MEMORY,
+                "        self._store.schedule(row.id, None if saved.is_settled else HOLD)\n",
+                "        self._store.schedule(row.id, None)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a payment is given up after three looks",
+        (
+            Edit(
+                SCHEDULE,
+                "    return wait(attempt, jitter, unreachable=unreachable)\n\n\n"
+                "def until_next_look_at_refund(",
+                "    return wait(attempt, jitter, unreachable=unreachable) if attempt < 3 else None"
+                "\n\n\ndef until_next_look_at_refund(",
+            ),
+        ),
+    ),
+    Mutant(
+        "a payer is waited for by webhooks alone",
+        (
+            Edit(
+                SCHEDULE,
+                "        return min(later, ends) if ends > timedelta(0) else later\n",
+                "        return None\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a hold is waited for by webhooks alone",
+        (
+            Edit(
+                SCHEDULE,
+                "        return min(DAILY, ends) if ends > timedelta(0) else wait(attempt, jitter)\n",
+                "        return None\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a refund is given up after three looks",
+        (
+            Edit(
+                SCHEDULE,
+                "    return wait(attempt, jitter, unreachable=unreachable)\n\n\ndef wait(",
+                "    return wait(attempt, jitter, unreachable=unreachable) if attempt < 3 else None"
+                "\n\n\ndef wait(",
+            ),
+        ),
+    ),
+    Mutant(
+        "nobody takes up refunds",
+        (
+            Edit(
+                RECOVERY,
+                "            refunds = await self.refund_repository.claim_due(places) if places "
+                "else []\n",
+                "            refunds: list[tuple[Refund, int, datetime]] = []\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "the first error ends recovery",
+        (
+            Edit(
+                RECOVERY,
+                "        except Exception as error:  # noqa: BLE001 (the database is away: look "
+                "again in a second)\n            self.surprised(error)\n            return []\n",
+                "        except ValueError as error:\n"
+                "            self.surprised(error)\n            return []\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a reader of events goes on from the beginning of its page",
+        (
+            Edit(
+                EVENTS,
+                "                yield event\n                cursor = event.cursor\n",
+                "                yield event\n            cursor = page[0].cursor if page else cursor\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a reader of events goes on before what it has read",
+        (
+            Edit(
+                MEMORY,
+                "if cursors.read(each.cursor, ERA) > after][:limit]",
+                "if cursors.read(each.cursor, ERA) >= after][:limit]",
+            ),
+        ),
+    ),
+    Mutant(
+        "an event is written for what did not happen",
+        (
+            Edit(
+                "domain/events.py",
+                "    if after.request != before.request:\n"
+                "        return Happening(EventType.UPDATED)\n    return None\n",
+                "    return Happening(EventType.UPDATED)\n",
+            ),
+        ),
+    ),
+)

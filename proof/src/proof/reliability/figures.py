@@ -1,0 +1,93 @@
+"""What each tool wrote, read and added up. A folder of JSON files, one for each run:
+
+explore.json, wide.json   `make explore OPTIONS='--json FILE'`, the second with `--wide`
+mutants.json              `make mutants OPTIONS='--json FILE'`
+simulate.json             `make simulate ... JSON=FILE`
+storm-*.json              `make chaos ...`: runs of Oncepay and of the baselines
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(slots=True)
+class Storms:
+    """The storms of one design, added up. Durations in seconds: of unknown outcomes until they were
+    decided, while faults went on, and from the end of the faults.
+    """
+
+    design: str
+    runs: int = 0
+    service_kills: int = 0
+    database_kills: int = 0
+    payments: int = 0
+    charged: int = 0
+    refunds: int = 0
+    orders: int = 0
+    calls: int = 0
+    doubles: int = 0
+    lost: int = 0
+    findings: int = 0
+    points: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    under_fire: list[float] = field(default_factory=list)
+    after: list[float] = field(default_factory=list)
+
+    def add(self, run: dict[str, Any]) -> None:
+        """One run more."""
+        self.runs += 1
+        self.service_kills += run["service_kills"]
+        self.database_kills += run["database_kills"]
+        self.payments += sum(run["payments"].values())
+        self.charged += run["charged"]
+        self.refunds += sum(run["refunds"].values())
+        self.orders += run["orders"]
+        self.calls += run["calls"]
+        self.doubles += run["found"]["double"]
+        self.lost += run["found"]["lost"]
+        self.findings += len(run["findings"])
+        self.points += run["points"]
+        self.faults += run["faults"]
+        self.under_fire += run["under_fire"]
+        self.after += run["after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything that was measured; what was not is empty."""
+
+    explored: Sequence[dict[str, Any]]
+    wide: Sequence[dict[str, Any]]
+    mutants: Sequence[dict[str, Any]]
+    simulated: dict[str, Any]
+    storms: dict[str, Storms]
+
+
+def read(folder: Path) -> Figures:
+    """The files of a folder."""
+    storms: dict[str, Storms] = {}
+    for path in sorted(folder.glob("storm-*.json")):
+        run = json.loads(path.read_text())
+        design = run["plan"]["design"]
+        storms.setdefault(design, Storms(design)).add(run)
+    return Figures(
+        explored=_read(folder / "explore.json", []),
+        wide=_read(folder / "wide.json", []),
+        mutants=_read(folder / "mutants.json", []),
+        simulated=_read(folder / "simulate.json", {}),
+        storms=storms,
+    )
+
+
+def _read(path: Path, nothing: Any) -> Any:
+    return json.loads(path.read_text()) if path.exists() else nothing
+
+
+def at(values: Sequence[float], share: float) -> float:
+    """The value that this share of all do not pass."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
