@@ -163,6 +163,14 @@ class Callers:
         if payment is not None and payment.state == Payment.SUCCEEDED:
             await asyncio.gather(*(self.refund(payment.name, 150) for _ in range(count)))
 
+    async def ask_again(self, most: int) -> None:
+        """When all is over: some requests that were answered are sent once more, unchanged."""
+        told = self._book.acknowledged()
+        requests = {one.request_id: order for order, one in told if one.request_id in order.asked}
+        some = self._chance.sample(sorted(requests), min(most, len(requests)))
+        for request_id in some:
+            await self._pay(requests[request_id], request_id)
+
     # ---------------------------------------------------------------- their steps
 
     def _order(self, amount: int = 0, **more: Any) -> Order:

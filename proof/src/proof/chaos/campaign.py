@@ -35,6 +35,8 @@ CHANNEL = (
 )
 """Over both replicas in turn; one that comes back is found within a second."""
 HINTS = "SELECT count(*) AS many FROM hints"
+ASKED_AGAIN = 200
+"""How many requests are sent once more at the end, at most."""
 CATCH_UP_SECONDS = 60.0
 
 
@@ -58,6 +60,8 @@ async def run(plan: Plan) -> Report:
             await storm.rage()
             callers.ending.set()
             rest = await _peace(arena, working)
+            if plan.design == ONCEPAY:
+                await callers.ask_again(ASKED_AGAIN)
             facts = await _facts(arena, book, reader)
         finally:
             for task in [*working, *([watching] if watching else [])]:

@@ -63,18 +63,18 @@ class Link:
     def close(self) -> None:
         """Close both sides, with everything that was written."""
         for writer in (self.here, self.there):
-            if writer is not None:
+            if writer is not None and not writer.is_closing():
                 writer.close()
 
     def cut(self) -> None:
         """Reset both sides."""
         for writer in (self.here, self.there):
-            if writer is None:
+            if writer is None or writer.is_closing():
                 continue
-            # A socket that has just been closed has no number any more: ValueError.
-            with suppress(OSError, ValueError):
-                sock = writer.get_extra_info("socket")
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+            if (sock := writer.get_extra_info("socket")) is not None:
+                # A socket that has just been closed has no number any more: ValueError.
+                with suppress(OSError, ValueError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
             writer.transport.abort()
 
 
