@@ -43,7 +43,8 @@ async def taken(world: SmallWorld) -> AsyncIterator[asyncio.Task[Payment]]:
 
     world.processor.troubles["confirm"].append(hang)
     paying = asyncio.create_task(world.pay(reference=None))
-    await under_way.wait()
+    async with asyncio.timeout(10):
+        await under_way.wait()
     yield paying
     may_end.set()
     assert (await paying).state is State.SUCCEEDED

@@ -60,7 +60,7 @@ NameOrAll = Annotated[
 Part = Annotated[str, typer.Option("--amount", help="a part, as in 12.50; without it all")]
 Reference = Annotated[str, typer.Option(help="your own number for what is paid")]
 Description = Annotated[str, typer.Option(help="what it is for; no personal details")]
-COLUMNS = ("name", "state", "amount", "reference", "create_time")
+COLUMNS = ("name", "state", "amount", "reference", "create_time", "held")
 REFUND_COLUMNS = ("name", "state", "amount", "reason", "create_time")
 # Stripe's names for cards that behave: what the Tab key offers.
 TEST_CARDS = (
