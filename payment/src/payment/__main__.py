@@ -125,7 +125,10 @@ async def reconcile(arguments: list[str]) -> int:
         log.error("reconciliation_failed", exc_info=error)
         return 2
     sys.stdout.write(as_json(report) if asked.as_json else as_text(report))
-    return 1 if report.differences else 0
+    if not report.differences:
+        return 0
+    alarm("books_differ", "", f"{len(report.differences)} differences; the report names each")
+    return 1
 
 
 async def compare(settings: Settings, asked: Asked) -> Report:

@@ -65,8 +65,11 @@ async def test_a_clean_day_agrees_while_the_service_runs_and_a_refund_of_somebod
 
         intent_id = (await intents_of(payment_database))[paid.name]
         await refund_in_the_dashboard(service.processor_address, intent_id, 400)
-        code, said, _ = await compared(payment_database, service.processor_address, "--since", "1h")
+        code, said, told = await compared(
+            payment_database, service.processor_address, "--since", "1h"
+        )
         assert code == 1
+        assert '"event":"books_differ"' in told
         assert "KWD 12.340" in said
         assert f"Refunded, and not by us: {paid.name}, intent {intent_id}, refund re_" in said
         assert "(nothing here, EUR 4.00 at the processor)." in said
