@@ -28,6 +28,7 @@ from oncepay_cli.local.databases import Roles
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 from payment.domain.events import Happening, happening, refund_happening
 from payment.domain.evidence import ProcessorRefund, RefundStatus
+from payment.domain.hint import Hint
 from payment.domain.payment import Held, Payment, State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql import SCHEMA_VERSION
@@ -250,7 +251,18 @@ class BothStores(RuleBasedStateMachine):
         self.ask(lambda side: as_list(side.refunds.list(refund.payment_id, limit, place)))
         self.ask(lambda side: side.refunds.get(refund.payment_id, refund.id))
 
-    # ------------------------------------------------------------------ events
+    # ------------------------------------------------------------------ hints and events
+
+    @rule(name=some.integers(0, 5), which=maybe, refund=some.sampled_from(["", "re_1", "re_9"]))
+    def take_hint(self, name: int, which: int | None, refund: str) -> None:
+        """Of a payment that is there, or not; of a refund whose name is known, or not; again."""
+        intent_id = "pi_nobody" if which is None else "pi_none"
+        if which is not None and self.payments:
+            intent_id = picked(self.payments, which).intent_id
+        if refund == "re_1" and self.refunds:
+            refund = self.refunds[-1].processor_id or refund
+        hint = Hint(f"evt_{name}", "charge.updated", intent_id, refund)
+        self.ask(lambda side: side.hints.take(hint))
 
     @rule(which=maybe, limit=some.integers(1, 5), after=some.integers(0, 9), place=pick)
     def events(self, which: int | None, limit: int, after: int, place: int) -> None:
@@ -302,7 +314,7 @@ async def as_list(found: Awaitable[Sequence[Answer]]) -> list[Answer]:
 # Without the triggers that keep every row for ever.
 EMPTY = """
 SET session_replication_role = replica;
-DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds; DELETE FROM payments;
+DELETE FROM hints; DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds; DELETE FROM payments;
 SET session_replication_role = origin
 """
 
@@ -338,7 +350,7 @@ def test_whatever_is_asked_both_stores_answer_the_same(both_stores: type[BothSto
     run_state_machine_as_test(
         both_stores,
         settings=settings(
-            max_examples=int(os.environ.get("EXAMPLES", "60")),
+            max_examples=int(os.environ.get("EXAMPLES", "25")),
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[*HealthCheck],

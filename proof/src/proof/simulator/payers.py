@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from payment.domain.hint import Hint
+from proof.simulator.merchant import Merchant
 from proof.simulator.network import Network
 from proof.simulator.weather import HOUR
 from sandbox.actions import Authenticate, ConfirmIntent
@@ -28,12 +29,14 @@ class Payers:
         random: Random,
         books: Books,
         network: Network,
+        merchant: Merchant,
         at_processor: Callable[[Any], Any],
         hint: Callable[[Hint], None],
         tell: Callable[[str, str], None] | None,
     ) -> None:
         self._random = random
         self._network = network
+        self._merchant = merchant
         self._books = books
         self._at_processor = at_processor
         self._hint = hint
@@ -51,6 +54,7 @@ class Payers:
             event = self._books.find("event", name)
             if isinstance(event, Event):
                 self._announce(event)
+                self._merchant.hear(event)
                 if isinstance(event.object, Intent):
                     self._take(event.type, event.object)
 

@@ -184,6 +184,10 @@ class Shops:
                 changes = PaymentChanges(description=f"order {order.number}")
                 await self._once("mark", lambda replica, _: replica.change.update(name, changes))
 
+    async def release(self, payment: Payment) -> None:
+        """A person takes a held payment up again."""
+        await self._once("release", lambda replica, _: replica.change.release(payment.name, "seen"))
+
     async def _refund(self, order: Order, payment: Payment) -> None:
         amount = self._random.choice((None, 100, 180, 300, 301))
         money = None if amount is None else Money(amount, "EUR")

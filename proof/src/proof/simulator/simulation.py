@@ -11,6 +11,7 @@ from payment.domain.hint import Hint
 from payment.repository.memory import MemoryHints
 from proof.simulator.ledger import Ledger
 from proof.simulator.loop import VirtualLoop
+from proof.simulator.merchant import Merchant
 from proof.simulator.network import Network
 from proof.simulator.orders import Orders
 from proof.simulator.payers import Payers
@@ -35,12 +36,15 @@ if TYPE_CHECKING:
 
 ALLOWED_ALARMS = frozenset({"payment_overdue", "refund_overdue"})
 """What may be raised while things go wrong. Every other alarm tells of what must not be."""
+ALLOWED_IF_MEDDLED = frozenset({"payment_held", "payment_incident"})
+OTHERS_DOING = ("were asked", "and nobody canceled it")
+"""Of the sentences of the invariants those that a dashboard makes true."""
 KEYS_LIVE = 24 * 3600
 SHORT_LIVES = (5, 60, 600)
 """Seconds for which keys live in some runs without refunds: no payment's safety rests on keys."""
-REST, REFUNDS_REST = 5 * HOUR, 30 * HOUR
+REST, LONG_REST = 5 * HOUR, 30 * HOUR
 """How soon after trouble everything rests: the longest wait is an hour, and a step makes one call. Of
-a refund that was answered 500 the key has to die first.
+a refund that was answered 500 the key has to die first, and a hold is looked at once a day.
 """
 LOOKS = 2 * HOUR
 
@@ -95,8 +99,15 @@ class Simulation:
         told = Told(self._store, self._break)
         self._told = told
         self._shops = Shops(random, orders, self._gateway, told, self._failed, tell)
+        self._merchant = Merchant(random, self._network, self._at_processor, tell)
         self._payers = Payers(
-            random, self._books, self._network, self._at_processor, self._hint, tell
+            random,
+            self._books,
+            self._network,
+            self._merchant,
+            self._at_processor,
+            self._hint,
+            tell,
         )
         if trace:
             trace.clock = self._loop.time
@@ -151,21 +162,37 @@ class Simulation:
         await asyncio.sleep(60)
         while left := [*self._restless(), *self._still_to_come()]:
             since = self._loop.time() - max(self._network.quiet_after, self._weather.ends)
-            late = [one for one in left if since > (REFUNDS_REST if "/refunds/" in one else REST)]
+            late = [sentence for sentence in left if since > self._patience(sentence)]
             if late:
                 break
             await asyncio.sleep(LOOKS)
+            await self._tidy_up()
         for sentence in left:
             self._break(sentence)
         books = self._judged()
         for sentence in (*invariants.always(books), *self._ledger.disagreements()):
-            self._break(sentence)
+            if not self._is_others_doing(sentence):
+                self._break(sentence)
         for sentence in self._told.gone():
             self._break(sentence)
 
+    def _patience(self, sentence: str) -> float:
+        """How soon after trouble this has to be over."""
+        waits_long = "/refunds/" in sentence or self._is_meddled(sentence)
+        return LONG_REST if waits_long else REST
+
+    async def _tidy_up(self) -> None:
+        """What people do while they wait: release what is held, sweep what is left over."""
+        self._merchant.sweep(self._books, self._store, self._world.unix())
+        for payment in [*self._store.payments.values()]:
+            if payment.held is not None:
+                await self._shops.release(payment)
+
     def _still_to_come(self) -> list[str]:
         late = self._network.quiet_after > self._loop.time()
-        return ["something late has not arrived"] if late else []
+        held = [one for one in self._store.payments.values() if one.held is not None]
+        sentences = [f"{payment.name} is held, and cannot be released" for payment in held]
+        return [*sentences, "something late has not arrived"] if late else sentences
 
     def _restless(self) -> list[str]:
         self._at_processor(PassTime())
@@ -239,7 +266,8 @@ class Simulation:
         intent = self._books.intent(row.intent_id)
         if intent is not None and row.state.is_final:
             for sentence in invariants.payment_agrees(self._judged(), row):
-                self._break(sentence)
+                if not self._is_others_doing(sentence):
+                    self._break(sentence)
 
     def _judged(self) -> invariants.Books:
         intents: Any = [*self._books.newest("payment_intent", None)]
@@ -254,9 +282,20 @@ class Simulation:
             self._broken[sentence] = None
             self._say(f"BROKEN: {sentence}")
 
+    def _is_others_doing(self, sentence: str) -> bool:
+        """Whether a payment only ended otherwise than was asked because of the dashboard."""
+        return any(words in sentence for words in OTHERS_DOING) and self._is_meddled(sentence)
+
+    def _is_meddled(self, words: str) -> bool:
+        rows = self._store.payments.values()
+        return any(
+            row.intent_id in self._merchant.meddled and str(row.name) in words for row in rows
+        )
+
     def _alarm(self, name: str, about: str, words: str) -> None:
         self._say(f"alarm {name}: {about} {words}")
-        if name not in ALLOWED_ALARMS:
+        allowed = name in ALLOWED_IF_MEDDLED and self._is_meddled(about)
+        if name not in ALLOWED_ALARMS and not allowed:
             self._break(f"the alarm {name} was raised: {about} {words}")
 
     def _surprised(self, error: Exception) -> None:
