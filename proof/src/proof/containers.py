@@ -42,6 +42,7 @@ class Containers:
         self._environment = os.environ | {
             "ONCEPAY_CUSTOMER_PORT": str(ports.customer),
             "ONCEPAY_PAYMENT_PORT": str(ports.payment),
+            "ONCEPAY_WEBHOOKS_PORT": str(ports.webhooks),
             "ONCEPAY_SANDBOX_PORT": str(ports.sandbox),
         }
 

@@ -154,7 +154,7 @@ def test_addresses_are_free_ones_of_the_clusters_own_range() -> None:
     (given,) = kubectl.given
     addresses = json.loads(given)
     assert [*addresses] == [*ADDRESSED]
-    assert [*addresses.values()] == [f"10.43.0.{each}" for each in (11, 13, 14, 15, 16)]
+    assert [*addresses.values()] == [f"10.43.0.{each}" for each in (11, 13, 14, 15, 16, 17)]
 
 
 def test_a_budget_that_is_used_up_is_told_from_every_other_refusal() -> None:

@@ -53,7 +53,7 @@ def forget_the_ports(rendering: Rendering) -> None:
 
 
 def mistake_the_port(rendering: Rendering) -> None:
-    policy(rendering, "payment", "migrate")["egress"][0]["ports"][0]["port"] = 5433
+    policy(rendering, "payment", "jobs")["egress"][0]["ports"][0]["port"] = 5433
 
 
 def resolve_names_over_tcp_alone(rendering: Rendering) -> None:
@@ -74,6 +74,19 @@ def reach_the_metadata(rendering: Rendering) -> None:
     peers[0]["ipBlock"]["except"].remove("169.254.0.0/16")
 
 
+def let_everybody_send_webhooks(rendering: Rendering) -> None:
+    del policy(rendering, "payment", "payment-from-way-in")["ingress"][0]["from"]
+
+
+def let_the_way_in_pay(rendering: Rendering) -> None:
+    policy(rendering, "payment", "payment-from-way-in")["ingress"][0]["ports"] = [{"port": 50052}]
+
+
+def forget_reconciliation(rendering: Rendering) -> None:
+    (rule,) = policy(rendering, "sandbox", "sandbox")["ingress"]
+    rule["from"][0]["podSelector"] = {"matchLabels": {"oncepay/part": "payment"}}
+
+
 CHANGES: list[tuple[str, Callable[[Rendering], None], str]] = [
     ("development", open_all_ways_out, "customer/customer -> internet:9 is let through"),
     ("development", misspell_the_peer, "payment/payment -> customer/customer:50051 is in arch"),
@@ -83,6 +96,9 @@ CHANGES: list[tuple[str, Callable[[Rendering], None], str]] = [
     ("development", resolve_names_over_tcp_alone, "payment/payment -> names:53/UDP is in arch"),
     ("development", let_every_namespace_call, "neighbour -> payment/payment:50052 is let through"),
     ("production", reach_private_addresses, "payment/payment -> private-network:443 is let"),
+    ("production", let_everybody_send_webhooks, "neighbour -> payment/payment:50062 is let"),
+    ("production", let_the_way_in_pay, "way-in -> payment/payment:50052 is let through"),
+    ("development", forget_reconciliation, "payment/reconcile -> sandbox/sandbox:12111 is in arch"),
     ("production", reach_the_metadata, "payment/payment -> cloud-metadata:443 is let through"),
 ]
 
@@ -103,7 +119,6 @@ def test_a_changed_policy_is_told_by_its_arrow(
 @pytest.mark.parametrize(
     ("room", "name", "told"),
     [
-        ("sandbox", "deny-all", "sandbox/sandbox -> internet:9 is let through"),
         ("customer", "deny-all", "customer/database -> internet:9 is let through"),
         ("payment", "names", "payment/migrate -> names:53 is in architecture.toml"),
     ],
@@ -120,10 +135,10 @@ def test_a_missing_policy_is_told_by_its_arrow(
 BOXES = {
     "callers": {"callers-of-customer", "callers-of-payment"},
     "customer": {"customer/customer"},
-    "payment": {"payment/payment"},
+    "payment": {"payment/payment", "payment/reconcile"},
     "customers": {"customer/database"},
     "payments": {"payment/database"},
-    "processor": {"sandbox/sandbox", "internet"},
+    "processor": {"sandbox/sandbox", "internet", "way-in"},
 }
 
 

@@ -19,6 +19,10 @@ CONTAINER = f"{POD}.containers.0"
 CUSTOMER = "Deployment customer"
 PAYMENT = "Deployment payment"
 MIGRATE = "Job migrate-0-1-0"
+RECONCILE = "CronJob reconcile"
+JOB = "spec.jobTemplate.spec"
+WAY_IN = "Ingress webhooks"
+BACKEND = "spec.rules.0.http.paths.0.backend.service"
 DATABASE = "StatefulSet database"
 
 
@@ -86,286 +90,277 @@ def without(kind: str, name: str) -> Callable[[Rendering], Rendering]:
 PORT = {"port": 50051}
 HIGH, LOW, BARE = "production", "development", "bare"
 
-# rule, overlay, what is broken. In the order of RULES.
-BROKEN: list[tuple[str, str, Callable[[Rendering], Rendering | None]]] = [
-    ("names_are_written_small", LOW, put(CUSTOMER, "metadata.name", "Customer")),
-    ("ports_are_ports", LOW, put(CUSTOMER, f"{CONTAINER}.ports.0.containerPort", 70000)),
-    ("ports_are_ports", LOW, put("Service customer", "spec.ports.0.port", 0)),
-    (
-        "a_range_of_ports_goes_up",
-        LOW,
-        put("NetworkPolicy customer", "spec.ingress.0.ports.0.endPort", 50050),
-    ),
-    ("words_are_known", LOW, put("Service customer", "spec.ports.0.protocol", "TPC")),
-    ("words_are_known", LOW, put(CUSTOMER, f"{CONTAINER}.imagePullPolicy", "Sometimes")),
-    (
-        "words_are_known",
-        LOW,
-        put("NetworkPolicy deny-all", "spec.policyTypes", ["Ingres", "Egress"]),
-    ),
-    (
-        "requests_fit_into_limits",
-        LOW,
-        put(CUSTOMER, f"{CONTAINER}.resources.requests.memory", "1Gi"),
-    ),
-    (
-        "requests_fit_into_limits",
-        LOW,
-        put(CUSTOMER, f"{CONTAINER}.resources.limits.memory", "256MB"),
-    ),
-    (
-        "requests_fit_into_limits",
-        HIGH,
-        put("Cluster database", "spec.resources.limits.memory", "1Gi"),
-    ),
-    ("variables_are_set_once", LOW, set_twice),
-    ("a_job_ends", LOW, put(MIGRATE, f"{POD}.restartPolicy", "Always")),
-    ("probes_ask_in_one_way", LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.tcpSocket", PORT)),
-    ("probes_ask_in_one_way", LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc", REMOVED)),
-    (
-        "selectors_take_their_own_pods",
-        LOW,
-        put(CUSTOMER, "spec.selector.matchLabels", {"oncepay/part": "custmer"}),
-    ),
-    ("services_lead_to_pods", LOW, put("Service customer", "spec.selector", {"oncepay/part": "x"})),
-    ("services_lead_to_pods", LOW, put("Service customer", "spec.ports.0.targetPort", "http")),
-    ("services_lead_to_pods", LOW, put("Service customer", "spec.ports.0.targetPort", 50052)),
-    (
-        "budgets_cover_pods",
-        LOW,
-        put("PodDisruptionBudget customer", "spec.selector.matchLabels", {"app": "customer"}),
-    ),
-    (
-        "autoscalers_have_a_target",
-        HIGH,
-        put("HorizontalPodAutoscaler customer", "spec.scaleTargetRef.name", "custmer"),
-    ),
-    ("autoscalers_have_a_target", HIGH, put(CUSTOMER, "spec.replicas", 3)),
-    (
-        "autoscalers_have_a_target",
-        HIGH,
-        put(PAYMENT, f"{CONTAINER}.resources.requests.cpu", REMOVED),
-    ),
-    ("volumes_are_there", LOW, put(CUSTOMER, f"{CONTAINER}.volumeMounts.0.name", "databse")),
-    ("volumes_are_there", LOW, put(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
-    ("volumes_are_there", HIGH, put(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
-    ("volumes_are_there", LOW, without("ConfigMap", "database-roles")),
-    ("accounts_are_there", LOW, put(CUSTOMER, f"{POD}.serviceAccountName", "custmer")),
-    ("namespaces_are_there", LOW, put(CUSTOMER, "metadata.namespace", "oncepay-custmer")),
-    ("addresses_are_services", LOW, without("Service", "database-rw")),
-    ("addresses_are_services", HIGH, without("Cluster", "database")),
-    (
-        "addresses_are_services",
-        LOW,
-        put_variable(PAYMENT, "CUSTOMER_TARGET", "dns:///customer:50051"),
-    ),
-    (
-        "addresses_are_services",
-        LOW,
-        put_variable(
-            PAYMENT, "STRIPE_BASE_ADDRESS", "http://sandbox.oncepay-sandbox.svc.cluster.local:12112"
-        ),
-    ),
-    ("grpc_is_balanced_over_all_pods", LOW, put("Service payment", "spec.clusterIP", REMOVED)),
-    ("grpc_is_balanced_over_all_pods", LOW, put("Service payment", "spec.clusterIP", "10.96.0.9")),
-    (
-        "services_have_an_address_where_there_are_no_names",
-        BARE,
-        put("Service customer", "spec.clusterIP", "None"),
-    ),
-    (
-        "services_have_an_address_where_there_are_no_names",
-        BARE,
-        put("Service customer", "spec.clusterIP", "10.96.0.52"),
-    ),
-    ("hosts_files_know_what_is_dialled", BARE, put(CUSTOMER, f"{POD}.hostAliases", [])),
-    (
-        "hosts_files_know_what_is_dialled",
-        BARE,
-        put(MIGRATE, f"{POD}.hostAliases.0.ip", "10.96.0.9"),
-    ),
-    (
-        "hosts_files_know_what_is_dialled",
-        BARE,
-        put(PAYMENT, f"{POD}.hostAliases.1.hostnames", ["customer"]),
-    ),
-    (
-        "hosts_files_know_what_is_dialled",
-        LOW,
-        put(CUSTOMER, f"{POD}.hostAliases", [{"ip": "10.96.0.9", "hostnames": ["database-rw"]}]),
-    ),
-    (
-        "namespaces_enforce_the_restricted_standard",
-        LOW,
-        put(
-            "Namespace oncepay-payment",
-            "metadata.labels",
-            {"pod-security.kubernetes.io/enforce": "baseline"},
-        ),
-    ),
-    ("pods_keep_the_restricted_standard", LOW, put(CUSTOMER, f"{POD}.securityContext", {})),
-    (
-        "pods_keep_the_restricted_standard",
-        LOW,
-        put(DATABASE, f"{POD}.securityContext.runAsNonRoot", False),
-    ),
-    (
-        "pods_keep_the_restricted_standard",
-        LOW,
-        put(CUSTOMER, f"{POD}.securityContext.seccompProfile.type", "Unconfined"),
-    ),
-    ("pods_keep_the_restricted_standard", LOW, put(CUSTOMER, f"{POD}.hostNetwork", True)),
-    (
-        "pods_keep_the_restricted_standard",
-        LOW,
-        put(MIGRATE, f"{POD}.volumes.1", {"name": "nowhere", "hostPath": {"path": "/"}}),
-    ),
-    *(
+# By rule: the overlay, and what is broken there.
+BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
+    "names_are_written_small": [
+        (LOW, put(CUSTOMER, "metadata.name", "Customer")),
+    ],
+    "ports_are_ports": [
+        (LOW, put(CUSTOMER, f"{CONTAINER}.ports.0.containerPort", 70000)),
+        (LOW, put("Service customer", "spec.ports.0.port", 0)),
+    ],
+    "a_range_of_ports_goes_up": [
+        (LOW, put("NetworkPolicy customer", "spec.ingress.0.ports.0.endPort", 50050)),
+    ],
+    "words_are_known": [
+        (LOW, put("Service customer", "spec.ports.0.protocol", "TPC")),
+        (LOW, put(CUSTOMER, f"{CONTAINER}.imagePullPolicy", "Sometimes")),
+        (LOW, put("NetworkPolicy deny-all", "spec.policyTypes", ["Ingres", "Egress"])),
+        (LOW, put(RECONCILE, "spec.concurrencyPolicy", "Never")),
+    ],
+    "requests_fit_into_limits": [
+        (LOW, put(CUSTOMER, f"{CONTAINER}.resources.requests.memory", "1Gi")),
+        (LOW, put(CUSTOMER, f"{CONTAINER}.resources.limits.memory", "256MB")),
+        (HIGH, put("Cluster database", "spec.resources.limits.memory", "1Gi")),
+    ],
+    "variables_are_set_once": [
+        (LOW, set_twice),
+    ],
+    "a_job_ends": [
+        (LOW, put(MIGRATE, f"{POD}.restartPolicy", "Always")),
+        (LOW, put(RECONCILE, f"{JOB}.template.spec.restartPolicy", "OnFailure")),
+    ],
+    "probes_ask_in_one_way": [
+        (LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.tcpSocket", PORT)),
+        (LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc", REMOVED)),
+    ],
+    "selectors_take_their_own_pods": [
+        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"oncepay/part": "custmer"})),
+    ],
+    "services_lead_to_pods": [
+        (LOW, put("Service customer", "spec.selector", {"oncepay/part": "x"})),
+        (LOW, put("Service customer", "spec.ports.0.targetPort", "http")),
+        (LOW, put("Service customer", "spec.ports.0.targetPort", 50052)),
+    ],
+    "budgets_cover_pods": [
         (
-            "containers_keep_the_restricted_standard",
             LOW,
-            put(what, f"{CONTAINER}.securityContext.{field}", value),
-        )
-        for what, field, value in [
-            (CUSTOMER, "allowPrivilegeEscalation", True),
-            (CUSTOMER, "privileged", True),
-            (MIGRATE, "capabilities.drop", []),
-            (DATABASE, "capabilities.add", ["NET_RAW"]),
-            (PAYMENT, "readOnlyRootFilesystem", REMOVED),
-            (PAYMENT, "runAsUser", 0),
-        ]
-    ),
-    (
-        "no_pod_has_a_token",
-        LOW,
-        put(PAYMENT, f"{POD}.automountServiceAccountToken", REMOVED),
-    ),
-    (
-        "nothing_secret_is_a_variable",
-        LOW,
-        put_variable(CUSTOMER, "DATABASE_PASSWORD", "in the open"),
-    ),
-    (
-        "nothing_secret_is_a_variable",
-        LOW,
-        put_variable(MIGRATE, "DATABASE_URL", "postgresql://customer:pw@database-rw:5432/customer"),
-    ),
-    ("nothing_secret_is_a_variable", LOW, put_variable(PAYMENT, "STRIPE_API_KEY", "sk_test_x")),
-    (
-        "nothing_secret_is_a_variable",
-        LOW,
-        put(DATABASE, f"{CONTAINER}.env.0.valueFrom", {"secretKeyRef": {"name": "database"}}),
-    ),
-    ("variables_are_settings", LOW, put_variable(CUSTOMER, "DATABSE_POOL_SIZE", "10")),
-    ("variables_are_settings", LOW, put_variable(CUSTOMER, "CUSTOMER_TARGET", "x")),
-    ("variables_are_settings", LOW, put_variable(MIGRATE, "DRAIN_SECONDS", "1")),
-    ("images_cannot_be_moved", HIGH, put(CUSTOMER, f"{CONTAINER}.image", "r/customer:0.1.0")),
-    ("images_cannot_be_moved", LOW, put(CUSTOMER, f"{CONTAINER}.image", "r/customer")),
-    ("images_cannot_be_moved", LOW, put(DATABASE, f"{CONTAINER}.image", "postgres:latest")),
-    (
-        "rolls_never_take_a_ready_pod_away_first",
-        LOW,
-        put(CUSTOMER, "spec.strategy.rollingUpdate.maxUnavailable", 1),
-    ),
-    (
-        "rolls_never_take_a_ready_pod_away_first",
-        LOW,
-        put(CUSTOMER, "spec.strategy.rollingUpdate.maxSurge", 0),
-    ),
-    (
-        "rolls_never_take_a_ready_pod_away_first",
-        LOW,
-        put(PAYMENT, "spec.strategy.type", "Recreate"),
-    ),
-    ("pods_go_no_faster_than_clients_learn", LOW, put(CUSTOMER, "spec.minReadySeconds", 5)),
-    ("pods_outlive_their_drain", LOW, put(PAYMENT, f"{POD}.terminationGracePeriodSeconds", 4)),
-    ("pods_outlive_their_drain", LOW, put_variable(PAYMENT, "DRAIN_SECONDS", "60")),
-    (
-        "pods_wait_for_their_address_to_go",
-        LOW,
-        put(
-            PAYMENT,
-            f"{CONTAINER}.lifecycle.preStop",
-            {"exec": {"command": ["sh", "-c", "sleep 5"]}},
+            put("PodDisruptionBudget customer", "spec.selector.matchLabels", {"app": "customer"}),
         ),
-    ),
-    ("pods_wait_for_their_address_to_go", LOW, put(PAYMENT, f"{CONTAINER}.lifecycle", REMOVED)),
-    (
-        "probes_ask_for_health_that_exists",
-        LOW,
-        put(CUSTOMER, f"{CONTAINER}.readinessProbe.grpc.service", "ready"),
-    ),
-    (
-        "probes_ask_for_health_that_exists",
-        LOW,
-        put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc.service", "readiness"),
-    ),
-    ("probes_ask_for_health_that_exists", LOW, put(CUSTOMER, f"{CONTAINER}.startupProbe", REMOVED)),
-    (
-        "images_start_as_they_were_made",
-        LOW,
-        put(MIGRATE, f"{CONTAINER}.command", ["python", "-m", "customer", "migrate"]),
-    ),
-    (
-        "every_server_is_asked_whether_it_is_ready",
-        LOW,
-        put("StatefulSet sandbox", f"{CONTAINER}.readinessProbe", REMOVED),
-    ),
-    (
-        "budgets_let_a_node_drain",
-        LOW,
-        put("PodDisruptionBudget customer", "spec.maxUnavailable", 0),
-    ),
-    (
-        "budgets_let_a_node_drain",
-        LOW,
-        put("PodDisruptionBudget payment", "spec.minAvailable", "100%"),
-    ),
-    ("budgets_let_a_node_drain", LOW, without("PodDisruptionBudget", "payment")),
-    ("two_pods_are_the_least", LOW, put(CUSTOMER, "spec.replicas", 1)),
-    ("two_pods_are_the_least", HIGH, put("HorizontalPodAutoscaler payment", "spec.minReplicas", 1)),
-    ("two_pods_are_the_least", HIGH, without("HorizontalPodAutoscaler", "payment")),
-    (
-        "migrations_are_named_by_their_release",
-        LOW,
-        put(
-            MIGRATE,
-            "spec.template.metadata.labels",
-            {"oncepay/part": "migrate", "app.kubernetes.io/version": "0.2.0"},
+    ],
+    "autoscalers_have_a_target": [
+        (HIGH, put("HorizontalPodAutoscaler customer", "spec.scaleTargetRef.name", "custmer")),
+        (HIGH, put(CUSTOMER, "spec.replicas", 3)),
+        (HIGH, put(PAYMENT, f"{CONTAINER}.resources.requests.cpu", REMOVED)),
+    ],
+    "volumes_are_there": [
+        (LOW, put(CUSTOMER, f"{CONTAINER}.volumeMounts.0.name", "databse")),
+        (LOW, put(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
+        (HIGH, put(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
+        (LOW, without("ConfigMap", "database-roles")),
+    ],
+    "accounts_are_there": [
+        (LOW, put(CUSTOMER, f"{POD}.serviceAccountName", "custmer")),
+    ],
+    "namespaces_are_there": [
+        (LOW, put(CUSTOMER, "metadata.namespace", "oncepay-custmer")),
+    ],
+    "addresses_are_services": [
+        (LOW, without("Service", "database-rw")),
+        (HIGH, without("Cluster", "database")),
+        (LOW, put_variable(PAYMENT, "CUSTOMER_TARGET", "dns:///customer:50051")),
+        (
+            LOW,
+            put_variable(
+                PAYMENT,
+                "STRIPE_BASE_ADDRESS",
+                "http://sandbox.oncepay-sandbox.svc.cluster.local:12112",
+            ),
         ),
-    ),
-    (
-        "what_cannot_change_names_no_release",
-        LOW,
-        put(
-            "StatefulSet sandbox",
-            "spec.volumeClaimTemplates.0.metadata.labels",
-            {"app.kubernetes.io/version": "0.1.0"},
+    ],
+    "grpc_is_balanced_over_all_pods": [
+        (LOW, put("Service payment", "spec.clusterIP", REMOVED)),
+        (LOW, put("Service payment", "spec.clusterIP", "10.96.0.9")),
+    ],
+    "services_have_an_address_where_there_are_no_names": [
+        (BARE, put("Service customer", "spec.clusterIP", "None")),
+        (BARE, put("Service customer", "spec.clusterIP", "10.96.0.52")),
+    ],
+    "hosts_files_know_what_is_dialled": [
+        (BARE, put(CUSTOMER, f"{POD}.hostAliases", [])),
+        (BARE, put(MIGRATE, f"{POD}.hostAliases.0.ip", "10.96.0.9")),
+        (BARE, put(PAYMENT, f"{POD}.hostAliases.1.hostnames", ["customer"])),
+        (
+            LOW,
+            put(
+                CUSTOMER, f"{POD}.hostAliases", [{"ip": "10.96.0.9", "hostnames": ["database-rw"]}]
+            ),
         ),
-    ),
-    (
-        "what_cannot_change_names_no_release",
-        LOW,
-        put(CUSTOMER, "spec.selector.matchLabels", {"app.kubernetes.io/version": "0.1.0"}),
-    ),
-    (
-        "migrations_use_the_image_of_their_service",
-        LOW,
-        put(MIGRATE, f"{CONTAINER}.image", "oncepay/customer:0.0.9"),
-    ),
-    ("connections_suffice", HIGH, put("HorizontalPodAutoscaler payment", "spec.maxReplicas", 20)),
-    ("connections_suffice", LOW, put_variable(CUSTOMER, "DATABASE_POOL_SIZE", "50")),
-    (
-        "commits_are_on_two_instances",
-        HIGH,
-        put("Cluster database", "spec.postgresql.synchronous.dataDurability", "preferred"),
-    ),
-    ("commits_are_on_two_instances", HIGH, put("Cluster database", "spec.instances", 2)),
-    ("databases_are_backed_up", HIGH, put("Cluster database", "spec.plugins", [])),
-    ("databases_are_backed_up", HIGH, without("ObjectStore", "backup")),
-    ("databases_are_backed_up", HIGH, without("ScheduledBackup", "nightly")),
-    ("databases_are_backed_up", HIGH, one_bucket),
-]
+    ],
+    "namespaces_enforce_the_restricted_standard": [
+        (
+            LOW,
+            put(
+                "Namespace oncepay-payment",
+                "metadata.labels",
+                {"pod-security.kubernetes.io/enforce": "baseline"},
+            ),
+        ),
+    ],
+    "pods_keep_the_restricted_standard": [
+        (LOW, put(CUSTOMER, f"{POD}.securityContext", {})),
+        (LOW, put(DATABASE, f"{POD}.securityContext.runAsNonRoot", False)),
+        (LOW, put(CUSTOMER, f"{POD}.securityContext.seccompProfile.type", "Unconfined")),
+        (LOW, put(CUSTOMER, f"{POD}.hostNetwork", True)),
+        (LOW, put(MIGRATE, f"{POD}.volumes.1", {"name": "nowhere", "hostPath": {"path": "/"}})),
+    ],
+    "containers_keep_the_restricted_standard": [
+        (LOW, put(CUSTOMER, f"{CONTAINER}.securityContext.allowPrivilegeEscalation", True)),
+        (LOW, put(CUSTOMER, f"{CONTAINER}.securityContext.privileged", True)),
+        (LOW, put(MIGRATE, f"{CONTAINER}.securityContext.capabilities.drop", [])),
+        (LOW, put(DATABASE, f"{CONTAINER}.securityContext.capabilities.add", ["NET_RAW"])),
+        (LOW, put(PAYMENT, f"{CONTAINER}.securityContext.readOnlyRootFilesystem", REMOVED)),
+        (LOW, put(PAYMENT, f"{CONTAINER}.securityContext.runAsUser", 0)),
+    ],
+    "no_pod_has_a_token": [
+        (LOW, put(PAYMENT, f"{POD}.automountServiceAccountToken", REMOVED)),
+    ],
+    "nothing_secret_is_a_variable": [
+        (LOW, put_variable(CUSTOMER, "DATABASE_PASSWORD", "in the open")),
+        (
+            LOW,
+            put_variable(
+                MIGRATE, "DATABASE_URL", "postgresql://customer:pw@database-rw:5432/customer"
+            ),
+        ),
+        (LOW, put_variable(PAYMENT, "STRIPE_API_KEY", "sk_test_x")),
+        (
+            LOW,
+            put(DATABASE, f"{CONTAINER}.env.0.valueFrom", {"secretKeyRef": {"name": "database"}}),
+        ),
+    ],
+    "variables_are_settings": [
+        (LOW, put_variable(CUSTOMER, "DATABSE_POOL_SIZE", "10")),
+        (LOW, put_variable(CUSTOMER, "CUSTOMER_TARGET", "x")),
+        (LOW, put_variable(MIGRATE, "DRAIN_SECONDS", "1")),
+        (LOW, put(RECONCILE, f"{JOB}.template.spec.containers.0.env.0.name", "DATABSE_URL")),
+    ],
+    "images_cannot_be_moved": [
+        (HIGH, put(CUSTOMER, f"{CONTAINER}.image", "r/customer:0.1.0")),
+        (LOW, put(CUSTOMER, f"{CONTAINER}.image", "r/customer")),
+        (LOW, put(DATABASE, f"{CONTAINER}.image", "postgres:latest")),
+    ],
+    "rolls_never_take_a_ready_pod_away_first": [
+        (LOW, put(CUSTOMER, "spec.strategy.rollingUpdate.maxUnavailable", 1)),
+        (LOW, put(CUSTOMER, "spec.strategy.rollingUpdate.maxSurge", 0)),
+        (LOW, put(PAYMENT, "spec.strategy.type", "Recreate")),
+    ],
+    "pods_go_no_faster_than_clients_learn": [
+        (LOW, put(CUSTOMER, "spec.minReadySeconds", 39)),
+    ],
+    "pods_outlive_their_drain": [
+        (LOW, put(PAYMENT, f"{POD}.terminationGracePeriodSeconds", 4)),
+        (LOW, put_variable(PAYMENT, "DRAIN_SECONDS", "60")),
+    ],
+    "pods_wait_for_their_address_to_go": [
+        (
+            LOW,
+            put(
+                PAYMENT,
+                f"{CONTAINER}.lifecycle.preStop",
+                {"exec": {"command": ["sh", "-c", "sleep 5"]}},
+            ),
+        ),
+        (LOW, put(PAYMENT, f"{CONTAINER}.lifecycle", REMOVED)),
+    ],
+    "probes_ask_for_health_that_exists": [
+        (LOW, put(CUSTOMER, f"{CONTAINER}.readinessProbe.grpc.service", "ready")),
+        (LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc.service", "readiness")),
+        (LOW, put(CUSTOMER, f"{CONTAINER}.startupProbe", REMOVED)),
+    ],
+    "images_start_as_they_were_made": [
+        (LOW, put(MIGRATE, f"{CONTAINER}.command", ["python", "-m", "customer", "migrate"])),
+    ],
+    "every_server_is_asked_whether_it_is_ready": [
+        (LOW, put("StatefulSet sandbox", f"{CONTAINER}.readinessProbe", REMOVED)),
+    ],
+    "budgets_let_a_node_drain": [
+        (LOW, put("PodDisruptionBudget customer", "spec.maxUnavailable", 0)),
+        (LOW, put("PodDisruptionBudget payment", "spec.minAvailable", "100%")),
+        (LOW, without("PodDisruptionBudget", "payment")),
+    ],
+    "two_pods_are_the_least": [
+        (LOW, put(CUSTOMER, "spec.replicas", 1)),
+        (HIGH, put("HorizontalPodAutoscaler payment", "spec.minReplicas", 1)),
+        (HIGH, without("HorizontalPodAutoscaler", "payment")),
+    ],
+    "migrations_are_named_by_their_release": [
+        (
+            LOW,
+            put(
+                MIGRATE,
+                "spec.template.metadata.labels",
+                {"oncepay/part": "migrate", "app.kubernetes.io/version": "0.2.0"},
+            ),
+        ),
+    ],
+    "what_cannot_change_names_no_release": [
+        (
+            LOW,
+            put(
+                "StatefulSet sandbox",
+                "spec.volumeClaimTemplates.0.metadata.labels",
+                {"app.kubernetes.io/version": "0.1.0"},
+            ),
+        ),
+        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"app.kubernetes.io/version": "0.1.0"})),
+    ],
+    "jobs_use_the_image_of_their_service": [
+        (LOW, put(MIGRATE, f"{CONTAINER}.image", "oncepay/customer:0.0.9")),
+        (HIGH, put(RECONCILE, f"{JOB}.template.spec.containers.0.image", "oncepay/payment:0.0.9")),
+    ],
+    "connections_suffice": [
+        (HIGH, put("HorizontalPodAutoscaler payment", "spec.maxReplicas", 20)),
+        (LOW, put_variable(CUSTOMER, "DATABASE_POOL_SIZE", "50")),
+        (HIGH, put_variable(PAYMENT, "RECOVERY_POOL_SIZE", "10")),
+    ],
+    "commits_are_on_two_instances": [
+        (HIGH, put("Cluster database", "spec.postgresql.synchronous.dataDurability", "preferred")),
+        (HIGH, put("Cluster database", "spec.instances", 2)),
+    ],
+    "databases_are_backed_up": [
+        (HIGH, put("Cluster database", "spec.plugins", [])),
+        (HIGH, without("ObjectStore", "backup")),
+        (HIGH, without("ScheduledBackup", "nightly")),
+        (HIGH, one_bucket),
+    ],
+    "schedules_run_one_at_a_time_and_end": [
+        (HIGH, put(RECONCILE, "spec.concurrencyPolicy", "Allow")),
+        (HIGH, put(RECONCILE, "spec.startingDeadlineSeconds", 5)),
+        (HIGH, put(RECONCILE, "spec.timeZone", REMOVED)),
+        (HIGH, put(RECONCILE, f"{JOB}.activeDeadlineSeconds", REMOVED)),
+    ],
+    "failures_of_a_schedule_stay_to_be_read": [
+        (HIGH, put(RECONCILE, "spec.failedJobsHistoryLimit", 0)),
+        (HIGH, put(RECONCILE, "spec.failedJobsHistoryLimit", REMOVED)),
+        (HIGH, put(RECONCILE, "spec.successfulJobsHistoryLimit", 365)),
+    ],
+    "a_difference_fails_its_job_at_once": [
+        (HIGH, put(RECONCILE, f"{JOB}.podFailurePolicy", {})),
+        (HIGH, put(RECONCILE, f"{JOB}.podFailurePolicy.rules.1.onExitCodes.values", [2])),
+        (HIGH, put(RECONCILE, f"{JOB}.podFailurePolicy.rules.1.action", "Count")),
+    ],
+    "ways_in_lead_to_services": [
+        (HIGH, without("Service", "webhooks")),
+        (HIGH, put(WAY_IN, f"{BACKEND}.port", {"name": "webhooks"})),
+        (HIGH, put(WAY_IN, f"{BACKEND}.port", {"number": 443})),
+    ],
+    "ways_in_are_encrypted": [
+        (HIGH, put(WAY_IN, "spec.tls", REMOVED)),
+        (HIGH, put(WAY_IN, "spec.tls.0.secretName", REMOVED)),
+        (HIGH, put(WAY_IN, "spec.rules.0.host", "other.example")),
+    ],
+    "ways_in_are_as_narrow_as_can_be": [
+        (HIGH, put(WAY_IN, "spec.rules.0.http.paths.0.pathType", "Prefix")),
+        (HIGH, put(WAY_IN, "spec.rules.0.http.paths.0.path", "/")),
+        (HIGH, put(WAY_IN, "spec.ingressClassName", REMOVED)),
+        (HIGH, put(WAY_IN, "spec.defaultBackend", {})),
+    ],
+    "services_stay_inside": [
+        (HIGH, put("Service webhooks", "spec.type", "LoadBalancer")),
+        (HIGH, put("Service payment", "spec.externalIPs", ["203.0.113.9"])),
+    ],
+}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -376,7 +371,10 @@ def test_the_manifests_keep_every_rule(
     assert list(rule(renderings[overlay])) == []
 
 
-@pytest.mark.parametrize(("name", "overlay", "breaking"), BROKEN)
+@pytest.mark.parametrize(
+    ("name", "overlay", "breaking"),
+    [(name, *each) for name, many in BROKEN.items() for each in many],
+)
 def test_a_broken_manifest_is_refused_by_its_rule(
     renderings: dict[str, Rendering], name: str, overlay: str, breaking: Any
 ) -> None:
@@ -388,4 +386,4 @@ def test_a_broken_manifest_is_refused_by_its_rule(
 
 
 def test_every_rule_is_proven_by_a_broken_manifest() -> None:
-    assert {name for name, _, _ in BROKEN} == {rule.__name__ for rule in RULES}
+    assert {*BROKEN} == {rule.__name__ for rule in RULES}

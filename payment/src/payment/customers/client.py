@@ -36,8 +36,13 @@ SERVICE_CONFIG = {
         }
     ],
 }
+RESOLVE_AGAIN_MILLISECONDS = 5_000
+"""How soon a name may be asked for again, when a connection went. gRPC's own 30 s are as long as a
+replica may take to come and another to go.
+"""
 OPTIONS = (
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+    ("grpc.dns_min_time_between_resolutions_ms", RESOLVE_AGAIN_MILLISECONDS),
     # A replica that is gone without a word is found out in 40 s; servers take a ping in 20 s.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),

@@ -24,9 +24,8 @@ def called(cluster: Cluster) -> Iterator[caller.Seen]:
     """Callers pay from a pod for as long as the block lasts; what they saw is there at its end."""
     kubectl = cluster.kubectl
     seen = caller.Seen()
-    objects = _pod(cluster)
     pod = ("-n", CALLER, "caller")
-    kubectl.run("apply", "--filename=-", stdin="\n---\n".join(map(json.dumps, objects)))
+    kubectl.run("apply", "--filename=-", stdin=json.dumps(_made_of(cluster)))
     try:
         _until_calling(cluster)
         yield seen
@@ -80,7 +79,7 @@ def unpaid(cluster: Cluster, seen: caller.Seen) -> list[str]:
     return wrong
 
 
-def _pod(cluster: Cluster) -> list[Object]:
+def _made_of(cluster: Cluster) -> Object:
     """Callers in a namespace of their own, on Payment's image, as `restricted` as everything."""
     deployment = cluster.applied("Deployment", "payment")
     payment = deployment["spec"]["template"]["spec"]["containers"][0]
@@ -111,17 +110,12 @@ def _pod(cluster: Cluster) -> list[Object]:
         "volumes": [{"name": "program", "configMap": {"name": "caller"}}],
     }
     here = {"name": "caller", "namespace": CALLER}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": CALLER, "labels": may_call | restricted},
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": here,
-            "data": {"caller.py": Path(str(caller.__file__)).read_text(encoding="utf-8")},
-        },
-        {"apiVersion": "v1", "kind": "Pod", "metadata": here, "spec": pod},
+    namespace = {"name": CALLER, "labels": may_call | restricted}
+    program = Path(str(caller.__file__)).read_text(encoding="utf-8")
+    items = [
+        {"kind": "Namespace", "metadata": namespace},
+        {"kind": "ConfigMap", "metadata": here, "data": {"caller.py": program}},
+        {"kind": "Pod", "metadata": here, "spec": pod},
     ]
+    of_one_version = [{"apiVersion": "v1", **each} for each in items]
+    return {"apiVersion": "v1", "kind": "List", "items": of_one_version}

@@ -9,7 +9,14 @@ from itertools import islice
 from proof.cluster.kubectl import Kubectl, Refused
 from proof.kubernetes.rendering import Object, Rendering, namespace_of, read, render
 
-ADDRESSED = ("customer", "payment", "sandbox", "customer-database", "payment-database")
+ADDRESSED = (
+    "customer",
+    "payment",
+    "sandbox",
+    "customer-database",
+    "payment-database",
+    "webhooks",
+)
 """What overlays/bare/addresses.yaml names."""
 CALLER = "oncepay-caller"
 NAMESPACES = ("oncepay-customer", "oncepay-payment", "oncepay-sandbox", CALLER)

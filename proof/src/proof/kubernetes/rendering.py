@@ -17,7 +17,7 @@ Object = dict[str, Any]
 KUBERNETES = Path(__file__).resolve().parents[4] / "kubernetes"
 OVERLAYS = ("development", "bare", "production")
 # Kinds whose pods are made from a template.
-TEMPLATED = ("Deployment", "StatefulSet", "Job")
+TEMPLATED = ("Deployment", "StatefulSet", "Job", "CronJob")
 
 
 class NotRendered(Exception):
@@ -70,7 +70,8 @@ class Rendering:
 
     def workloads(self) -> Iterator[Workload]:
         for each in self.of(*TEMPLATED):
-            template = each["spec"]["template"]
+            spec = each["spec"]
+            template = spec.get("jobTemplate", {}).get("spec", spec)["template"]
             labels = template.get("metadata", {}).get("labels", {})
             yield Workload(
                 each["metadata"]["name"], namespace_of(each), each, template["spec"], labels
@@ -135,6 +136,11 @@ def render(overlay: str, addresses: Mapping[str, str] | None = None) -> str:
             folder_of_secrets.mkdir()
             for name in ("password.txt", "owner_password.txt"):
                 (folder_of_secrets / name).write_text(f"{secrets.token_urlsafe(32)}\n")
+        shared = f"{secrets.token_urlsafe(32)}\n"
+        for part in ("payment", "sandbox"):
+            folder_of_secrets = copy / "overlays" / "development" / part / "secrets"
+            folder_of_secrets.mkdir(exist_ok=True)
+            (folder_of_secrets / "webhook_secret.txt").write_text(shared)
         if addresses is not None:
             _readdress(copy / "overlays" / "bare" / "addresses.yaml", addresses)
         command = [str(program), "kustomize", str(copy / "overlays" / overlay)]

@@ -7,7 +7,16 @@ manifests once for each of them.
 from collections.abc import Callable, Iterator
 
 from proof.kubernetes.rendering import Rendering
-from proof.kubernetes.rules import addresses, capacity, pods, references, rollouts, values
+from proof.kubernetes.rules import (
+    addresses,
+    capacity,
+    pods,
+    references,
+    rollouts,
+    schedules,
+    values,
+    ways_in,
+)
 
 Rule = Callable[[Rendering], Iterator[str]]
 
@@ -18,4 +27,6 @@ RULES: tuple[Rule, ...] = (
     *pods.RULES,
     *rollouts.RULES,
     *capacity.RULES,
+    *schedules.RULES,
+    *ways_in.RULES,
 )

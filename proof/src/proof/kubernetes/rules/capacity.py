@@ -1,11 +1,16 @@
 """Whether what scales fits into what does not; and whether the databases lose nothing."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 
+from payment.settings import Settings as PaymentSettings
 from proof.kubernetes.rendering import Rendering, describe, namespace_of
 
-# PostgreSQL's default, and what is kept for its operator, for migrations and for a person.
+# PostgreSQL's default, and what is kept for its operator, for migrations, reconciliation and a person.
 DEFAULT_CONNECTIONS, KEPT_CONNECTIONS = 100, 10
+RECOVERY_CONNECTIONS = {each.name: each.default for each in fields(PaymentSettings)}[
+    "recovery_pool_size"
+]
 WATCHING = 1
 """The connection of each pod over which it asks whether the database is there."""
 

@@ -83,6 +83,8 @@ def variables_are_settings(rendering: Rendering) -> Iterator[str]:
     for item in rendering.workloads():
         for container in item.containers:
             settings = SERVICES.get(container["name"])
+            if container["name"] == "reconcile":
+                settings = PaymentSettings
             if container["name"] == "migrate":
                 settings = MigrationSettings
             if settings is None:

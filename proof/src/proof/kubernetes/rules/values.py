@@ -23,6 +23,8 @@ WORDS = {
     "operator": {"In", "NotIn", "Exists", "DoesNotExist"},
     "accessModes": {"ReadWriteOnce", "ReadWriteOncePod"},
     "policyTypes": {"Ingress", "Egress"},
+    "concurrencyPolicy": {"Allow", "Forbid", "Replace"},
+    "pathType": {"Exact", "Prefix"},
 }
 
 
@@ -112,9 +114,10 @@ def variables_are_set_once(rendering: Rendering) -> Iterator[str]:
 
 
 def a_job_ends(rendering: Rendering) -> Iterator[str]:
-    for each in rendering.of("Job"):
-        if each["spec"]["template"]["spec"].get("restartPolicy") != "Never":
-            yield f"{describe(each)}: restartPolicy must be Never, which podFailurePolicy needs"
+    for item in rendering.workloads():
+        job = item.object["kind"] in ("Job", "CronJob")
+        if job and item.pod.get("restartPolicy") != "Never":
+            yield f"{item}: restartPolicy must be Never, which podFailurePolicy needs"
 
 
 def probes_ask_in_one_way(rendering: Rendering) -> Iterator[str]:
