@@ -4,8 +4,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -28,7 +28,7 @@ from sandbox.world import Rules
 HASHES = """
 from proof.simulator.simulation import Simulation
 from proof.simulator.trace import Trace
-for seed in range(60):
+for seed in range(40):
     trace = Trace()
     Simulation(seed, trace).run()
     print(len(trace.lines), trace.hash())
@@ -50,7 +50,7 @@ def hashes(hash_seed: str) -> str:
 def test_the_same_seed_is_the_same_run_to_the_last_call() -> None:
     first = hashes("0")
     assert first == hashes("4711")
-    assert len(set(first.splitlines())) == 60
+    assert len(set(first.splitlines())) == 40
 
 
 def test_watching_a_run_changes_nothing_of_it() -> None:
@@ -61,16 +61,18 @@ def test_watching_a_run_changes_nothing_of_it() -> None:
 
 
 def test_no_rule_is_broken() -> None:
-    violation = find_violation(range(300))
+    violation = find_violation(range(100))
     assert violation is None, str(violation)
 
 
 def test_everything_that_can_go_wrong_does() -> None:
-    met: Counter[str] = Counter()
-    for seed in range(400):
-        met += Simulation(seed).run().met
     kinds = {fate.name.lower() for fate in Fate if fate is not Fate.DONE}
-    assert kinds | {"crash", "pause", "clock jump", "away"} == set(met)
+    missing = kinds | {"crash", "pause", "clock jump", "away"}
+    for seed in range(1000):
+        missing -= {*Simulation(seed).run().met}
+        if not missing:
+            return
+    pytest.fail(f"never met: {missing}")
 
 
 def test_a_decline_that_is_believed_too_early_is_found_and_told(
@@ -105,7 +107,8 @@ def test_a_change_that_tests_no_version_is_found(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_step_that_never_looks_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "until_next_look", lambda *_args, **_how: None)
+    a_year = timedelta(days=365)
+    monkeypatch.setattr(step, "until_next_look", lambda *_args, **_how: a_year)
     violation = find_violation(range(300))
     assert violation is not None
     assert any("rests" in sentence for sentence in violation.broken)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from proof.simulator.running import Tally, replay, simulate, told
 
-TELL_EVERY = 5000
+TELL_EVERY = 1000
 
 
 def main() -> int:
@@ -27,12 +27,17 @@ def main() -> int:
     for tally in simulate(range(asked.first, asked.first + asked.seeds)):
         if tally.seeds % TELL_EVERY == 0:
             say(f"{tally.seeds:,} of {asked.seeds:,} seeds, {len(tally.broken)} violations")
+            keep(tally, asked.json)  # a long run that is ended leaves what it has
     say(told(tally))
     for seed in list(tally.broken)[:1]:
         say(f"make simulate SEED={seed}   # tells how it came to that")
-    if asked.json:
-        asked.json.write_text(json.dumps(tally.figures(), indent=2) + "\n", encoding="utf-8")
+    keep(tally, asked.json)
     return int(bool(tally.broken))
+
+
+def keep(tally: Tally, file: Path | None) -> None:
+    if file:
+        file.write_text(json.dumps(tally.figures(), indent=2) + "\n", encoding="utf-8")
 
 
 def say(line: str) -> None:
