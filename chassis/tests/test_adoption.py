@@ -1,6 +1,8 @@
 """A database that was restored or copied, taken over. On a real PostgreSQL."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,6 +72,21 @@ async def test_nothing_is_adopted_unless_the_old_one_is_said_to_be_stopped(
 async def test_a_schema_that_is_too_old_is_migrated_before(empty_database: Any, owner: Any) -> None:
     with pytest.raises(Refusal, match="migrate first"):
         await adopted(empty_database, schema_version="0003")
+
+
+async def test_a_database_that_lets_nobody_in_is_told_of_in_a_sentence(
+    empty_database: Any, free_port: Callable[[], int]
+) -> None:
+    with pytest.raises(Refusal, match="does not let us in: InvalidPasswordError"):
+        await adopted(replace(empty_database, owner_password="another"))
+    nowhere = f"postgresql://guest_owner@127.0.0.1:{free_port()}/guest"
+    with pytest.raises(Refusal, match="ConnectionRefusedError"):
+        await adopted(replace(empty_database, owner_url=nowhere))
+
+
+async def test_there_must_be_something_to_adopt(empty_database: Any) -> None:
+    with pytest.raises(Refusal, match="no schema"):
+        await adopted(empty_database)
 
 
 async def test_a_mending_that_fails_leaves_the_database_a_copy(

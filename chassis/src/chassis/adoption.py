@@ -41,7 +41,7 @@ async def adopt(
         mend: statements for what else does not survive a move, run before.
 
     Raises:
-        Refusal: nobody said that the old one is stopped, or the schema is another.
+        Refusal: nobody said that the old one is stopped, or the database is not as it must be.
     """
     if arguments != [SURE]:
         raise Refusal(
@@ -49,7 +49,10 @@ async def adopt(
             "one it was copied from, for good; then say so: `adopt "
             f"{SURE}`."
         )
-    connection = await asyncpg.connect(url, password=password.reveal(), timeout=CONNECT_SECONDS)
+    try:
+        connection = await asyncpg.connect(url, password=password.reveal(), timeout=CONNECT_SECONDS)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise Refusal(f"The database does not let us in: {type(error).__name__}.") from None
     try:
         async with connection.transaction():
             await connection.execute("SET LOCAL lock_timeout = '10s'")

@@ -68,12 +68,14 @@ async def test_a_payment_just_before_an_end_of_the_time_is_on_neither_side_alone
     (row,) = day.store.payments.values()
     day.alter(row, create_time=row.create_time + timedelta(seconds=2))
 
+    day.processor.made.clear()
     before = await day.compare(NOW, until=NOW + timedelta(minutes=60, seconds=1))
     after = await day.compare(NOW + timedelta(minutes=60, seconds=1))
 
     assert before.differences == after.differences == []
     assert before.ours == before.theirs != {}
     assert after.ours == after.theirs == {}
+    assert day.processor.made == [], "the lists overlap: nothing has to be asked for by itself"
 
 
 async def test_many_pages_and_hours_are_compared(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
