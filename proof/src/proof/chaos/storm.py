@@ -14,15 +14,15 @@ from proof.chaos.proxy import Moment, Verdict
 from proof.chaos.traps import CHANGES, MOMENTS, POINTS, Trap
 from proof.chaos.weather import Weather
 
-PATIENCE_SECONDS = 1.5
+PATIENCE_SECONDS = 4.0
 """How long a trap waits for what it is meant for, before the victim dies where it happens to be."""
-AT_POINTS = 0.7
+AT_POINTS = 0.8
 """The share of kills that wait for a named point."""
 PROGRESS_SECONDS = 10.0
 WHILE_STARTING = 0.3
 """The share of starts that are not lived to their end."""
 START_SECONDS = (0.1, 1.5)
-CUSTOMER_LIVES = 3
+CUSTOMER_LIVES = 10
 """How many times longer the Customer service lives: without it nothing new begins."""
 SWALLOW_SECONDS = (2.0, 22.0)
 """How long a network drops silently: below and above the time-outs of those who wait."""
