@@ -9,7 +9,7 @@
     peace.py         until all is at rest
     ledger.py        the processor's side; facts.py: ours; oracle.py: the judge of both;
                      shared_rules.py: the explorer's and the simulator's rules, on real tables
-    campaign.py      one run; report.py: what it found; summary.py: many runs, added up
+    campaign.py      one run; report.py: what it found
 
 Traffic stays on the loopback, and only processes that were started here are ever signalled.
 """

@@ -33,13 +33,15 @@ def _arguments() -> tuple[Plan, Path, str]:
     parser.add_argument("--late", type=float, default=plan.late, help="of late requests, seconds")
     parser.add_argument("--refunds-at-once", type=int, default=plan.refunds_at_once)
     parser.add_argument("--folder", type=Path, default=Places.of().home / "chaos")
-    parser.add_argument("--name", default="", help="of the report")
+    parser.add_argument(
+        "--name", default="", help="of the report; storm-* is added up by `make report`"
+    )
     options = vars(parser.parse_args())
     folder, name = options.pop("folder"), options.pop("name")
     plan = Plan(**options)
     if plan.refunds_at_once and not plan.refunds:
         parser.error("refunds need keys that live longer than 10 s, a stop and a late request")
-    return plan, folder, name or f"{plan.design}-{time.strftime('%Y%m%d-%H%M%S')}-{plan.seed}"
+    return plan, folder, name or f"storm-{plan.design}-{time.strftime('%H%M%S')}-{plan.seed}"
 
 
 async def _main() -> int:
