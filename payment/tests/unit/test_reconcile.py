@@ -66,7 +66,7 @@ async def test_a_payment_just_before_an_end_of_the_time_is_on_neither_side_alone
     day.now = NOW + timedelta(minutes=60)
     await day.pay()
     (row,) = day.store.payments.values()
-    day.alter(row, create_time=row.create_time + timedelta(seconds=2))
+    day.alter(row, create_time=row.create_time + timedelta(seconds=1.5))
 
     day.processor.made.clear()
     before = await day.compare(NOW, until=NOW + timedelta(minutes=60, seconds=1))
@@ -94,6 +94,9 @@ async def test_many_pages_and_hours_are_compared(day: Day, monkeypatch: pytest.M
     assert (report.ours["EUR"].payments, report.ours["EUR"].refunds) == (20, 10)
     day.lose(payments[7])
     assert the_one(await day.compare()).intent_id == payments[7].intent_id
+    day.processor.inner.view = World()
+    unknown = {each.payment for each in (await day.compare()).differences}
+    assert {str(each.name) for each in payments if each != payments[7]} <= unknown
 
 
 # ---------------------------------------------------------------- one of each kind
@@ -174,6 +177,14 @@ async def test_a_payment_that_the_processor_does_not_know_is_found(day: Day) -> 
     assert (found.kind, found.payment) == (Kind.UNKNOWN_TO_PROCESSOR, str(payment.name))
     assert found.ours == Money(1000, "EUR")
     assert (report.ours["EUR"].charged, report.theirs) == (1000, {})
+
+
+async def test_a_deleted_payment_is_compared_too(day: Day) -> None:
+    payment = await day.pay(**DECLINED)
+    day.alter(payment, delete_time=day.now)
+    day.processor.inner.view = World()
+
+    assert the_one(await day.compare()).kind is Kind.UNKNOWN_TO_PROCESSOR
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.CANCELED])
