@@ -90,3 +90,11 @@ def test_one_pod_at_a_time_is_evicted_and_no_payment_is_lost(
     assert not {first, second} & {*cluster.pods(service)}
     assert seen.given_up == []
     assert unpaid(cluster, seen) == []
+
+
+def test_the_processors_books_agree_with_ours(cluster: Cluster) -> None:
+    report = cluster.reconcile()
+
+    assert report["differences"] == []
+    assert [each["currency_code"] for each in report["totals"]] == ["EUR"]
+    assert report["totals"][0]["ours"] == report["totals"][0]["processor"]

@@ -28,10 +28,11 @@ class Scripted(Kubectl):
         cidr: str = "10.43.0.0/16",
         refusing: str = "nothing",
         words: str = "no",
+        log: str = "",
     ) -> None:
         self.asked: list[tuple[str, ...]] = []
         self.given: list[str] = []
-        self._refusing, self._words = refusing, words
+        self._refusing, self._words, self._log = refusing, words, log
         named = [{"metadata": {"name": name}} for name in namespaces]
         classes = [{"metadata": {"annotations": DEFAULT}}] if storage else []
         services = [{"spec": {"clusterIP": address}} for address in taken]
@@ -51,6 +52,8 @@ class Scripted(Kubectl):
         if arguments[0] == "get":
             answers = [self._there.get(" ".join(arguments[1:count])) for count in (2, 3)]
             return json.dumps(next((each for each in answers if each), {"items": []})), ""
+        if arguments[0] == "logs":
+            return self._log, ""
         return "", "Warning: it will go away\nanything" if arguments[0] == "apply" else ""
 
     def did(self, *words: str) -> bool:
@@ -163,3 +166,16 @@ def test_a_budget_that_is_used_up_is_told_from_every_other_refusal() -> None:
     assert not Cluster(Scripted(refusing="eviction", words=used_up)).evict("payment", "payment-1")
     with pytest.raises(Refused, match="not found"):
         Cluster(Scripted(refusing="eviction", words="not found")).evict("payment", "payment-1")
+
+
+def test_the_report_of_a_reconciliation_is_found_among_the_lines_of_its_log() -> None:
+    log = '{"event":"ready"}\n{\n  "differences": [],\n  "totals": [\n    {}\n  ]\n}\n{"event":"end"}\n'
+
+    report = Cluster(Scripted(log=log)).reconcile()
+
+    assert report == {"differences": [], "totals": [{}]}
+
+
+def test_a_reconciliation_that_failed_is_told_with_its_report() -> None:
+    with pytest.raises(Refused, match="charged twice"):
+        Cluster(Scripted(refusing="wait", log="charged twice")).reconcile()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_network
 from itertools import islice
+from typing import Any
 
 from proof.cluster.kubectl import Kubectl, Refused
 from proof.kubernetes.rendering import Object, Rendering, namespace_of, read, render
@@ -25,6 +26,7 @@ CONVENTIONAL = 10
 # Bounds, not expectations: a migration may wait for its database ten minutes.
 READY_SECONDS = 900
 ROLL_SECONDS = 900
+RECONCILE_SECONDS = 300
 GONE_SECONDS = 300
 
 
@@ -137,6 +139,23 @@ class Cluster:
             self._rolled("Deployment", f"oncepay-{service}", service)
         except Refused as refused:
             raise Refused(f"{refused}\n{self._told()}") from refused
+
+    def reconcile(self) -> Any:
+        """Run the reconciliation now, as its CronJob would; its report.
+
+        Raises:
+            Refused: it found a difference, or could not compare; with what it said.
+        """
+        room, job = ("-n", "oncepay-payment"), "job/reconcile-now"
+        self.kubectl.run("create", "job", "--from=cronjob/reconcile", "reconcile-now", *room)
+        bound = f"--timeout={RECONCILE_SECONDS}s"
+        try:
+            ended = ("wait", *room, job, "--for=condition=Complete", bound)
+            self.kubectl.run(*ended, seconds=RECONCILE_SECONDS + 10)
+        except Refused as refused:
+            raise Refused(f"{refused}\n{self.kubectl.run('logs', *room, job)[0]}") from refused
+        said = self.kubectl.run("logs", *room, job)[0]  # among lines of the log, an object each
+        return json.loads(said[said.index("{\n") : said.rindex("\n}") + 2])
 
     def evict(self, service: str, pod: str) -> bool:
         """Ask for a pod to go, as `kubectl drain` does; False where its budget is used up.
