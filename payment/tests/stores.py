@@ -151,6 +151,7 @@ class OneConnection:
     def __init__(self, connection: Any) -> None:
         self.fetch = connection.fetch
         self.fetchrow = connection.fetchrow
+        self.fetchval = connection.fetchval
         self.execute = connection.execute
         self._connection = connection
 

@@ -5,22 +5,52 @@ in memory, too: so even the times in the answers are equal.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from stores import in_transaction
+from stores import in_transaction, moved
 
 from chassis.database import Pool
-from chassis.values import InvalidValue
+from chassis.values import InvalidValue, Metadata, Reference
 from payment.domain.errors import BrokenRule
-from payment.domain.events import PaymentEvent
-from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
-from payment.repository.postgresql import PostgresEvents, PostgresPayments, PostgresRefunds
-from payment.service_layer.ports import EventRepository, PaymentRepository, RefundRepository
+from payment.domain.events import Happening, PaymentEvent, happening
+from payment.domain.payment import Held, Payment, State
+from payment.repository.memory import (
+    MemoryEvents,
+    MemoryHints,
+    MemoryPayments,
+    MemoryRefunds,
+    Store,
+)
+from payment.repository.postgresql import (
+    PostgresEvents,
+    PostgresHints,
+    PostgresPayments,
+    PostgresRefunds,
+)
+from payment.service_layer.ports import (
+    EventRepository,
+    HintRepository,
+    PaymentRepository,
+    RefundRepository,
+    RequestRecord,
+)
 
 Answer = TypeVar("Answer")
+
+NEXT = {
+    State.CONFIRMING: (
+        *(State.SUCCEEDED, State.REQUIRES_ACTION, State.AUTHORIZED),
+        *(State.CANCELING, State.CANCELED),
+    ),
+    State.REQUIRES_ACTION: (State.SUCCEEDED, State.AUTHORIZED, State.CANCELING, State.CANCELED),
+    State.AUTHORIZED: (State.CAPTURING, State.CANCELING, State.SUCCEEDED, State.CANCELED),
+    State.CAPTURING: (State.SUCCEEDED, State.CANCELED),
+    State.CANCELING: (State.FAILED, State.CANCELED, State.SUCCEEDED),
+}
+"""Where a payment may go from a state; from the others, nowhere."""
 
 
 @dataclass
@@ -30,6 +60,7 @@ class Side:
     payments: PaymentRepository
     refunds: RefundRepository
     events: EventRepository
+    hints: HintRepository
     cursors: list[str] = field(default_factory=lambda: ["", "no cursor"])
 
     async def stream(self, payment_id: Any, limit: int, place: int) -> list[PaymentEvent]:
@@ -48,7 +79,9 @@ class TwoStores:
         self._era = era
         self._now = datetime(2026, 1, 1, tzinfo=UTC)
         store = Store(lambda: self._now)
-        self._memory = Side(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
+        self._memory = Side(
+            MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store), MemoryHints(store)
+        )
         self._postgres_cursors = [*self._memory.cursors]
 
     async def ask(self, call: Callable[[Side], Awaitable[Answer]]) -> Answer | None:
@@ -59,6 +92,7 @@ class TwoStores:
                 PostgresPayments(connection),
                 PostgresRefunds(connection),
                 PostgresEvents(connection, self._era),
+                PostgresHints(connection),
                 self._postgres_cursors,
             )
             real, refusal = await outcome(call(postgres))
@@ -88,3 +122,43 @@ async def outcome(work: Awaitable[Answer]) -> tuple[Answer | None, str]:
 def without_cursor(event: PaymentEvent) -> Any:
     """An event, but not its place: transactions have other numbers than a list's entries."""
     return tuple(getattr(event, name) for name in PaymentEvent.__slots__ if name != "cursor")
+
+
+def changes(
+    payment: Payment, reference: Reference | None
+) -> list[tuple[Payment, Happening | None]]:
+    """What a payment may become by one save, with what is told of it; the last is the likeliest."""
+    asked = payment.request
+    told = replace(asked, description=asked.description + "!", metadata=Metadata((("a", "b"),)))
+    after = [payment, replace(payment, request=told)]
+    if asked.reference is None:
+        after.append(replace(payment, request=replace(asked, reference=reference)))
+    if payment.held is None and not payment.state.is_final:
+        after.append(replace(payment, held=Held("it does not fit", payment.create_time)))
+    elif payment.held is not None:
+        after.append(payment.release())
+    if payment.delete_time is not None:
+        after.append(payment.undelete())
+    elif payment.state in {State.FAILED, State.CANCELED} and payment.held is None:
+        after.append(payment.delete(payment.update_time))
+    used_up = replace(payment, n=payment.n + 1)
+    after += [used_up, *(moved(payment, state) for state in reversed(NEXT.get(payment.state, ())))]
+    return [(each, happening(payment, each)) for each in after]
+
+
+async def inserted_by(payment: Payment, insert_by: datetime, side: Side) -> Payment | None:
+    return await side.payments.insert(payment, insert_by)
+
+
+async def saved_by(
+    before: Payment,
+    after: Payment,
+    what: Happening | None,
+    record: RequestRecord | None,
+    side: Side,
+) -> Payment | None:
+    return await side.payments.save(before, after, what, record)
+
+
+async def as_list(found: Awaitable[Sequence[Answer]]) -> list[Answer]:
+    return [*await found]

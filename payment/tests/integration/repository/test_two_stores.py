@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -17,22 +18,28 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from stores import a_new_payment, a_new_refund, a_record, moved
-from two_stores import Side, TwoStores
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from stores import PATHS, a_new_payment, a_new_refund, a_record, moved
+from two_stores import Side, TwoStores, as_list, changes, inserted_by, saved_by
 
 from chassis.database import Connection, Database
 from chassis.settings import Secret
-from chassis.values import Metadata, Reference, RequestId
+from chassis.values import Reference, RequestId
 from oncepay_cli.local.databases import Roles
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
-from payment.domain.events import Happening, happening, refund_happening
+from payment.domain.events import happening, refund_happening
 from payment.domain.evidence import ProcessorRefund, RefundStatus
 from payment.domain.hint import Hint
-from payment.domain.payment import Held, Payment, State
+from payment.domain.payment import Payment, State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql import SCHEMA_VERSION
-from payment.service_layer.ports import ListedState, PaymentQuery, Position
+from payment.service_layer.ports import ListedState, PaymentQuery, Position, RequestRecord
 
 if TYPE_CHECKING:
     from payment.domain.refund import Refund
@@ -42,18 +49,6 @@ Answer = TypeVar("Answer")
 HOUR = timedelta(hours=1)
 CUSTOMERS = [CustomerName(UUID(int=number)) for number in (1, 2)]
 REFERENCES = [None, Reference("order-1"), Reference("order-2")]
-NEXT = {
-    State.CONFIRMING: (
-        *(State.SUCCEEDED, State.REQUIRES_ACTION, State.AUTHORIZED),
-        *(State.CANCELING, State.CANCELED),
-    ),
-    State.REQUIRES_ACTION: (State.SUCCEEDED, State.AUTHORIZED, State.CANCELING, State.CANCELED),
-    State.AUTHORIZED: (State.CAPTURING, State.CANCELING, State.SUCCEEDED, State.CANCELED),
-    State.CAPTURING: (State.SUCCEEDED, State.CANCELED),
-    State.CANCELING: (State.FAILED, State.CANCELED, State.SUCCEEDED),
-}
-"""Where a payment may go from a state; from the others, nowhere."""
-
 pick = some.integers(0, 11)
 """One of what there is, counted from the newest on."""
 maybe = some.none() | pick
@@ -91,6 +86,24 @@ class BothStores(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ payments
 
+    @initialize(states=some.lists(some.sampled_from([*State, State.SUCCEEDED]), max_size=3))
+    def begin(self, states: Sequence[State]) -> None:
+        """Some payments that have come somewhere."""
+        for state in states:
+            payment = a_new_payment()
+            insert_by = payment.create_time + timedelta(days=365_000)
+            born = self.ask(partial(inserted_by, payment, insert_by))
+            assert born is not None
+            self.payments.append(born)
+            self.requests.append(born.request.request_id)
+            for step in PATHS[state]:
+                before = self.payments[-1]
+                after = moved(before, step)
+                what = happening(before, after)
+                saved = self.ask(partial(saved_by, before, after, what, None))
+                assert saved is not None
+                self.payments.append(saved)
+
     @rule(
         customer=some.sampled_from(CUSTOMERS),
         reference=some.sampled_from(REFERENCES),
@@ -122,27 +135,36 @@ class BothStores(RuleBasedStateMachine):
         insert_by = clock.now + (HOUR if in_time else -HOUR)
         born = self.ask(lambda side: side.payments.insert(payment, insert_by))
         self.ask(lambda side: side.payments.holders(payment))
-        self.requests.append(payment.request.request_id)
         if born is not None:
             self.payments.append(born)
+            self.requests.append(payment.request.request_id)
 
     @precondition(lambda self: self.payments)
-    @rule(which=pick, where=pick, reference=some.sampled_from(REFERENCES), request=maybe)
+    @rule(
+        moves=some.lists(some.tuples(some.integers(0, 4), pick, maybe), min_size=1, max_size=5),
+        reference=some.sampled_from(REFERENCES),
+    )
     def save(
-        self, which: int, where: int, reference: Reference | None, request: int | None
+        self, moves: Sequence[tuple[int, int, int | None]], reference: Reference | None
     ) -> None:
-        """A version that was seen goes on, or tries to: others may have been faster."""
-        before = picked(self.payments, which)
-        after, what = picked(changes(before, reference), where)
-        record = None
-        if request is not None:
-            record = a_record(before)
-            if request > 7 and self.requests:
-                record = replace(record, request_id=picked(self.requests, request))
-            self.requests.append(record.request_id)
-        saved = self.ask(lambda side: side.payments.save(before, after, what, record))
-        if saved is not None:
-            self.payments.append(saved)
+        """Versions that were seen go on, or try to: others may have been faster."""
+        for which, where, request in moves:
+            before = picked(self.payments, which)
+            after, what = picked(changes(before, reference), where)
+            record = self.record_of(before, request)
+            saved = self.ask(partial(saved_by, before, after, what, record))
+            if saved is not None:
+                self.payments.append(saved)
+                self.requests += [record.request_id] if record else []
+
+    def record_of(self, payment: Payment, request: int | None) -> RequestRecord | None:
+        """None, one of a new request, or of one that was used."""
+        if request is None:
+            return None
+        record = a_record(payment)
+        if request > 7 and self.requests:
+            record = replace(record, request_id=picked(self.requests, request))
+        return record
 
     @precondition(lambda self: self.payments)
     @rule(which=pick)
@@ -216,13 +238,17 @@ class BothStores(RuleBasedStateMachine):
         if request is not None and request > 7 and self.requests:
             record = replace(record, request_id=picked(self.requests, request))
         born = self.ask(lambda side: side.refunds.insert(refund, record))
-        self.requests.append(record.request_id)
         if born is not None:
             self.refunds.append(born)
+            self.requests.append(record.request_id)
             self.read(payment.id)
 
     @precondition(lambda self: self.refunds)
-    @rule(which=pick, status=some.sampled_from(RefundStatus), name=some.integers(0, 20))
+    @rule(
+        which=pick,
+        status=some.sampled_from([*RefundStatus, RefundStatus.FAILED]),
+        name=some.integers(0, 20),
+    )
     def save_refund(self, which: int, status: RefundStatus, name: int) -> None:
         """The processor's word on a version that was seen; its names are sometimes doubled."""
         before = picked(self.refunds, which)
@@ -285,32 +311,6 @@ class BothStores(RuleBasedStateMachine):
             self.ask(lambda side, of=of: as_list(side.refunds.list(of, 1000, None)))  # type: ignore[misc]
 
 
-def changes(
-    payment: Payment, reference: Reference | None
-) -> list[tuple[Payment, Happening | None]]:
-    """What a payment may become by one save, with what is told of it; the last is the likeliest."""
-    asked = payment.request
-    told = replace(asked, description=asked.description + "!", metadata=Metadata((("a", "b"),)))
-    after = [payment, replace(payment, request=told)]
-    if asked.reference is None:
-        after.append(replace(payment, request=replace(asked, reference=reference)))
-    if payment.held is None:
-        after.append(replace(payment, held=Held("it does not fit", payment.create_time)))
-    else:
-        after.append(payment.release())
-    if payment.delete_time is not None:
-        after.append(payment.undelete())
-    elif payment.state in {State.FAILED, State.CANCELED} and payment.held is None:
-        after.append(payment.delete(payment.update_time))
-    used_up = (replace(payment, n=payment.n + 1), None)
-    after += [moved(payment, state) for state in reversed(NEXT.get(payment.state, ()))]
-    return [used_up, *((each, happening(payment, each)) for each in after)]
-
-
-async def as_list(found: Awaitable[Sequence[Answer]]) -> list[Answer]:
-    return [*await found]
-
-
 # Without the triggers that keep every row for ever.
 EMPTY = """
 SET session_replication_role = replica;
@@ -351,7 +351,7 @@ def test_whatever_is_asked_both_stores_answer_the_same(both_stores: type[BothSto
         both_stores,
         settings=settings(
             max_examples=int(os.environ.get("EXAMPLES", "25")),
-            stateful_step_count=40,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=[*HealthCheck],
         ),

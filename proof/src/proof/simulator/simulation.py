@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from payment.domain.hint import Hint
+from payment.domain.values import PaymentName
 from payment.repository.memory import MemoryHints
 from proof.simulator.ledger import Ledger
 from proof.simulator.loop import VirtualLoop
@@ -47,6 +48,8 @@ REST, LONG_REST = 5 * HOUR, 30 * HOUR
 a refund that was answered 500 the key has to die first, and a hold is looked at once a day.
 """
 LOOKS = 2 * HOUR
+RELEASES = 5
+"""How often a person tries, where others are faster or nobody answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +163,13 @@ class Simulation:
         if patient:
             await asyncio.sleep(9 * DAY)
         await asyncio.sleep(60)
-        while left := [*self._restless(), *self._still_to_come()]:
+        while True:
+            await self._tidy_up()
+            left = [*self._restless(), *self._still_to_come()]
             since = self._loop.time() - max(self._network.quiet_after, self._weather.ends)
-            late = [sentence for sentence in left if since > self._patience(sentence)]
-            if late:
+            if not left or any(since > self._patience(sentence) for sentence in left):
                 break
             await asyncio.sleep(LOOKS)
-            await self._tidy_up()
         for sentence in left:
             self._break(sentence)
         books = self._judged()
@@ -185,8 +188,15 @@ class Simulation:
         """What people do while they wait: release what is held, sweep what is left over."""
         self._merchant.sweep(self._books, self._store, self._world.unix())
         for payment in [*self._store.payments.values()]:
-            if payment.held is not None:
-                await self._shops.release(payment)
+            await self._release(payment.id)
+
+    async def _release(self, payment_id: UUID) -> None:
+        """A person looks at a held payment, and lets it go on: on what the processor says then."""
+        for _ in range(RELEASES):
+            payment = self._store.payments[payment_id]
+            if payment.held is None:
+                return
+            await self._shops.release(payment)
 
     def _still_to_come(self) -> list[str]:
         late = self._network.quiet_after > self._loop.time()
@@ -294,6 +304,8 @@ class Simulation:
 
     def _alarm(self, name: str, about: str, words: str) -> None:
         self._say(f"alarm {name}: {about} {words}")
+        if name == "payment_held":
+            self._loop.create_task(self._release(PaymentName.parse(about).id))
         allowed = name in ALLOWED_IF_MEDDLED and self._is_meddled(about)
         if name not in ALLOWED_ALARMS and not allowed:
             self._break(f"the alarm {name} was raised: {about} {words}")
