@@ -27,7 +27,7 @@ from oncepay.payment.v1.payment_service_pb2 import CreatePaymentRequest
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 CALLERS = 6
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.01
 AMOUNT = Money(currency_code="EUR", minor_units=1_250)
 # A service's own answer comes within 10 s; a little is left for the way.
 TIMEOUT_SECONDS = 15.0
