@@ -23,6 +23,10 @@ CALLER = "oncepay-caller"
 NAMESPACES = ("oncepay-customer", "oncepay-payment", "oncepay-sandbox", CALLER)
 CONVENTIONAL = 10
 """Of a range's addresses, the first is the Kubernetes API's, and the tenth often the DNS's."""
+UNREACHED = (
+    "Here Services are reached by their addresses: does anything on the nodes lead those to pods "
+    "(kube-proxy), and do pods have a default route?"
+)
 # Bounds, not expectations: a migration may wait for its database ten minutes.
 READY_SECONDS = 900
 ROLL_SECONDS = 900
@@ -107,7 +111,7 @@ class Cluster:
 
     def _told(self) -> str:
         """Pods and events of all that is ours, for whoever has to find out why."""
-        said = []
+        said = [UNREACHED] if self.overlay == "bare" else []
         for namespace in NAMESPACES:
             for what in (("pods", "--output=wide"), ("events", "--sort-by=.lastTimestamp")):
                 with suppress(Refused):
