@@ -68,7 +68,7 @@ class Callers:
                 (6, self.cancel_while_processing),
             ]
         if whole and plan.refunds:
-            self._stories += [(8, self.refunded_twice)]
+            self._stories += [(20, self.refunded_twice)]
 
     async def work(self) -> None:
         """One caller: story after story, each to its end."""

@@ -16,10 +16,12 @@ from oncepay_cli.local import processes
 from oncepay_cli.local.places import Places
 from oncepay_cli.local.postgresql import PostgreSQL
 from oncepay_cli.local.processes import Child, Program
+from oncepay_cli.local.running import Running
 from proof.chaos.proxy import HOST
 
 READY_SECONDS = 90.0
 """On a machine that others use too."""
+LEAVE_SECONDS = 10.0
 POLL_SECONDS = 0.1
 READINESS = health_pb2.HealthCheckRequest(service="readiness")
 
@@ -118,6 +120,7 @@ class DatabaseServer:
 
     server: PostgreSQL
     kills: int = 0
+    _killed: Running | None = None
     _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def kill(self) -> bool:
@@ -132,6 +135,7 @@ class DatabaseServer:
         for pid in reversed(tree):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._killed = running
         self.kills += 1
         return True
 
@@ -141,6 +145,8 @@ class DatabaseServer:
 
     def _start(self) -> None:
         with self._starting:  # a start that nobody waits for any more goes on in its thread
+            if self._killed is not None:  # one that is still dying would be taken for one that runs
+                self._killed.has_left(LEAVE_SECONDS)
             self.server.start()
 
     def end(self) -> None:
