@@ -7,7 +7,7 @@ in memory, too: so even the times in the answers are equal.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from stores import in_transaction, moved
@@ -17,6 +17,7 @@ from chassis.values import InvalidValue, Metadata, Reference
 from payment.domain.errors import BrokenRule
 from payment.domain.events import Happening, PaymentEvent, happening
 from payment.domain.payment import Held, Payment, State
+from payment.domain.refund import Refund
 from payment.repository.memory import (
     MemoryEvents,
     MemoryHints,
@@ -158,6 +159,20 @@ async def saved_by(
     side: Side,
 ) -> Payment | None:
     return await side.payments.save(before, after, what, record)
+
+
+async def postponed_by(payment: Payment, wait: timedelta | None, side: Side) -> None:
+    await side.payments.postpone(payment, wait)
+
+
+async def refund_saved_by(
+    before: Refund, after: Refund, what: Happening, side: Side
+) -> Refund | None:
+    return await side.refunds.save(before, after, what)
+
+
+async def refund_postponed_by(refund: Refund, wait: timedelta | None, side: Side) -> None:
+    await side.refunds.postpone(refund, wait)
 
 
 async def as_list(found: Awaitable[Sequence[Answer]]) -> list[Answer]:

@@ -26,7 +26,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from stores import PATHS, a_new_payment, a_new_refund, a_record, moved
-from two_stores import Side, TwoStores, as_list, changes, inserted_by, saved_by
+from two_stores import (
+    Side,
+    TwoStores,
+    as_list,
+    changes,
+    inserted_by,
+    postponed_by,
+    refund_postponed_by,
+    refund_saved_by,
+    saved_by,
+)
 
 from chassis.database import Connection, Database
 from chassis.settings import Secret
@@ -185,14 +195,16 @@ class BothStores(RuleBasedStateMachine):
         self.ask(lambda side: side.payments.look_up(request_id, reference))
 
     @precondition(lambda self: self.payments)
-    @rule(which=pick, wait=waits)
-    def postpone(self, which: int, wait: timedelta | None) -> None:
-        seen = picked(self.payments, which)
-        self.ask(lambda side: side.payments.postpone(seen, wait))
+    @rule(seen=some.lists(some.tuples(pick, waits), max_size=3), limit=some.integers(0, 3))
+    def postpone_and_claim(self, seen: Sequence[tuple[int, timedelta | None]], limit: int) -> None:
+        """What ends an attempt, and whose turn it is then; the order of turns does not matter."""
+        for which, wait in seen:
+            payment = picked(self.payments, which)
+            self.ask(partial(postponed_by, payment, wait))
+        self.claim(limit)
 
-    @rule(limit=some.integers(0, 3))
     def claim(self, limit: int) -> None:
-        """Whose turn it is, and for the how manieth time; in which order does not matter."""
+        """How manieth time it is for each is part of the answer."""
 
         async def claimed(side: Side) -> Any:
             payments = await side.payments.claim_due(limit)
@@ -246,27 +258,32 @@ class BothStores(RuleBasedStateMachine):
     @precondition(lambda self: self.refunds)
     @rule(
         which=pick,
-        status=some.sampled_from([*RefundStatus, RefundStatus.FAILED]),
+        words=some.lists(some.sampled_from([*RefundStatus, RefundStatus.FAILED]), max_size=3),
         name=some.integers(0, 20),
     )
-    def save_refund(self, which: int, status: RefundStatus, name: int) -> None:
-        """The processor's word on a version that was seen; its names are sometimes doubled."""
+    def save_refund(self, which: int, words: Sequence[RefundStatus], name: int) -> None:
+        """The processor's words on a version that was seen; its names are sometimes doubled."""
         before = picked(self.refunds, which)
         known = before.processor_id or f"re_{name}"
-        after = before.apply(ProcessorRefund(known, status, before.amount, before.id))
-        what = refund_happening(before, after)
-        if what is None:
-            return
-        saved = self.ask(lambda side: side.refunds.save(before, after, what))
-        if saved is not None:
-            self.refunds.append(saved)
-            self.read(saved.payment_id)
+        for status in words:
+            after = before.apply(ProcessorRefund(known, status, before.amount, before.id))
+            what = refund_happening(before, after)
+            saved = self.ask(partial(refund_saved_by, before, after, what)) if what else None
+            if saved is not None:
+                self.refunds.append(saved)
+                self.read(saved.payment_id)
+                before = saved
 
     @precondition(lambda self: self.refunds)
-    @rule(which=pick, wait=waits)
-    def postpone_refund(self, which: int, wait: timedelta | None) -> None:
-        seen = picked(self.refunds, which)
-        self.ask(lambda side: side.refunds.postpone(seen, wait))
+    @rule(seen=some.lists(some.tuples(pick, waits), max_size=3), limit=some.integers(0, 3))
+    def postpone_refunds_and_claim(
+        self, seen: Sequence[tuple[int, timedelta | None]], limit: int
+    ) -> None:
+        """The same for refunds."""
+        for which, wait in seen:
+            refund = picked(self.refunds, which)
+            self.ask(partial(refund_postponed_by, refund, wait))
+        self.claim(limit)
 
     @precondition(lambda self: self.refunds)
     @rule(which=pick, limit=some.integers(1, 3), after=maybe)
