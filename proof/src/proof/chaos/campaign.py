@@ -1,6 +1,7 @@
 """One run, from the first process to the verdict."""
 
 import asyncio
+import time
 import uuid
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -120,10 +121,11 @@ async def _peace(arena: Arena, working: list[asyncio.Task[None]]) -> Rest:
         return rest
     rest = await come_to_rest(arena, arena.plan.peace)
     await asyncio.gather(*working)
-    while await under_way(arena):  # what they began last
-        rest = await come_to_rest(arena, arena.plan.peace)
-        if rest.left:
-            break
+    if await under_way(arena):  # what they began last
+        again = await come_to_rest(arena, arena.plan.peace)
+        rest.put_forward += again.put_forward
+        rest.left = again.left
+        rest.seconds = time.time() - rest.began
     return rest
 
 

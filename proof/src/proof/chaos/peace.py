@@ -14,9 +14,9 @@ PUT_FORWARD_SECONDS = 15.0
 PUT_FORWARD_TIMES = 12
 """What was put forward is due at once, and an attempt may take its 20 s."""
 UNDER_WAY = """
-SELECT id FROM payments
+SELECT 'payment ' || id || ' ' || state AS what FROM payments
  WHERE held_time IS NULL AND state IN ('CONFIRMING', 'CAPTURING', 'CANCELING')
- UNION ALL SELECT payment_id FROM refunds WHERE state = 'PENDING'
+ UNION ALL SELECT 'refund ' || id || ' ' || state FROM refunds WHERE state = 'PENDING'
 """
 WAITING = """
 SELECT id, intent_id, state FROM payments WHERE state IN ('REQUIRES_ACTION', 'AUTHORIZED')
@@ -26,10 +26,9 @@ PUT_FORWARD = """
 WITH late AS (
     UPDATE payments SET due_time = now()
      WHERE due_time > now() AND held_time IS NULL AND state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELED')
-    RETURNING id
 ), back AS (
-    UPDATE refunds SET due_time = now() WHERE due_time > now() AND state = 'PENDING' RETURNING id
-) SELECT (SELECT count(*) FROM late) + (SELECT count(*) FROM back) AS many
+    UPDATE refunds SET due_time = now() WHERE due_time > now() AND state = 'PENDING'
+) SELECT
 """
 ENDED = """
 SELECT payment_id, request_id, extract(epoch FROM min(event_time)) AS ended
@@ -48,15 +47,16 @@ class Rest:
     Attributes:
         began: when every fault was off and every part up, seconds since 1970.
         seconds: how long it took from then.
-        by_itself: whether nothing had to be put forward.
-        put_forward: how many waited for a later look (10 minutes, an hour) than a run can wait.
+        put_forward: what waited for a later look (10 minutes, an hour) than a run can wait: a
+            refund, for example, whose POST was answered 500, until its key has died.
+        left: what did not come to rest even so.
         open_at_first: how many were under way when it began.
     """
 
     began: float
     open_at_first: int
     seconds: float = 0.0
-    put_forward: int = 0
+    put_forward: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
 
@@ -65,12 +65,12 @@ async def come_to_rest(arena: Arena, patience: float) -> Rest:
     began = time.time()
     rest = Rest(began, len(await under_way(arena)))
     rest.left = await _wait(arena, patience)
-    if rest.left:
-        for _ in range(PUT_FORWARD_TIMES):
-            rest.put_forward = max(rest.put_forward, (await arena.rows(PUT_FORWARD))[0]["many"])
-            if not (left := await _wait(arena, PUT_FORWARD_SECONDS)):
-                break
-        rest.left = left
+    rest.put_forward = rest.left
+    for _ in range(PUT_FORWARD_TIMES):
+        if not rest.left:
+            break
+        await arena.rows(PUT_FORWARD)
+        rest.left = await _wait(arena, PUT_FORWARD_SECONDS)
     rest.seconds = time.time() - began
     return rest
 
@@ -87,7 +87,7 @@ async def _wait(arena: Arena, patience: float) -> list[str]:
 
 async def under_way(arena: Arena) -> list[str]:
     """The payments that machines still have to do with."""
-    left = [str(row["id"]) for row in await arena.rows(UNDER_WAY)]
+    left = [row["what"] for row in await arena.rows(UNDER_WAY)]
     waiting = await arena.rows(WAITING)
     if not left and waiting:
         left = await asyncio.to_thread(_moved_on, arena, waiting)
@@ -101,7 +101,7 @@ def _moved_on(arena: Arena, waiting: list[dict[str, Any]]) -> list[str]:
     for row in waiting:
         intent = intents.intent(row["intent_id"])
         if intent is None or intent.status.value != RESTS[row["state"]]:
-            found.append(str(row["id"]))
+            found.append(f"payment {row['id']} {row['state']}")
     return found
 
 

@@ -79,7 +79,7 @@ class Report:
             f"  unknown outcomes decided, faults going on: {_spread(Spread.of(self.under_fire))}",
             f"  unknown outcomes decided, from the faults' end: {_spread(Spread.of(self.after))}",
             f"  at rest {self.rest.seconds:.0f} s after the faults' end;"
-            f" {self.rest.put_forward} of them put forward; {len(self.rest.left)} never",
+            f" {len(self.rest.put_forward)} put forward; {len(self.rest.left)} never",
             f"  alarms: {_counts(self.alarms)}",
             f"  double charges: {self.found[DOUBLE]}, lost: {self.found[LOST]}, all findings:"
             f" {len(self.findings)} ({_counts(self.found)})",
