@@ -86,9 +86,9 @@ async def test_an_exhausted_pool_is_a_database_that_is_away(
 ) -> None:
     monkeypatch.setattr(database, "ACQUIRE_SECONDS", 0.05)
     async with opened(empty_database, pool_size=1) as found:
-        async with found.pool.acquire():
+        async with found.pool.acquire(timeout=30):  # the one there is, however slow the machine
             with pytest.raises(TimeoutError) as caught:
-                async with asyncio.timeout(10) as ours:
+                async with asyncio.timeout(30) as ours:
                     await found.pool.fetchval("SELECT 1")
             assert not ours.expired()
         assert is_database_away(caught.value)
