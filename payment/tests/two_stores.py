@@ -16,6 +16,7 @@ from chassis.database import Pool
 from chassis.values import InvalidValue, Metadata, Reference
 from payment.domain.errors import BrokenRule
 from payment.domain.events import Happening, PaymentEvent, happening
+from payment.domain.hint import Hint
 from payment.domain.payment import Held, Payment, State
 from payment.domain.refund import Refund
 from payment.repository.memory import (
@@ -173,6 +174,10 @@ async def refund_saved_by(
 
 async def refund_postponed_by(refund: Refund, wait: timedelta | None, side: Side) -> None:
     await side.refunds.postpone(refund, wait)
+
+
+async def hint_taken_by(hint: Hint, side: Side) -> bool:
+    return await side.hints.take(hint)
 
 
 async def as_list(found: Awaitable[Sequence[Answer]]) -> list[Answer]:

@@ -31,6 +31,7 @@ from two_stores import (
     TwoStores,
     as_list,
     changes,
+    hint_taken_by,
     inserted_by,
     postponed_by,
     refund_postponed_by,
@@ -300,8 +301,13 @@ class BothStores(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ hints and events
 
-    @rule(name=some.integers(0, 5), which=maybe, refund=some.sampled_from(["", "re_1", "re_9"]))
-    def take_hint(self, name: int, which: int | None, refund: str) -> None:
+    @rule(
+        name=some.integers(0, 5),
+        which=maybe,
+        refund=some.sampled_from(["", "re_1", "re_9"]),
+        times=some.integers(1, 3),
+    )
+    def take_hint(self, name: int, which: int | None, refund: str, times: int) -> None:
         """Of a payment that is there, or not; of a refund whose name is known, or not; again."""
         intent_id = "pi_nobody" if which is None else "pi_none"
         if which is not None and self.payments:
@@ -309,7 +315,9 @@ class BothStores(RuleBasedStateMachine):
         if refund == "re_1" and self.refunds:
             refund = self.refunds[-1].processor_id or refund
         hint = Hint(f"evt_{name}", "charge.updated", intent_id, refund)
-        self.ask(lambda side: side.hints.take(hint))
+        for _ in range(times):
+            self.ask(partial(hint_taken_by, hint))
+            self.claim(3)
 
     @rule(which=maybe, limit=some.integers(1, 5), after=some.integers(0, 9), place=pick)
     def events(self, which: int | None, limit: int, after: int, place: int) -> None:
