@@ -14,6 +14,7 @@ import pytest
 from payment.domain import machine
 from payment.domain.payment import CancelReason, Payment, State
 from payment.service_layer import step
+from payment.service_layer.recovery import Recovery
 from proof.simulator import find_violation
 from proof.simulator.loop import VirtualLoop
 from proof.simulator.network import Network
@@ -114,6 +115,19 @@ def test_a_step_that_never_looks_again_is_found(monkeypatch: pytest.MonkeyPatch)
     assert any("rests" in sentence for sentence in violation.broken)
 
 
+def test_a_recovery_that_ends_by_an_error_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Recovery.claim
+
+    async def claim(self: Recovery, places: int) -> Any:
+        await self.payments.claim_due(0)  # whose error nobody takes
+        return await right(self, places)
+
+    monkeypatch.setattr(Recovery, "claim", claim)
+    violation = find_violation(range(300))
+    assert violation is not None
+    assert any("DatabaseAway" in sentence for sentence in violation.broken)
+
+
 class Fair(Weather):
     """Nothing goes wrong by itself."""
 
@@ -134,6 +148,7 @@ def a_process(loop: VirtualLoop) -> tuple[Process, World]:
         random,
         alarm=lambda *_: None,
         surprised=lambda _: None,
+        failed=lambda error: pytest.fail(repr(error)),
         new_id=lambda: pytest.fail("nothing is made here"),
         died=lambda *_: None,
     )

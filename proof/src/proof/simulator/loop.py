@@ -58,7 +58,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         finally:
             events._set_running_loop(None)
             self._running = False
-        raise GoesRound
+        raise GoesRound(f"after {MOST_CALLBACKS:,} callbacks, {self._now:,.0f} s, it still goes on")
 
     def _next(self) -> asyncio.Handle:
         """The next callback: any of those that are ready."""
@@ -78,7 +78,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         while timers and timers[0][2].cancelled():
             heapq.heappop(timers)
         if not timers:
-            raise Deadlock
+            raise Deadlock("nothing is ready, and no timer is set")
         self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             self._ready.append(heapq.heappop(timers)[2])

@@ -35,6 +35,7 @@ class Process:
         alarm: Alarms,
         surprised: Callable[[Exception], None],
         new_id: Callable[[], UUID],
+        failed: Callable[[BaseException], None],
         died: Callable[["Process", Blow], None],
     ) -> None:
         self.name = name
@@ -63,7 +64,9 @@ class Process:
         )
         hints = cast("HintRepository", Port("hints", self.perform))
         self.take_hint = TakeHint(hints, recovery.wake)
+        self._failed = failed
         self.recovering = loop.create_task(recovery.run())
+        self.recovering.add_done_callback(self._recovery_ended)
 
     async def perform(self, call: Call) -> Any:
         """Make a call of this replica's."""
@@ -100,6 +103,11 @@ class Process:
             raise asyncio.CancelledError
         if self._still_until > self._loop.time() and not self.is_dead:
             await self._stand_still()
+
+    def _recovery_ended(self, recovering: "asyncio.Task[None]") -> None:
+        """It does with its process, and never by an error."""
+        if not recovering.cancelled() and (error := recovering.exception()):
+            self._failed(error)
 
     def die(self, blow: Blow) -> None:
         """Nothing of this process gets any further."""

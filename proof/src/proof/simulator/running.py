@@ -80,8 +80,8 @@ class Tally:
 def find_violation(seeds: Iterable[int]) -> Violation | None:
     """The first of these seeds that breaks a rule, in this process, with the code as it is now."""
     for seed in seeds:
-        if Simulation(seed).run().broken:
-            return replay(seed)
+        if broken := Simulation(seed).run().broken:
+            return Violation(seed, broken, replay(seed).trace)
     return None
 
 

@@ -97,6 +97,7 @@ class Simulation:
             trace.of_call if trace else None,
         )
         self._replicas: list[Process] = []
+        self._people: list[asyncio.Task[None]] = []
         self._is_over = False
         tell = trace.of_people if trace else None
         told = Told(self._store, self._break)
@@ -146,7 +147,7 @@ class Simulation:
         await asyncio.sleep(self._weather.ends)
         self._weather.clear()
         self._say("the weather clears")
-        await asyncio.gather(*shops)
+        await asyncio.gather(*shops, *self._people)
         await self._rest(patient=random.random() < 0.15)
         if reader and reading:
             await asyncio.sleep(HOUR)
@@ -220,6 +221,7 @@ class Simulation:
                 self._random,
                 alarm=self._alarm,
                 surprised=self._surprised,
+                failed=self._failed,
                 new_id=self._new_id,
                 died=self._died,
             )
@@ -305,7 +307,8 @@ class Simulation:
     def _alarm(self, name: str, about: str, words: str) -> None:
         self._say(f"alarm {name}: {about} {words}")
         if name == "payment_held":
-            self._loop.create_task(self._release(PaymentName.parse(about).id))
+            releasing = self._loop.create_task(self._release(PaymentName.parse(about).id))
+            self._people.append(releasing)
         allowed = name in ALLOWED_IF_MEDDLED and self._is_meddled(about)
         if name not in ALLOWED_ALARMS and not allowed:
             self._break(f"the alarm {name} was raised: {about} {words}")
