@@ -97,9 +97,12 @@ class BothStores(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ payments
 
-    @initialize(states=some.lists(some.sampled_from([*State, State.SUCCEEDED]), max_size=3))
-    def begin(self, states: Sequence[State]) -> None:
-        """Some payments that have come somewhere."""
+    @initialize(
+        states=some.lists(some.sampled_from([*State, State.SUCCEEDED]), max_size=3),
+        words=some.lists(some.sampled_from(RefundStatus), max_size=2),
+    )
+    def begin(self, states: Sequence[State], words: Sequence[RefundStatus]) -> None:
+        """Some payments that have come somewhere, and a refund that was heard of."""
         for state in states:
             payment = a_new_payment()
             insert_by = payment.create_time + timedelta(days=365_000)
@@ -114,6 +117,9 @@ class BothStores(RuleBasedStateMachine):
                 saved = self.ask(partial(saved_by, before, after, what, None))
                 assert saved is not None
                 self.payments.append(saved)
+        if State.SUCCEEDED in states:
+            self.insert_refund(which=0, amount=400, request=None)
+            self.save_refund(which=0, words=words, name=1)
 
     @rule(
         customer=some.sampled_from(CUSTOMERS),
@@ -312,8 +318,10 @@ class BothStores(RuleBasedStateMachine):
         intent_id = "pi_nobody" if which is None else "pi_none"
         if which is not None and self.payments:
             intent_id = picked(self.payments, which).intent_id
-        if refund == "re_1" and self.refunds:
-            refund = self.refunds[-1].processor_id or refund
+        if refund and self.refunds:
+            about = picked(self.refunds, name)
+            intent_id = about.intent_id
+            refund = about.processor_id if refund == "re_1" and about.processor_id else refund
         hint = Hint(f"evt_{name}", "charge.updated", intent_id, refund)
         for _ in range(times):
             self.ask(partial(hint_taken_by, hint))
