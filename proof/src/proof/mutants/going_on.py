@@ -10,6 +10,7 @@ SCHEDULE = "domain/schedule.py"
 MEMORY = "repository/memory.py"
 RECOVERY = "service_layer/recovery.py"
 EVENTS = "service_layer/events.py"
+LONG = Edit(SCHEDULE, "JITTER = 0.2\n", "JITTER = 0.2\nYEARS = timedelta(days=9999)\n")
 
 GOING_ON = (
     Mutant(
@@ -43,9 +44,10 @@ GOING_ON = (
                 SCHEDULE,
                 "    return wait(attempt, jitter, unreachable=unreachable)\n\n\n"
                 "def until_next_look_at_refund(",
-                "    return wait(attempt, jitter, unreachable=unreachable) if attempt < 3 else None"
+                "    return wait(attempt, jitter, unreachable=unreachable) if attempt < 3 else YEARS"
                 "\n\n\ndef until_next_look_at_refund(",
             ),
+            LONG,
         ),
     ),
     Mutant(
@@ -54,8 +56,9 @@ GOING_ON = (
             Edit(
                 SCHEDULE,
                 "        return min(later, ends) if ends > timedelta(0) else later\n",
-                "        return None\n",
+                "        return YEARS\n",
             ),
+            LONG,
         ),
     ),
     Mutant(
@@ -64,8 +67,9 @@ GOING_ON = (
             Edit(
                 SCHEDULE,
                 "        return min(DAILY, ends) if ends > timedelta(0) else wait(attempt, jitter)\n",
-                "        return None\n",
+                "        return YEARS\n",
             ),
+            LONG,
         ),
     ),
     Mutant(
@@ -74,9 +78,10 @@ GOING_ON = (
             Edit(
                 SCHEDULE,
                 "    return wait(attempt, jitter, unreachable=unreachable)\n\n\ndef wait(",
-                "    return wait(attempt, jitter, unreachable=unreachable) if attempt < 3 else None"
+                "    return wait(attempt, jitter, unreachable=unreachable) if attempt < 3 else YEARS"
                 "\n\n\ndef wait(",
             ),
+            LONG,
         ),
     ),
     Mutant(

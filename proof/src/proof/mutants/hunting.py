@@ -16,7 +16,7 @@ from proof.mutants.mutant import Mutant
 
 LIMIT = 400_000
 """States of a scenario after which the explorer gives up."""
-SEEDS = 20_000
+SEEDS = 5_000
 """Seeds after which the simulator does."""
 PATIENCE = 600.0
 """Seconds for one mutant."""
