@@ -33,6 +33,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--webhook-url", help="where events are sent")
     parser.add_argument(
+        "--webhook-events", type=_types, help="the types that are sent, with commas (all)"
+    )
+    parser.add_argument(
         "--webhook-secret-file", type=Path, help="what signs them: one or, in rotation, two lines"
     )
     parser.add_argument(
@@ -49,6 +52,10 @@ def _arguments() -> argparse.Namespace:
     return options
 
 
+def _types(text: str) -> frozenset[str]:
+    return frozenset(text.split(","))
+
+
 def _latency(text: str) -> tuple[float, float]:
     least, _, most = text.partition("-")
     return float(least), float(most or least)
@@ -59,7 +66,12 @@ async def _serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     rules = Rules(key_life=options.key_life)
-    sandbox = Sandbox(options.data, rules, webhooks=options.webhook_url is not None)
+    sandbox = Sandbox(
+        options.data,
+        rules,
+        webhooks=options.webhook_url is not None,
+        subscribed=options.webhook_events,
+    )
     faults = Faults(options.seed, options.fault)
     app = application(sandbox, faults, options.latency, open_controls=options.open_controls)
     try:

@@ -8,13 +8,14 @@ import asyncio
 import secrets
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from sandbox.actions import PassTime, Request
 from sandbox.books import Books
 from sandbox.codec import decode_request, encode_movement, encode_request, encode_rules
 from sandbox.ledger import Entry, Ledger, LedgerRefused
+from sandbox.objects import Event
 from sandbox.transition import transition
 from sandbox.world import Response, Rules
 
@@ -54,16 +55,19 @@ class Sandbox:
         *,
         clock: Clock | None = None,
         webhooks: bool = False,
+        subscribed: Container[str] | None = None,
     ) -> None:
         """Open the directory and do again what its ledger tells. Raises LedgerRefused.
 
-        With `webhooks`, events are owed to a receiver from the first such start on.
+        With `webhooks`, events are owed to a receiver from the first such start on: those of the
+        types in `subscribed`, or all.
         """
         self.clock = clock or Clock()
         self.owed: dict[str, None] = {}  # ids of events, in their order
         self.owing = asyncio.Event()  # set when one joins them
         self.ledger = Ledger(directory / "ledger.jsonl")
         self._webhooks = False
+        self._subscribed = subscribed
         self._rules: Rules | None = None  # those that the ledger has last
         entries = self.ledger.entries()
         self.books = Books(self._account(next(entries, None)), rules)
@@ -118,10 +122,15 @@ class Sandbox:
         if books.changes == changes:
             return response, None
         if self._webhooks:
-            self.owed.update(dict.fromkeys(books.events_after(told)))
+            self.owed.update(dict.fromkeys(filter(self._is_wanted, books.events_after(told))))
             self.owing.set()
         movements = [encode_movement(one) for one in books.movements[moved:]]
         return response, {**encode_request(request, now), "movements": movements}
+
+    def _is_wanted(self, name: str) -> bool:
+        event = self.books.find("event", name)
+        is_all = self._subscribed is None
+        return is_all or (isinstance(event, Event) and event.type in (self._subscribed or ()))
 
     def _account(self, opening: Entry | None) -> str:
         """What this sandbox's ids carry: from the ledger's first line, which is written if need be."""

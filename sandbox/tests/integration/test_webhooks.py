@@ -150,3 +150,18 @@ async def test_a_process_sends_them(processes, receiver, open_shop, eventually, 
         await shop.pay()
         await eventually(lambda: len(receiver.got) == 3)
     assert receiver.kinds() == PAID
+
+
+async def test_a_receiver_gets_the_types_that_it_has_subscribed_to_and_no_others(
+    processes, receiver, open_shop, eventually, tmp_path
+):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("\n".join(SECRETS) + "\n")
+    options = ("--webhook-url", receiver.url, "--webhook-secret-file", str(secret))
+    wanted = "payment_intent.succeeded,payment_intent.canceled"
+    _, url = processes.listen(*options, "--webhook-events", wanted)
+    async with open_shop(url) as shop:
+        await shop.pay()
+        await shop.pay()
+        await eventually(lambda: len(receiver.got) == 2)
+    assert receiver.kinds() == ["payment_intent.succeeded"] * 2

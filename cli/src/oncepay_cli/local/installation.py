@@ -20,6 +20,13 @@ WATCH_SECONDS = 0.2
 # The sandbox takes every key that begins so.
 SANDBOX_KEY = "sk_test_sandbox"
 
+WEBHOOK_EVENTS = (
+    *("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"),
+    *("payment_intent.amount_capturable_updated", "payment_intent.requires_action"),
+    *("refund.updated", "refund.failed"),
+)
+"""What Payment has use for. Each one more costs both sides a request for every payment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -193,6 +200,7 @@ class Installation:
         arguments = (
             *("--host", HOST, "--port", str(port), "--data", str(self.places.sandbox)),
             *("--webhook-url", f"http://{HOST}:{self.ports.webhooks}/webhooks/stripe"),
+            *("--webhook-events", ",".join(WEBHOOK_EVENTS)),
             *("--webhook-secret-file", self._webhook_secret()),
         )
         return Program(
