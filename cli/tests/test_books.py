@@ -1,6 +1,7 @@
 """`oncepay adopt` and `oncepay reconcile`, on everything as it is."""
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ def test_the_books_are_compared_beside_what_runs_and_without_it(home: "Home") ->
     ports = [f"--{name}-port={home.ports[name]}" for name in ("sandbox", "postgresql")]
     up = home.up()
     up.wait()
+    time.sleep(1)  # what is compared ends with the last whole second
     beside = home.run("reconcile", *ports, "--since", "1h", "--json")
     assert beside.code == 0, beside.stderr
     report = json.loads(beside.stdout)
