@@ -6,7 +6,7 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -64,11 +64,6 @@ def figures(catch: Catch) -> dict[str, object]:
     found = asdict(catch)
     found["mutant"] = catch.mutant.mistake
     return found
-
-
-def mistakes(mutants: Iterable[Catch]) -> list[str]:
-    """Those that got away."""
-    return [catch.mutant.mistake for catch in mutants if not catch.tool]
 
 
 if __name__ == "__main__":

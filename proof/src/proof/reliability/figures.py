@@ -1,9 +1,9 @@
 """What each tool wrote, read and added up. A folder of JSON files, one for each run:
 
-explore.json, wide.json   `make explore OPTIONS='--json FILE'`, the second with `--wide`
-mutants.json              `make mutants OPTIONS='--json FILE'`
-simulate.json             `make simulate ... JSON=FILE`
-storm-*.json              `make chaos ...`: runs of Oncepay and of the baselines
+explore.json    `make explore FIGURES=FILE`
+mutants.json    `make mutants FIGURES=FILE`
+simulate.json   `make simulate SEEDS=... FIGURES=FILE`
+storm-*.json    `make chaos FOLDER=...`: runs of Oncepay and of the baselines
 """
 
 import json
@@ -61,7 +61,6 @@ class Figures:
     """Everything that was measured; what was not is empty."""
 
     explored: Sequence[dict[str, Any]]
-    wide: Sequence[dict[str, Any]]
     mutants: Sequence[dict[str, Any]]
     simulated: dict[str, Any]
     storms: dict[str, Storms]
@@ -76,7 +75,6 @@ def read(folder: Path) -> Figures:
         storms.setdefault(design, Storms(design)).add(run)
     return Figures(
         explored=_read(folder / "explore.json", []),
-        wide=_read(folder / "wide.json", []),
         mutants=_read(folder / "mutants.json", []),
         simulated=_read(folder / "simulate.json", {}),
         storms=storms,

@@ -21,8 +21,6 @@ def tables(figures: Figures) -> dict[str, str]:
     found = {}
     if figures.explored:
         found["explorer"] = explored(figures.explored)
-    if figures.wide:
-        found["explorer, wide"] = explored(figures.wide)
     if figures.mutants:
         found["mutants"] = mutants(figures.mutants)
     if figures.simulated:
