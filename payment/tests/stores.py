@@ -126,9 +126,10 @@ class Stores:
     async def now(self, payment: Payment) -> Payment:
         return (await self.seen(payment)).payment
 
-    async def make_due(self, payment: Payment) -> None:
+    async def make_due(self, payment: Payment, attempt: int = 1) -> None:
+        """End the attempt of this number, with no wait for the next."""
         seen = await self.seen(payment)
-        await self.payments.postpone(seen.payment, -SECOND)
+        await self.payments.postpone(seen.payment, -SECOND, attempt)
 
     async def refund(self, payment: Payment, amount: int = 400) -> Refund:
         refund = a_new_refund(payment, amount)

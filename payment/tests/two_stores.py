@@ -162,8 +162,8 @@ async def saved_by(
     return await side.payments.save(before, after, what, record)
 
 
-async def postponed_by(payment: Payment, wait: timedelta | None, side: Side) -> None:
-    await side.payments.postpone(payment, wait)
+async def postponed_by(payment: Payment, wait: timedelta | None, attempt: int, side: Side) -> None:
+    await side.payments.postpone(payment, wait, attempt)
 
 
 async def refund_saved_by(
@@ -172,8 +172,10 @@ async def refund_saved_by(
     return await side.refunds.save(before, after, what)
 
 
-async def refund_postponed_by(refund: Refund, wait: timedelta | None, side: Side) -> None:
-    await side.refunds.postpone(refund, wait)
+async def refund_postponed_by(
+    refund: Refund, wait: timedelta | None, attempt: int, side: Side
+) -> None:
+    await side.refunds.postpone(refund, wait, attempt)
 
 
 async def hint_taken_by(hint: Hint, side: Side) -> bool:

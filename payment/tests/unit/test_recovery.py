@@ -21,12 +21,14 @@ def world() -> SmallWorld:
     return SmallWorld()
 
 
+async def dies() -> None:
+    """A crash of the process, in the middle of a step."""
+    raise asyncio.CancelledError
+
+
 async def test_a_payment_whose_process_died_is_taken_up_within_25_seconds(
     world: SmallWorld,
 ) -> None:
-    async def dies() -> None:
-        raise asyncio.CancelledError
-
     world.processor.troubles["confirm"] = [dies]
     with suppress(asyncio.CancelledError):
         await world.pay()
@@ -66,11 +68,41 @@ async def test_a_look_that_changed_nothing_is_followed_by_the_next_in_time(
     world.later(seconds=26)
     world.processor.troubles["retrieve"] = [SILENCE]
     await world.recover()
-    assert world.store.due[payment.id] == world.now + timedelta(seconds=1)
-    world.later(seconds=1)
+    assert world.store.due[payment.id] == world.now + timedelta(seconds=5)
+    world.later(seconds=5)
     await world.recover()
     assert (await world.payment(payment.id)).state is State.SUCCEEDED
     assert payment.id not in world.store.due
+
+
+async def test_looks_that_our_own_crashes_cut_off_do_not_make_a_payment_wait_longer(
+    world: SmallWorld,
+) -> None:
+    world.processor.troubles["confirm"] = [LOST]
+    payment = await world.pay()
+    world.processor.troubles["retrieve"] = [*[dies] * 5, SILENCE]
+    for _ in range(5):
+        world.later(seconds=26)
+        with suppress(asyncio.CancelledError):
+            await world.recover()
+    world.later(seconds=26)
+    await world.recover()
+    assert world.store.due[payment.id] == world.now + timedelta(seconds=5)
+
+
+async def test_what_moved_in_a_late_look_is_looked_at_soon_again(world: SmallWorld) -> None:
+    world.processor.troubles["confirm"] = [LOST]
+    payment = await world.pay(payment_method=PaymentMethod("pm_card_visa_chargeDeclined"))
+    world.processor.troubles["retrieve"] = [SILENCE] * 5
+    for _ in range(5):
+        world.later(minutes=1)
+        await world.recover()
+    world.processor.troubles["cancel"] = [SILENCE]
+    world.later(minutes=1)
+    await world.recover()
+    assert (await world.payment(payment.id)).state is State.CANCELING
+    assert world.store.due[payment.id] == world.now + timedelta(seconds=1)
+    assert world.store.attempts[payment.id] == 1
 
 
 async def test_a_payment_that_stays_without_an_outcome_wakes_a_person(world: SmallWorld) -> None:

@@ -71,9 +71,10 @@ class Store:
         if wait is not None:
             self.due[each] = self.clock() + wait
 
-    def postpone(self, each: UUID, wait: timedelta | None) -> None:
+    def postpone(self, each: UUID, wait: timedelta | None, attempt: int) -> None:
         """End an attempt at what is not due soon by now, as it is where a hint has come."""
         if self.due.get(each, self.clock()) > self.clock() + GRACE:
+            self.attempts[each] = attempt
             self.schedule(each, wait)
 
     def hurry(self, each: UUID, wait: timedelta) -> bool:
@@ -91,8 +92,10 @@ class Store:
         claimed = [each for time, each in due if time <= now][:limit]
         for each in claimed:
             self.due[each] = now + HOLD
-            self.attempts[each] = self.attempts.get(each, 0) + 1
         return claimed
+
+    def next_attempt(self, each: UUID) -> int:
+        return self.attempts.get(each, 0) + 1
 
 
 class MemoryPayments:
@@ -162,12 +165,15 @@ class MemoryPayments:
 
     async def claim_due(self, limit: int) -> Sequence[Due]:
         claimed = self._store.claim(self._store.payments, limit)
-        return [Due(each, self._store.attempts[each]) for each in claimed]
+        return [
+            Due(each, self._store.payments[each].version, self._store.next_attempt(each))
+            for each in claimed
+        ]
 
-    async def postpone(self, seen: Payment, wait: timedelta | None) -> None:
+    async def postpone(self, seen: Payment, wait: timedelta | None, attempt: int) -> None:
         row = self._store.payments[seen.id]
         if (row.n, row.version) == (seen.n, seen.version):
-            self._store.postpone(row.id, wait)
+            self._store.postpone(row.id, wait, attempt)
 
     def _first(self, holds: Callable[[Payment], bool]) -> Payment | None:
         return next(filter(holds, self._store.payments.values()), None)
@@ -230,11 +236,11 @@ class MemoryRefunds:
     async def claim_due(self, limit: int) -> Sequence[tuple[Refund, int, datetime]]:
         store, now = self._store, self._store.clock()
         claimed = store.claim(store.refunds, limit)
-        return [(store.refunds[each], store.attempts[each], now) for each in claimed]
+        return [(store.refunds[each], store.next_attempt(each), now) for each in claimed]
 
-    async def postpone(self, seen: Refund, wait: timedelta | None) -> None:
+    async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
         if self._store.refunds[seen.id].version == seen.version:
-            self._store.postpone(seen.id, wait)
+            self._store.postpone(seen.id, wait, attempt)
 
     def _write(self, refund: Refund, added: int, happening: Happening) -> Refund:
         """Put a refund in its place, with what it adds to its payment's sum."""

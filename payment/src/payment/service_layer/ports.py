@@ -58,9 +58,13 @@ class RequestRecord:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Something that recovery has claimed. `attempt` counts the claims since it last moved."""
+    """A payment that recovery has claimed, and its version. `attempt` is the number of the one that
+    begins: one more than have ended since it last moved. What a crash cuts off is not counted, or a
+    bad hour of ours would make it wait as if the processor had been asked all the while.
+    """
 
     id: UUID
+    version: int
     attempt: int
 
 
@@ -145,10 +149,10 @@ class PaymentRepository(Protocol):
         """Take what is due, setting it 25 s ahead so that nobody else takes it meanwhile."""
         ...
 
-    async def postpone(self, seen: Payment, wait: timedelta | None) -> None:
-        """End an attempt: look again after `wait`, unless the payment has moved since `seen`, or
-        is due within GRACE already: a hint has come meanwhile, and the attempt may have asked
-        before it.
+    async def postpone(self, seen: Payment, wait: timedelta | None, attempt: int) -> None:
+        """End the attempt of this number: look again after `wait`, unless the payment has moved
+        since `seen`, or is due within GRACE already: a hint has come meanwhile, and the attempt
+        may have asked before it.
         """
         ...
 
@@ -179,7 +183,7 @@ class RefundRepository(Protocol):
         """Take the refunds that are due: each with its attempt's number and the clock."""
         ...
 
-    async def postpone(self, seen: Refund, wait: timedelta | None) -> None:
+    async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
         """The same as of a payment."""
         ...
 

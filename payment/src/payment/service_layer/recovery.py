@@ -84,14 +84,16 @@ class Recovery:
         payment = stepped.payment
         if is_overdue(payment, stepped.now):
             self._remind("payment_overdue", str(payment.name), payment.update_time, stepped.now)
-        await self.machine.rest(stepped, due.attempt)
+        has_moved = payment.version != due.version
+        await self.machine.rest(stepped, 1 if has_moved else due.attempt)
 
     async def take_up_refund(self, refund: Refund, attempt: int, now: datetime) -> None:
         """The same for a refund."""
         stepped = await self.refunds.step(refund)
         if is_refund_overdue(stepped.refund, now):
             self._remind("refund_overdue", str(refund.name), refund.create_time, now)
-        await self.refunds.rest(stepped, attempt, now)
+        has_moved = stepped.refund.version != refund.version
+        await self.refunds.rest(stepped, 1 if has_moved else attempt, now)
 
     def _remind(self, name: str, about: str, since: datetime, now: datetime) -> None:
         if self.reminders.is_time(about, now):

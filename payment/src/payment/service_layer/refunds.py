@@ -149,7 +149,7 @@ class Refunds:
         wait = until_next_look_at_refund(
             refund, attempt, now, unreachable=stepped.unreachable, jitter=self.jitter()
         )
-        await self.refunds.postpone(refund, wait)
+        await self.refunds.postpone(refund, wait, attempt)
         return refund
 
     async def _send(self, refund: Refund, not_listed_at: float) -> SteppedRefund:

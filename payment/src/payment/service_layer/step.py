@@ -68,7 +68,7 @@ class Machine:
             jitter=self.jitter(),
         )
         if wait is not None:
-            await self.payments.postpone(payment, wait)
+            await self.payments.postpone(payment, wait, attempt)
         return payment
 
     async def call(self, seen: Seen, status: IntentStatus, n: int) -> Stepped:

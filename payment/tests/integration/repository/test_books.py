@@ -67,7 +67,7 @@ async def test_what_is_made_due_is_claimed_at_once(pair: Pair) -> None:
     stores, books = pair
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment, 100)
-    await stores.refunds.postpone(refund, None)
+    await stores.refunds.postpone(refund, None, 1)
     other = await stores.payment_in(State.AUTHORIZED)
 
     await books.make_due(refund)

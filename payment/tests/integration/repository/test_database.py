@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from stores import Stores, some
+from stores import SECOND, Stores, some
 
 from chassis.database import Connection, Database
 from chassis.values import Reference
@@ -315,15 +315,37 @@ async def test_every_write_sets_the_due_time_as_far_ahead_as_a_step_may_last(
     assert await ahead() is None
     refund = await postgres.refund(payment)
     assert is_hold(await ahead("refunds"))
-    await postgres.refunds.postpone(refund, timedelta(seconds=-1))
+    await postgres.refunds.postpone(refund, timedelta(seconds=-1), 1)
     await postgres.refunds.claim_due(1)
     assert is_hold(await ahead("refunds"))
-    await postgres.refunds.postpone(refund, timedelta(seconds=-1))
+    await postgres.refunds.postpone(refund, timedelta(seconds=-1), 1)
     refund = some(await postgres.refunds.save(refund, replace(refund, processor_id="r"), UPDATED))
     assert is_hold(await ahead("refunds"))
     failed = replace(refund, state=RefundState.FAILED)
     await postgres.refunds.save(refund, failed, UPDATED)
     assert await ahead("refunds") is None
+
+
+async def test_attempts_are_counted_at_their_end_and_from_the_last_event(
+    postgres: Stores, superuser: Connection
+) -> None:
+    async def attempts() -> tuple[int, int]:
+        await superuser.execute("UPDATE payments SET due_time = now() WHERE id = $1", payment.id)
+        await superuser.execute("UPDATE refunds SET due_time = now()")
+        (due,) = await postgres.payments.claim_due(10)
+        ((_, attempt, _),) = await postgres.refunds.claim_due(10)
+        return due.attempt, attempt
+
+    payment = await postgres.born()
+    refund = await postgres.refund(await postgres.payment_in(State.SUCCEEDED))
+    assert [await attempts() for _ in range(3)] == [(1, 1)] * 3, "a crash cut them off"
+    await postgres.payments.postpone(payment, SECOND, 3)
+    await postgres.refunds.postpone(refund, SECOND, 3)
+    payment = some(await postgres.payments.save(payment, replace(payment, n=1), None))
+    assert await attempts() == (4, 4), "n is no event"
+    await postgres.move(payment, State.AUTHORIZED)
+    await postgres.refunds.save(refund, replace(refund, processor_id="re_1"), UPDATED)
+    assert await attempts() == (1, 1)
 
 
 async def test_there_is_one_installation(superuser: Connection) -> None:

@@ -36,7 +36,7 @@ def about(payment: Payment, name: str = "evt_1", refund_id: str = "") -> Hint:
 async def resting(stores: Stores, state: State) -> Payment:
     """A payment that is to be looked at in an hour."""
     payment = await stores.payment_in(state)
-    await stores.payments.postpone(payment, HOUR)
+    await stores.payments.postpone(payment, HOUR, 1)
     return payment
 
 
@@ -57,7 +57,7 @@ async def test_what_somebody_is_at_is_left_alone_for_a_moment(
     payment = await resting(stores, state)
     assert not await hints.take(about(payment))
     assert await stores.payments.claim_due(10) == []
-    await stores.payments.postpone(payment, HOUR)
+    await stores.payments.postpone(payment, HOUR, 1)
     assert not await hints.take(about(payment, "evt_2")), "and is due sooner than that already"
 
 
@@ -80,7 +80,7 @@ async def test_a_duplicate_does_nothing(stores: Stores, hints: HintRepository) -
     payment = await resting(stores, State.REQUIRES_ACTION)
     assert await hints.take(about(payment))
     await stores.payments.claim_due(10)
-    await stores.payments.postpone(payment, HOUR)
+    await stores.payments.postpone(payment, HOUR, 1)
     assert not await hints.take(about(payment))
     assert await stores.payments.claim_due(10) == []
     assert await hints.take(about(payment, "evt_2")), "another event is another hint"
@@ -101,7 +101,7 @@ async def test_an_attempt_that_asked_before_the_hint_does_not_put_it_off(
 ) -> None:
     payment = await resting(stores, State.REQUIRES_ACTION)
     assert await hints.take(about(payment))
-    await stores.payments.postpone(payment, HOUR)
+    await stores.payments.postpone(payment, HOUR, 1)
     assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
 
 
@@ -114,7 +114,7 @@ async def test_a_hint_of_a_refund_hurries_that_refund_alone(
         refund = await stores.refund(payment, 100)
         pending = replace(refund, processor_id=name, state=RefundState.PENDING)
         known[name] = some(await stores.refunds.save(refund, pending, UPDATED))
-        await stores.refunds.postpone(known[name], HOUR)
+        await stores.refunds.postpone(known[name], HOUR, 1)
     assert await hints.take(about(payment, refund_id="re_2"))
     claimed = [refund.id for refund, _, _ in await stores.refunds.claim_due(10)]
     assert claimed == [known["re_2"].id]
@@ -128,7 +128,7 @@ async def test_a_hint_of_a_refund_that_is_on_its_way_out_leaves_it_a_moment(
     refund = await stores.refund(payment, 100)
     assert not await hints.take(about(payment, refund_id="re_1"))
     assert await stores.refunds.claim_due(10) == []
-    await stores.refunds.postpone(refund, HOUR)
+    await stores.refunds.postpone(refund, HOUR, 1)
     assert not await hints.take(about(payment, "evt_2", refund_id="re_1"))
 
 

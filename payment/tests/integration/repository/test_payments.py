@@ -22,7 +22,7 @@ from chassis.values import Metadata, Reference
 from payment.domain.events import EventType, Happening, happening
 from payment.domain.payment import CancelReason, CaptureMethod, Failure, Held, Payment, State
 from payment.domain.values import Money, ReturnUrl
-from payment.service_layer.ports import RequestRecord
+from payment.service_layer.ports import Due, RequestRecord
 
 A_1 = Reference("A-1")
 HAPPENED = Happening(EventType.UPDATED, "in words")
@@ -263,32 +263,18 @@ async def test_nothing_is_due_that_was_just_written(stores: Stores) -> None:
 
 async def test_what_is_due_is_claimed_once_and_its_attempts_are_counted(stores: Stores) -> None:
     payment = await stores.born()
-    for attempt in (1, 2, 3):
-        await stores.make_due(payment)
-        (due,) = await stores.payments.claim_due(10)
-        assert (due.id, due.attempt) == (payment.id, attempt)
+    for ended in (1, 2, 3):
+        await stores.make_due(payment, ended)
+        claimed = await stores.payments.claim_due(10)
+        assert claimed == [Due(payment.id, payment.version, ended + 1)]
         assert await stores.payments.claim_due(10) == []
     assert await stores.now(payment) == payment, "a claim is no change"
-
-
-async def test_attempts_are_counted_from_the_last_event(stores: Stores) -> None:
-    async def attempt() -> int:
-        await stores.make_due(payment)
-        (due,) = await stores.payments.claim_due(10)
-        return due.attempt
-
-    payment = await stores.born()
-    assert [await attempt(), await attempt()] == [1, 2]
-    payment = some(await stores.payments.save(payment, replace(payment, n=1), None))
-    assert await attempt() == 3
-    payment = await stores.move(payment, State.AUTHORIZED)
-    assert await attempt() == 1
 
 
 async def test_the_longest_due_are_claimed_first_and_no_more_than_asked(stores: Stores) -> None:
     payments = [await stores.born() for _ in range(3)]
     for seconds, payment in zip((10, 30, 20), payments, strict=True):
-        await stores.payments.postpone(payment, -seconds * SECOND)
+        await stores.payments.postpone(payment, -seconds * SECOND, 1)
     assert {each.id for each in await stores.payments.claim_due(2)} == {
         payments[1].id,
         payments[2].id,
@@ -319,13 +305,13 @@ async def test_an_attempt_ends_with_the_time_of_the_next(stores: Stores) -> None
     payment = await stores.born()
     await stores.make_due(payment)
     await stores.payments.claim_due(10)
-    await stores.payments.postpone(payment, timedelta(hours=1))
+    await stores.payments.postpone(payment, timedelta(hours=1), 1)
     assert await stores.payments.claim_due(10) == []
-    await stores.payments.postpone(payment, 0 * SECOND)
+    await stores.payments.postpone(payment, 0 * SECOND, 1)
     assert [each.attempt for each in await stores.payments.claim_due(10)] == [2]
     await stores.make_due(payment)
     await stores.payments.claim_due(10)
-    await stores.payments.postpone(payment, None)
+    await stores.payments.postpone(payment, None, 1)
     assert await stores.payments.claim_due(10) == []
 
 
@@ -337,7 +323,7 @@ async def test_an_attempt_does_not_put_off_what_has_moved(stores: Stores, moved_
     else:
         await stores.move(seen, State.AUTHORIZED)
     await stores.make_due(seen)
-    await stores.payments.postpone(seen, None)
+    await stores.payments.postpone(seen, None, 1)
     assert len(await stores.payments.claim_due(10)) == 1
 
 

@@ -196,7 +196,7 @@ async def test_refunds_that_fail_while_others_are_made_keep_the_sum(postgres: St
 
 async def test_what_is_due_is_claimed_by_one_of_many(postgres: Stores) -> None:
     payments = [await postgres.born() for _ in range(60)]
-    await side_by_side([postgres.payments.postpone(each, -SECOND) for each in payments])
+    await side_by_side([postgres.payments.postpone(each, -SECOND, 1) for each in payments])
     claims = await side_by_side([postgres.payments.claim_due(7) for _ in range(20)])
     claimed = [due.id for claim in claims for due in claim]
     assert sorted(claimed) == sorted(each.id for each in payments)

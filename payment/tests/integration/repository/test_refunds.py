@@ -21,8 +21,9 @@ async def saved(stores: Stores, before: Refund, after: Refund) -> Refund:
     return some(await stores.refunds.save(before, after, some(refund_happening(before, after))))
 
 
-async def make_due(stores: Stores, refund: Refund) -> None:
-    await stores.refunds.postpone(refund, -SECOND)
+async def make_due(stores: Stores, refund: Refund, attempt: int = 1) -> None:
+    """End the attempt of this number, with no wait for the next."""
+    await stores.refunds.postpone(refund, -SECOND, attempt)
 
 
 async def test_a_recorded_refund_comes_back_as_it_was_asked_for(stores: Stores) -> None:
@@ -185,16 +186,16 @@ async def test_a_refund_that_is_due_is_claimed_once(stores: Stores) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment)
     assert await stores.refunds.claim_due(10) == []
-    for attempt in (1, 2):
-        await make_due(stores, refund)
-        ((claimed, number, now),) = await stores.refunds.claim_due(10)
-        assert (claimed, number) == (refund, attempt)
+    for ended in (1, 2):
+        await make_due(stores, refund, ended)
+        ((claimed, attempt, now),) = await stores.refunds.claim_due(10)
+        assert (claimed, attempt) == (refund, ended + 1)
         assert refund.create_time < now <= (await stores.seen(payment)).now
         assert await stores.refunds.claim_due(10) == []
     row = await saved(stores, refund, replace(refund, state=RefundState.SUCCEEDED))
     assert await stores.refunds.claim_due(10) == [], "a step has just looked at it"
     await make_due(stores, row)
-    assert [each[:2] for each in await stores.refunds.claim_due(10)] == [(row, 1)]
+    assert [each[:2] for each in await stores.refunds.claim_due(10)] == [(row, 2)]
     await make_due(stores, row)
     await saved(stores, row, row.fail(FAILURE))
     assert await stores.refunds.claim_due(10) == [], "failed is final"
@@ -204,7 +205,7 @@ async def test_the_refunds_that_wait_longest_are_claimed_first(stores: Stores) -
     payment = await stores.payment_in(State.SUCCEEDED)
     made = [await stores.refund(payment, 1) for _ in range(3)]
     for refund, seconds in zip(made, (10, 30, 20), strict=True):
-        await stores.refunds.postpone(refund, -seconds * SECOND)
+        await stores.refunds.postpone(refund, -seconds * SECOND, 1)
     claimed = {refund.id for refund, _, _ in await stores.refunds.claim_due(2)}
     assert claimed == {made[1].id, made[2].id}
 
@@ -212,9 +213,9 @@ async def test_the_refunds_that_wait_longest_are_claimed_first(stores: Stores) -
 async def test_a_refund_that_has_moved_is_not_put_off(stores: Stores) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment)
-    await stores.refunds.postpone(refund, timedelta(hours=1))
+    await stores.refunds.postpone(refund, timedelta(hours=1), 1)
     assert await stores.refunds.claim_due(10) == []
     row = await saved(stores, refund, replace(refund, processor_id="re_1"))
     await make_due(stores, row)
-    await stores.refunds.postpone(refund, None)
+    await stores.refunds.postpone(refund, None, 1)
     assert len(await stores.refunds.claim_due(10)) == 1

@@ -203,13 +203,16 @@ class BothStores(RuleBasedStateMachine):
 
     @precondition(lambda self: self.payments)
     @rule(
-        seen=some.lists(some.tuples(pick, waits), max_size=3), limit=some.sampled_from([3, 3, 1, 0])
+        seen=some.lists(some.tuples(pick, waits, some.integers(1, 9)), max_size=3),
+        limit=some.sampled_from([3, 3, 1, 0]),
     )
-    def postpone_and_claim(self, seen: Sequence[tuple[int, timedelta | None]], limit: int) -> None:
+    def postpone_and_claim(
+        self, seen: Sequence[tuple[int, timedelta | None, int]], limit: int
+    ) -> None:
         """What ends an attempt, and whose turn it is then; the order of turns does not matter."""
-        for which, wait in seen:
+        for which, wait, attempt in seen:
             payment = picked(self.payments, which)
-            self.ask(partial(postponed_by, payment, wait))
+            self.ask(partial(postponed_by, payment, wait, attempt))
             self.claim(limit)
 
     def claim(self, limit: int) -> None:
@@ -285,15 +288,16 @@ class BothStores(RuleBasedStateMachine):
 
     @precondition(lambda self: self.refunds)
     @rule(
-        seen=some.lists(some.tuples(pick, waits), max_size=3), limit=some.sampled_from([3, 3, 1, 0])
+        seen=some.lists(some.tuples(pick, waits, some.integers(1, 9)), max_size=3),
+        limit=some.sampled_from([3, 3, 1, 0]),
     )
     def postpone_refunds_and_claim(
-        self, seen: Sequence[tuple[int, timedelta | None]], limit: int
+        self, seen: Sequence[tuple[int, timedelta | None, int]], limit: int
     ) -> None:
         """The same for refunds."""
-        for which, wait in seen:
+        for which, wait, attempt in seen:
             refund = picked(self.refunds, which)
-            self.ask(partial(refund_postponed_by, refund, wait))
+            self.ask(partial(refund_postponed_by, refund, wait, attempt))
             self.claim(limit)
 
     @precondition(lambda self: self.refunds)

@@ -84,18 +84,18 @@ WITH due AS (
     SELECT id FROM payments
      WHERE due_time <= now() ORDER BY due_time LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE payments SET due_time = now() + $2::interval, attempt = attempt + 1
+UPDATE payments SET due_time = now() + $2::interval
   FROM due
  WHERE payments.id = due.id
-RETURNING payments.id, attempt
+RETURNING payments.id, version, attempt + 1 AS attempt
 """
 
 # Whoever claims or saves sets it due in 25 s; what is due within GRACE by now was hinted at. (A hint
 # between a step's question and its save is overwritten by that, which costs no more than the 1 s or
 # 5 s after which whatever has moved is looked at.)
 POSTPONE = """
-UPDATE payments SET due_time = now() + $4::interval
- WHERE id = $1 AND version = $2 AND n = $3 AND due_time > clock_timestamp() + $5::interval
+UPDATE payments SET due_time = now() + $4::interval, attempt = $5
+ WHERE id = $1 AND version = $2 AND n = $3 AND due_time > clock_timestamp() + $6::interval
 """
 
 
@@ -150,10 +150,11 @@ class PostgresPayments:
 
     async def claim_due(self, limit: int) -> Sequence[Due]:
         claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)
-        return [Due(row["id"], row["attempt"]) for row in claimed]
+        return [Due(**row) for row in claimed]
 
-    async def postpone(self, seen: Payment, wait: timedelta | None) -> None:
-        await self._pool.execute(POSTPONE, seen.id, seen.version, seen.n, wait, GRACE)
+    async def postpone(self, seen: Payment, wait: timedelta | None, attempt: int) -> None:
+        what = (seen.id, seen.version, seen.n)
+        await self._pool.execute(POSTPONE, *what, wait, attempt, GRACE)
 
     async def _holders(
         self, request_id: RequestId, payment_id: UUID | None, reference: Reference | None

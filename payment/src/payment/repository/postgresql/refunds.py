@@ -80,15 +80,15 @@ WITH due AS (
     SELECT id FROM refunds
      WHERE due_time <= now() ORDER BY due_time LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE refunds SET due_time = now() + $2::interval, attempt = refunds.attempt + 1
+UPDATE refunds SET due_time = now() + $2::interval
   FROM due, payments
  WHERE refunds.id = due.id AND payments.id = payment_id
 RETURNING refunds.*, intent_id, currency_code, now() AS read_time
 """
 
 POSTPONE = """
-UPDATE refunds SET due_time = now() + $3::interval
- WHERE id = $1 AND version = $2 AND due_time > clock_timestamp() + $4::interval
+UPDATE refunds SET due_time = now() + $3::interval, attempt = $4
+ WHERE id = $1 AND version = $2 AND due_time > clock_timestamp() + $5::interval
 """
 
 
@@ -132,7 +132,7 @@ class PostgresRefunds:
 
     async def claim_due(self, limit: int) -> Sequence[tuple[Refund, int, datetime]]:
         claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)
-        return [(rows.refund(row), row["attempt"], row["read_time"]) for row in claimed]
+        return [(rows.refund(row), row["attempt"] + 1, row["read_time"]) for row in claimed]
 
-    async def postpone(self, seen: Refund, wait: timedelta | None) -> None:
-        await self._pool.execute(POSTPONE, seen.id, seen.version, wait, GRACE)
+    async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
+        await self._pool.execute(POSTPONE, seen.id, seen.version, wait, attempt, GRACE)
