@@ -105,6 +105,21 @@ async def test_what_moved_in_a_late_look_is_looked_at_soon_again(world: SmallWor
     assert world.store.attempts[payment.id] == 1
 
 
+async def test_a_refund_that_moved_in_a_late_look_is_looked_at_soon_again(
+    world: SmallWorld,
+) -> None:
+    payment = await world.pay(payment_method=PaymentMethod("pm_card_pendingRefund"))
+    world.processor.troubles["refund"] = [LOST]
+    world.processor.troubles["refunds"] = [SILENCE] * 5
+    request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
+    refund = await world.refunds.create(request)
+    for _ in range(6):
+        world.later(minutes=1)
+        await world.recover()
+    assert world.store.refunds[refund.id].processor_id, "it was listed, as pending"
+    assert world.store.due[refund.id] == world.now + timedelta(seconds=1)
+
+
 async def test_a_payment_that_stays_without_an_outcome_wakes_a_person(world: SmallWorld) -> None:
     world.processor.troubles["confirm"] = [LOST]
     await world.pay()
