@@ -10,6 +10,7 @@ from small_world import LOST, SILENCE, SmallWorld
 
 from chassis.values import RequestId
 from payment.domain.errors import PaymentNotFound
+from payment.domain.evidence import ProcessorRefund, RefundStatus
 from payment.domain.payment import CaptureMethod, State
 from payment.domain.refund import RefundRequest, RefundState
 from payment.domain.values import Money, PaymentMethod
@@ -108,15 +109,16 @@ async def test_what_moved_in_a_late_look_is_looked_at_soon_again(world: SmallWor
 async def test_a_refund_that_moved_in_a_late_look_is_looked_at_soon_again(
     world: SmallWorld,
 ) -> None:
-    payment = await world.pay(payment_method=PaymentMethod("pm_card_pendingRefund"))
-    world.processor.troubles["refund"] = [LOST]
-    world.processor.troubles["refunds"] = [SILENCE] * 5
+    payment = await world.pay()
+    world.processor.troubles["refund"] = [SILENCE]
     request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
     refund = await world.refunds.create(request)
+    pending = ProcessorRefund("re_1", RefundStatus.PENDING, 400, refund.id)
+    world.processor.troubles["refunds"] = [*[SILENCE] * 5, [pending]]
     for _ in range(6):
         world.later(minutes=1)
         await world.recover()
-    assert world.store.refunds[refund.id].processor_id, "it was listed, as pending"
+    assert world.store.refunds[refund.id].processor_id == "re_1"
     assert world.store.due[refund.id] == world.now + timedelta(seconds=1)
 
 
