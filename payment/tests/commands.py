@@ -40,6 +40,7 @@ async def adopted(database: Any, *arguments: str) -> tuple[int, str, str]:
 
 
 async def compared(database: Any, processor: str, *arguments: str) -> tuple[int, str, str]:
+    await asyncio.sleep(1)  # what is compared ends with the last whole second
     return await ended(
         "reconcile",
         *arguments,
