@@ -21,8 +21,9 @@ help: ## this list
 run: environment ## start everything, execute a first payment, stay up until Ctrl-C
 	@$(BIN)/python -m oncepay_cli up $(OPTIONS)
 
+# Two at once, a file at a time: most of a test is waiting for a process, and a file shares its databases.
 test: development ## every test, on a real PostgreSQL, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 check: development ## format, lint, types, layers, contracts, migrations, pins
 	$(BIN)/ruff check .

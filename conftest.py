@@ -24,6 +24,9 @@ import pytest
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 
+# Processes are started while gRPC's threads run: its handlers of a fork would end the child.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+
 # pytest makes an empty module `chassis` for chassis/tests, unless the package of that name is there.
 for _room in ("chassis", "customer", "payment", "sandbox", "proof"):
     with suppress(ImportError):

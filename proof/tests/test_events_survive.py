@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 EVERYTHING = "payments/-"
 PAYMENTS = 30
+INSIST_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,9 @@ class Watcher:
         self._shop = shop
 
     def read_until(self, count: int) -> None:
+        until = time.monotonic() + INSIST_SECONDS
         while len(self.seen) < count:
+            assert time.monotonic() < until, "the stream does not come back"
             cursor = self.seen[-1].cursor if self.seen else ""
             asked = pb.WatchPaymentEventsRequest(parent=EVERYTHING, cursor=cursor)
             stream = self._shop.payments.WatchPaymentEvents(asked, timeout=60, wait_for_ready=True)
@@ -58,8 +61,9 @@ class Watcher:
 
 def pay_insisting(shop: Shop) -> None:
     """Pay, and ask again until there is an answer."""
-    creation = shop.creation()
+    creation, until = shop.creation(), time.monotonic() + INSIST_SECONDS
     while not answered(shop.payments.CreatePayment, creation).reply:
+        assert time.monotonic() < until, "no answer came"
         time.sleep(0.1)
 
 

@@ -22,8 +22,8 @@ GOING_ON = (
         (
             Edit(
                 MEMORY,
-                "            self.due[each] = now + HOLD\n            self.attempts",
-                "            self.due.pop(each)\n            self.attempts",
+                "            self.due[each] = now + HOLD\n        return claimed",
+                "            self.due.pop(each)\n        return claimed",
             ),
         ),
     ),
