@@ -1,7 +1,7 @@
 """`python -m proof.explorer`: explore the scenarios, and say what was found.
 
-    --slice            those that take about a minute together
-    --wide             the same, with one fault more and one replica more each: hours
+    --slice            those that take under a minute together
+    --wide             each with one fault more, and each with one replica more: half an hour
     --limit N          leave a scenario after so many states, and say so
     --json FILE        write the figures there
     NAME ...           only the scenarios whose names contain one of these
@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Explore side by side, on all cores; the largest first."""
     parser = argparse.ArgumentParser(prog="python -m proof.explorer", description=__doc__)
     parser.add_argument("names", nargs="*", help="only what contains one of these")
-    parser.add_argument("--slice", action="store_true", help="about a minute")
+    parser.add_argument("--slice", action="store_true", help="under a minute")
     parser.add_argument("--wide", action="store_true", help="one fault more, one replica more")
-    parser.add_argument("--limit", type=int, default=3_000_000, help="states of one scenario")
+    parser.add_argument("--limit", type=int, default=1_500_000, help="states of one scenario")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     asked = parser.parse_args(arguments)
     chosen = tuple(chosen_by(asked.names, is_slice=asked.slice, is_wide=asked.wide))

@@ -1,9 +1,10 @@
 """What each tool wrote, read and added up. A folder of JSON files, one for each run:
 
-explore.json    `make explore FIGURES=FILE`
-mutants.json    `make mutants FIGURES=FILE`
-simulate.json   `make simulate SEEDS=... FIGURES=FILE`
-storm-*.json    `make chaos FOLDER=...`: runs of Oncepay and of the baselines
+explore.json        `make explore FIGURES=FILE`
+explore-wide.json   `make explore OPTIONS=--wide FIGURES=FILE`
+mutants.json        `make mutants FIGURES=FILE`
+simulate.json       `make simulate SEEDS=... FIGURES=FILE`
+storm-*.json        `make chaos FOLDER=...`: runs of Oncepay and of the baselines
 """
 
 import json
@@ -61,6 +62,7 @@ class Figures:
     """Everything that was measured; what was not is empty."""
 
     explored: Sequence[dict[str, Any]]
+    explored_wide: Sequence[dict[str, Any]]
     mutants: Sequence[dict[str, Any]]
     simulated: dict[str, Any]
     storms: dict[str, Storms]
@@ -75,6 +77,7 @@ def read(folder: Path) -> Figures:
         storms.setdefault(design, Storms(design)).add(run)
     return Figures(
         explored=_read(folder / "explore.json", []),
+        explored_wide=_read(folder / "explore-wide.json", []),
         mutants=_read(folder / "mutants.json", []),
         simulated=_read(folder / "simulate.json", {}),
         storms=storms,

@@ -21,6 +21,8 @@ def tables(figures: Figures) -> dict[str, str]:
     found = {}
     if figures.explored:
         found["explorer"] = explored(figures.explored)
+    if figures.explored_wide:
+        found["explorer, wide"] = explored(figures.explored_wide)
     if figures.mutants:
         found["mutants"] = mutants(figures.mutants)
     if figures.simulated:
