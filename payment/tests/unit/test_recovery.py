@@ -10,7 +10,7 @@ from small_world import LOST, SILENCE, SmallWorld
 
 from chassis.values import RequestId
 from payment.domain.errors import PaymentNotFound
-from payment.domain.evidence import ProcessorRefund, RefundStatus
+from payment.domain.evidence import ProcessorRefund, RefundStatus, Unknown
 from payment.domain.payment import CaptureMethod, State
 from payment.domain.refund import RefundRequest, RefundState
 from payment.domain.values import Money, PaymentMethod
@@ -120,6 +120,24 @@ async def test_a_refund_that_moved_in_a_late_look_is_looked_at_soon_again(
         await world.recover()
     assert world.store.refunds[refund.id].processor_id == "re_1"
     assert world.store.due[refund.id] == world.now + timedelta(seconds=1)
+
+
+async def test_after_a_processor_was_away_its_first_vague_word_costs_two_minutes(
+    world: SmallWorld,
+) -> None:
+    world.processor.troubles["confirm"] = [LOST]
+    world.processor.troubles["refund"] = [SILENCE]
+    payment = await world.pay(capture_method=CaptureMethod.MANUAL)
+    paid = await world.pay(reference=None)
+    request = RefundRequest(RequestId(str(uuid4())), paid.name, Money(400, "EUR"))
+    refund = await world.refunds.create(request)
+    for call in ("retrieve", "refunds"):
+        world.processor.troubles[call] = [*[SILENCE] * 30, Unknown("503")]
+    for _ in range(31):
+        world.later(minutes=1)
+        await world.recover()
+    two_minutes = world.now + timedelta(minutes=2)
+    assert [world.store.due[each] for each in (payment.id, refund.id)] == [two_minutes] * 2
 
 
 async def test_a_payment_that_stays_without_an_outcome_wakes_a_person(world: SmallWorld) -> None:

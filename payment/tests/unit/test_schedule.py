@@ -8,6 +8,7 @@ from payment_examples import NOW, a_payment, a_refund
 from payment.domain.payment import Held, State
 from payment.domain.refund import RefundState
 from payment.domain.schedule import (
+    counted,
     is_overdue,
     until_next_look,
     until_next_look_at_refund,
@@ -22,6 +23,15 @@ def seconds(*numbers: int) -> list[timedelta]:
 def test_the_waits_grow_to_an_hour_and_never_end() -> None:
     waits = [wait(attempt, 0.0) for attempt in (0, 1, 2, 3, 4, 5, 6, 7, 1000)]
     assert waits == seconds(1, 1, 5, 30, 120, 600, 3600, 3600, 3600)
+
+
+def test_what_was_out_of_reach_for_long_is_not_left_alone_for_an_hour_then() -> None:
+    remembered = 0
+    for _ in range(100):
+        remembered = counted(remembered + 1, unreachable=True)
+    (found_there,) = seconds(120)
+    assert wait(counted(remembered + 1, unreachable=False), 0.0) == found_there
+    assert [counted(attempt, unreachable=False) for attempt in (1, 4, 100)] == [1, 4, 100]
 
 
 @pytest.mark.parametrize("attempt", [1, 4, 7, 100])

@@ -13,6 +13,10 @@ WAITS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600, 360
 """The waits after each attempt that changed nothing; the last one repeats."""
 UNREACHABLE_WAIT = timedelta(seconds=45)
 """The longest wait while the processor is merely out of reach; with jitter still under 60 s."""
+UNREACHABLE_ATTEMPTS = 3
+"""As many attempts count at most while it is out of reach: they have learnt nothing, so that the first
+that finds it there again is followed by two minutes, and not by an hour.
+"""
 JITTER = 0.2
 """The share by which a wait may grow, so that what failed together does not come back together."""
 DAILY, WEEKLY = timedelta(days=1), timedelta(weeks=1)
@@ -59,6 +63,11 @@ def wait(attempt: int, jitter: float, *, unreachable: bool = False) -> timedelta
     if unreachable:
         planned = min(planned, UNREACHABLE_WAIT)
     return planned * (1 + JITTER * jitter)
+
+
+def counted(attempt: int, *, unreachable: bool) -> int:
+    """The number under which an attempt that has ended is remembered."""
+    return min(attempt, UNREACHABLE_ATTEMPTS) if unreachable else attempt
 
 
 def is_overdue(payment: Payment, now: datetime) -> bool:

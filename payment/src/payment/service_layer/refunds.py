@@ -29,7 +29,7 @@ from payment.domain.refund import (
     RefundState,
     refundable,
 )
-from payment.domain.schedule import until_next_look_at_refund
+from payment.domain.schedule import counted, until_next_look_at_refund
 from payment.domain.values import PaymentName, RefundName
 from payment.service_layer.change_payment import TRIES
 from payment.service_layer.ports import (
@@ -149,7 +149,8 @@ class Refunds:
         wait = until_next_look_at_refund(
             refund, attempt, now, unreachable=stepped.unreachable, jitter=self.jitter()
         )
-        await self.refunds.postpone(refund, wait, attempt)
+        number = counted(attempt, unreachable=stepped.unreachable)
+        await self.refunds.postpone(refund, wait, number)
         return refund
 
     async def _send(self, refund: Refund, not_listed_at: float) -> SteppedRefund:

@@ -14,7 +14,7 @@ from payment.domain.events import happening
 from payment.domain.evidence import Intent, IntentStatus, Reply, Unknown
 from payment.domain.machine import Operation, answer, apply, expire, incident_of, next_post
 from payment.domain.payment import Payment, State
-from payment.domain.schedule import until_next_look
+from payment.domain.schedule import counted, until_next_look
 from payment.service_layer.ports import Alarms, Jitter, PaymentRepository, Processor, Seen
 
 
@@ -68,7 +68,8 @@ class Machine:
             jitter=self.jitter(),
         )
         if wait is not None:
-            await self.payments.postpone(payment, wait, attempt)
+            number = counted(attempt, unreachable=stepped.unreachable)
+            await self.payments.postpone(payment, wait, number)
         return payment
 
     async def call(self, seen: Seen, status: IntentStatus, n: int) -> Stepped:
