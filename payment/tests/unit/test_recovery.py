@@ -132,7 +132,7 @@ async def test_after_a_processor_was_away_its_first_vague_word_costs_two_minutes
     request = RefundRequest(RequestId(str(uuid4())), paid.name, Money(400, "EUR"))
     refund = await world.refunds.create(request)
     for call in ("retrieve", "refunds"):
-        world.processor.troubles[call] = [*[SILENCE] * 30, Unknown("503")]
+        world.processor.troubles[call] = [*[SILENCE] * 30, Unknown("HTTP 500")]
     for _ in range(31):
         world.later(minutes=1)
         await world.recover()
