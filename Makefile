@@ -85,10 +85,11 @@ mutants: development ## plant wrong versions of the rules, and see each one caug
 report: development ## put what was measured (docs/figures) into docs/reliability.md
 	@$(BIN)/python -m proof.reliability
 
-chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= DESIGN= FOLDER=
+chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
 	$(BIN)/python -m proof.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEY_LIFE),--key-life $(KEY_LIFE)) \
-		$(if $(DESIGN),--design $(DESIGN)) $(if $(FOLDER),--folder $(FOLDER))
+		$(if $(REFUNDS),--refunds-at-once $(REFUNDS)) $(if $(DESIGN),--design $(DESIGN)) \
+		$(if $(FOLDER),--folder $(FOLDER))
 
 stripe-contract: ## the contract of a processor, on Stripe's test mode: needs STRIPE_TEST_KEY
 	@if [ -z "$$STRIPE_TEST_KEY" ]; then \
