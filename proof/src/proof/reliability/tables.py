@@ -137,8 +137,8 @@ def storms(designs: dict[str, Storms]) -> str:
                 f"{one.database_kills:,}",
                 f"{one.calls:,}",
                 f"{one.payments:,}",
-                f"**{one.doubles}**",
-                f"**{one.lost}**",
+                f"**{one.doubles:,}**",
+                f"**{one.lost:,}**",
                 bound,
             )
         )
