@@ -384,8 +384,10 @@ async def test_draining_turns_health_ends_streams_and_finishes_what_runs() -> No
         code, _, found = await refusal(watched.read())
         assert code is grpc.StatusCode.UNAVAILABLE
         assert found["ErrorInfo"].reason == "DRAINING"
+        # A call that is under way while the server shuts is cancelled by gRPC itself, before it
+        # reaches us (grpc/grpc issue 41785); every later one finds nobody.
         code, _, _ = await refusal(reply(channel, "hello"))
-        assert code is grpc.StatusCode.UNAVAILABLE
+        assert code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         assert not serving.done()
         echo.release.set()
         assert StringValue.FromString(await running_call).value == "wait"

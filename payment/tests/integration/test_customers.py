@@ -70,11 +70,12 @@ async def test_whatever_else_the_service_says_is_unavailable(
     assert await customers.standing(ALICE) == Standing(Verdict.UNAVAILABLE)
 
 
-async def test_what_is_merely_away_is_asked_again(
-    stub: CustomerStub, customers: GrpcCustomers
+@pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.CANCELLED])
+async def test_what_is_merely_away_or_stopping_is_asked_again(
+    stub: CustomerStub, customers: GrpcCustomers, code: StatusCode
 ) -> None:
     stub.keep(ALICE)
-    stub.failures = [StatusCode.UNAVAILABLE] * 3
+    stub.failures = [code] * 3
     assert (await customers.standing(ALICE)).verdict is Verdict.MAY_PAY
     assert len(stub.calls) == 4
 
