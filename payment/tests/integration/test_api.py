@@ -366,10 +366,11 @@ async def test_an_outcome_that_is_not_known_is_found_out(service: WholeService) 
     assert (payment.state, payment.amount_captured) == (pb.Payment.SUCCEEDED, eur(1000))
 
 
+@pytest.mark.usefixtures("callers_are_told_early")
 async def test_a_caller_whose_time_ends_gets_the_payment_as_it_is(service: WholeService) -> None:
-    service.plan(Kind.SLOW, "/confirm", seconds=2)
+    service.plan(Kind.SLOW, "/confirm", seconds=3)
     asked = service.creation()
-    payment = await service.stub.CreatePayment(asked, timeout=1)
+    payment = await service.stub.CreatePayment(asked, timeout=2)
     assert payment.state == pb.Payment.PROCESSING
     assert (await service.seen(payment)).state == pb.Payment.SUCCEEDED
     assert (await service.stub.CreatePayment(asked)).state == pb.Payment.SUCCEEDED

@@ -131,10 +131,11 @@ async def test_a_caller_with_time_gets_the_end(service: Service) -> None:
     assert payment.state == pb.Payment.SUCCEEDED
 
 
+@pytest.mark.usefixtures("callers_are_told_early")
 async def test_shortly_before_its_deadline_a_caller_is_told_of_a_payment_that_is_born(
     service: Service,
 ) -> None:
-    payment = await service.stub.CreatePayment(CREATION, timeout=0.5)
+    payment = await service.stub.CreatePayment(CREATION, timeout=1.5)
     assert payment.state == pb.Payment.PROCESSING
     assert not service.work.done.is_set(), "the payment goes on"
     service.work.may_end.set()
@@ -239,8 +240,9 @@ async def test_more_work_than_can_be_held_is_refused(
     assert (await first).state == pb.Payment.SUCCEEDED
 
 
+@pytest.mark.usefixtures("callers_are_told_early")
 async def test_a_drain_lets_the_work_finish(service: Service) -> None:
-    await service.stub.CreatePayment(CREATION, timeout=0.5)
+    await service.stub.CreatePayment(CREATION, timeout=1.5)
     draining = asyncio.create_task(service.outliving.drain(10))
     await asyncio.sleep(0.05)
     assert not draining.done()
@@ -250,10 +252,11 @@ async def test_a_drain_lets_the_work_finish(service: Service) -> None:
     assert not service.work.cancelled
 
 
+@pytest.mark.usefixtures("callers_are_told_early")
 async def test_a_drain_leaves_to_recovery_what_takes_too_long(
     service: Service, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    await service.stub.CreatePayment(CREATION, timeout=0.5)
+    await service.stub.CreatePayment(CREATION, timeout=1.5)
     async with asyncio.timeout(5):
         await service.outliving.drain(0.05)
     assert service.work.cancelled
