@@ -1,15 +1,15 @@
 """The sandbox over HTTP: in this process, or as a process of its own; and the official library."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -19,10 +19,6 @@ from sandbox.application import application, listening
 from sandbox.faults import Faults
 from sandbox.sandbox import Sandbox
 from sandbox.world import Rules
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
 CARD = {"payment_method_types": ["card"]}
 
@@ -37,7 +33,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(directory: Path, **given: object) -> AsyncIterator[Running]:
+async def running(directory: Path, **given: Any) -> AsyncIterator[Running]:
     sandbox = Sandbox(directory, Rules(), **given)
     faults = Faults()
     runner, url = await listening(application(sandbox, faults), "127.0.0.1", 0)
@@ -58,36 +54,46 @@ async def library(url: str, key: str = "sk_test_any") -> AsyncIterator[stripe.St
     try:
         yield client
     finally:
-        await http.close_async()
+        await http.close_async()  # type: ignore[no-untyped-call]
 
 
 class Shop:
-    """What a payments adapter does, in short words."""
+    """What a payments adapter does, in short words.
+
+    Any: the library's types say of nearly every field that it may be absent, and take no fields that
+    are wrong or not known. What tests look at is there in their story, and what they send may be wrong.
+    """
 
     def __init__(self, client: stripe.StripeClient) -> None:
-        self.client = client
-        self.intents = client.v1.payment_intents
-        self.refunds = client.v1.refunds
+        self.client: Any = client
+        self.intents: Any = client.v1.payment_intents
+        self.refunds: Any = client.v1.refunds
 
     async def create(
-        self, card: str | None = "pm_card_visa", key: str | None = None, **given: object
-    ) -> stripe.PaymentIntent:
+        self, card: str | None = "pm_card_visa", key: str | None = None, **given: Any
+    ) -> Any:
         wanted = {"amount": 1099, "currency": "usd", "payment_method": card, **CARD, **given}
         params = {name: value for name, value in wanted.items() if value is not None}
         return await self.intents.create_async(params, _with(key))
 
-    async def confirm(self, name: str, key: str | None = None, **given: object):
+    async def confirm(self, name: str, key: str | None = None, **given: Any) -> Any:
         return await self.intents.confirm_async(name, given, _with(key))
 
-    async def pay(self, card: str = "pm_card_visa", **given: object) -> stripe.PaymentIntent:
+    async def pay(self, card: str = "pm_card_visa", **given: Any) -> Any:
         return await self.confirm((await self.create(card, **given)).id)
 
-    async def refund(self, intent: str, key: str | None = None, **given: object) -> stripe.Refund:
+    async def refund(self, intent: str, key: str | None = None, **given: Any) -> Any:
         return await self.refunds.create_async({"payment_intent": intent, **given}, _with(key))
 
 
-def _with(key: str | None) -> dict[str, str]:
+def _with(key: str | None) -> stripe.RequestOptions:
     return {"idempotency_key": key} if key else {}
+
+
+OpenLibrary = Callable[..., AbstractAsyncContextManager[stripe.StripeClient]]
+OpenShop = Callable[[str], AbstractAsyncContextManager[Shop]]
+RunSandbox = Callable[..., AbstractAsyncContextManager[Running]]
+Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 @pytest.fixture
@@ -132,6 +138,7 @@ class Processes:
     def listen(self, *options: str) -> tuple[subprocess.Popen[str], str]:
         """A process that listens, and its address."""
         process = self.start(*options)
+        assert process.stdout and process.stderr
         line = process.stdout.readline()
         assert "listens on" in line, process.stderr.read()
         return process, line.split()[-1]
@@ -147,19 +154,17 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     here = Processes(tmp_path)
     yield here
     for process in here.started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
+        with process:
+            process.kill()
 
 
 @pytest.fixture
-def open_library():
+def open_library() -> OpenLibrary:
     return library
 
 
 @pytest.fixture
-def open_shop():
+def open_shop() -> OpenShop:
     @asynccontextmanager
     async def opened(url: str) -> AsyncIterator[Shop]:
         async with library(url) as client:
@@ -169,15 +174,15 @@ def open_shop():
 
 
 @pytest.fixture
-def run_sandbox():
+def run_sandbox() -> RunSandbox:
     return running
 
 
 @pytest.fixture
-def eventually():
+def eventually() -> Eventually:
     """Wait until something is so; fail where it does not come."""
 
-    async def wait(condition: Callable[[], bool]) -> None:
+    async def wait(condition: Callable[[], object]) -> None:
         async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 - whatever may become so, without its help
                 await asyncio.sleep(0.01)

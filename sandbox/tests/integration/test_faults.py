@@ -1,6 +1,7 @@
 """Planned faults: each looks to the library as the real one does, and leaves what it should."""
 
 import asyncio
+from typing import Any
 
 import aiohttp
 import pytest
@@ -10,12 +11,16 @@ from aiohttp.test_utils import make_mocked_request
 from sandbox.control import Control
 from sandbox.faults import Fault, Faults, Kind
 
+from .conftest import Eventually, Running, Shop
 
-async def status_of(shop, intent):
+
+async def status_of(shop: Shop, intent: Any) -> Any:
     return (await shop.intents.retrieve_async(intent.id)).status
 
 
-async def test_a_lost_reply_is_a_broken_connection_and_the_money_has_moved(shop, server):
+async def test_a_lost_reply_is_a_broken_connection_and_the_money_has_moved(
+    shop: Shop, server: Running
+) -> None:
     intent = await shop.create()
     server.faults.plan(Fault(Kind.LOSE_REPLY, "POST .*/confirm"))
     with pytest.raises(stripe.APIConnectionError):
@@ -26,7 +31,7 @@ async def test_a_lost_reply_is_a_broken_connection_and_the_money_has_moved(shop,
     assert len(server.sandbox.books.movements) == 1
 
 
-async def test_a_dropped_request_was_never_there(shop, server):
+async def test_a_dropped_request_was_never_there(shop: Shop, server: Running) -> None:
     intent = await shop.create()
     server.faults.plan(Fault(Kind.DROP, "POST .*/confirm"))
     with pytest.raises(stripe.APIConnectionError):
@@ -39,7 +44,9 @@ async def test_a_dropped_request_was_never_there(shop, server):
 @pytest.mark.parametrize(
     ("kind", "after"), [(Kind.FAIL_AFTER, "succeeded"), (Kind.FAIL_BEFORE, "requires_confirmation")]
 )
-async def test_a_500_is_kept_under_its_key_with_or_without_the_effect(shop, server, kind, after):
+async def test_a_500_is_kept_under_its_key_with_or_without_the_effect(
+    shop: Shop, server: Running, kind: Kind, after: str
+) -> None:
     intent = await shop.create()
     server.faults.plan(Fault(kind, "POST .*/confirm"))
     for _ in range(2):
@@ -53,7 +60,9 @@ async def test_a_500_is_kept_under_its_key_with_or_without_the_effect(shop, serv
     ("status", "kind"),
     [(409, stripe.APIError), (429, stripe.RateLimitError), (503, stripe.APIError)],
 )
-async def test_a_refusal_before_the_effect_keeps_nothing(shop, server, status, kind):
+async def test_a_refusal_before_the_effect_keeps_nothing(
+    shop: Shop, server: Running, status: int, kind: type[stripe.StripeError]
+) -> None:
     intent = await shop.create()
     server.faults.plan(Fault(Kind.REFUSE, "POST .*/confirm", times=2, status=status))
     for _ in range(2):
@@ -63,7 +72,7 @@ async def test_a_refusal_before_the_effect_keeps_nothing(shop, server, status, k
     assert (await shop.confirm(intent.id, key="k")).status == "succeeded"
 
 
-async def test_a_body_that_breaks_is_no_stripe_error_at_all(shop, server):
+async def test_a_body_that_breaks_is_no_stripe_error_at_all(shop: Shop, server: Running) -> None:
     intent = await shop.create()
     server.faults.plan(Fault(Kind.BREAK_BODY, "POST .*/confirm"))
     with pytest.raises(aiohttp.ClientPayloadError):
@@ -72,11 +81,11 @@ async def test_a_body_that_breaks_is_no_stripe_error_at_all(shop, server):
 
 
 @pytest.fixture
-def gate(monkeypatch):
+def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Whatever is slow waits for this to be opened, instead of for its seconds."""
     opened = asyncio.Event()
 
-    async def pause(seconds):
+    async def pause(seconds: float) -> None:
         if seconds:
             await opened.wait()
 
@@ -85,8 +94,8 @@ def gate(monkeypatch):
 
 
 async def test_a_key_that_is_under_way_is_a_409_and_is_not_spoilt_by_it(
-    shop, server, gate, eventually
-):
+    shop: Shop, server: Running, gate: asyncio.Event, eventually: Eventually
+) -> None:
     intent = await shop.create()
     server.faults.plan(Fault(Kind.SLOW, "POST .*/confirm", seconds=1))
     first = asyncio.create_task(shop.confirm(intent.id, key="k"))
@@ -99,7 +108,9 @@ async def test_a_key_that_is_under_way_is_a_409_and_is_not_spoilt_by_it(
     assert (await shop.confirm(intent.id, key="k")).status == "succeeded"
 
 
-async def test_slow_acts_late_and_slow_reply_acts_at_once(shop, server, gate, eventually):
+async def test_slow_acts_late_and_slow_reply_acts_at_once(
+    shop: Shop, server: Running, gate: asyncio.Event, eventually: Eventually
+) -> None:
     late, early = await shop.create(), await shop.create()
     server.faults.plan(Fault(Kind.SLOW, f"{late.id}/confirm", seconds=1))
     server.faults.plan(Fault(Kind.SLOW_REPLY, f"{early.id}/confirm", seconds=1))
@@ -112,7 +123,9 @@ async def test_slow_acts_late_and_slow_reply_acts_at_once(shop, server, gate, ev
     assert [paid.status for paid in await asyncio.gather(*calls)] == ["succeeded"] * 2
 
 
-async def test_an_effect_comes_although_its_caller_has_gone(shop, server, gate, eventually):
+async def test_an_effect_comes_although_its_caller_has_gone(
+    shop: Shop, server: Running, gate: asyncio.Event, eventually: Eventually
+) -> None:
     intent = await shop.create()
     server.faults.plan(Fault(Kind.SLOW, "POST .*/confirm", seconds=1))
     call = asyncio.create_task(shop.confirm(intent.id))
@@ -124,8 +137,8 @@ async def test_an_effect_comes_although_its_caller_has_gone(shop, server, gate, 
     assert await status_of(shop, intent) == "succeeded"
 
 
-def test_chance_comes_from_a_seed():
-    def fired(seed):
+def test_chance_comes_from_a_seed() -> None:
+    def fired(seed: int) -> list[bool]:
         faults = Faults(seed)
         faults.plan(Fault(Kind.DROP, times=None, probability=0.5))
         return [faults.next_for("POST /v1/refunds") is not None for _ in range(64)]
@@ -135,7 +148,7 @@ def test_chance_comes_from_a_seed():
     assert 16 < sum(fired(1)) < 48
 
 
-def test_a_fault_fires_as_often_as_planned_and_only_where_it_matches():
+def test_a_fault_fires_as_often_as_planned_and_only_where_it_matches() -> None:
     faults = Faults()
     faults.plan(Fault(Kind.DROP, "/refunds", times=2))
     assert faults.next_for("POST /v1/payment_intents") is None
@@ -144,7 +157,9 @@ def test_a_fault_fires_as_often_as_planned_and_only_where_it_matches():
 
 
 class TestControl:
-    async def test_faults_are_planned_seen_and_forgotten(self, shop, web):
+    async def test_faults_are_planned_seen_and_forgotten(
+        self, shop: Shop, web: aiohttp.ClientSession
+    ) -> None:
         plan = {"kind": "refuse", "match": "POST .*/confirm", "status": 429, "times": None}
         async with web.post("/_sandbox/faults", json=plan) as reply:
             assert (await reply.json())["faults"][0]["kind"] == "refuse"
@@ -168,12 +183,16 @@ class TestControl:
             "drop",
         ],
     )
-    async def test_a_plan_that_makes_no_sense_is_refused_with_a_sentence(self, web, plan):
+    async def test_a_plan_that_makes_no_sense_is_refused_with_a_sentence(
+        self, web: aiohttp.ClientSession, plan: object
+    ) -> None:
         async with web.post("/_sandbox/faults", json=plan) as reply:
             assert reply.status == 400
             assert (await reply.json())["error"]
 
-    async def test_movements_tell_where_the_money_is(self, shop, web):
+    async def test_movements_tell_where_the_money_is(
+        self, shop: Shop, web: aiohttp.ClientSession
+    ) -> None:
         held = await shop.pay(capture_method="manual", metadata={"uuid": "u"})
         await shop.intents.capture_async(held.id, {"amount_to_capture": 1000})
         await shop.refund(held.id, amount=1)
@@ -190,14 +209,16 @@ class TestControl:
         async with web.get("/_sandbox/movements", params={"after": "3"}) as reply:
             assert [one["kind"] for one in (await reply.json())["movements"]] == ["refunded"]
 
-    async def test_the_clock_can_be_put_forward_over_the_end_of_a_hold(self, shop, web):
+    async def test_the_clock_can_be_put_forward_over_the_end_of_a_hold(
+        self, shop: Shop, web: aiohttp.ClientSession
+    ) -> None:
         held = await shop.pay(capture_method="manual")
         async with web.post("/_sandbox/clock", json={"advance": 7 * 24 * 3600}) as reply:
             assert reply.status == 200
         ended = await shop.intents.retrieve_async(held.id)
         assert (ended.status, ended.cancellation_reason) == ("canceled", "automatic")
 
-    async def test_the_clock_never_goes_back(self, web):
+    async def test_the_clock_never_goes_back(self, web: aiohttp.ClientSession) -> None:
         async with web.post("/_sandbox/clock", json={"advance": -1}) as reply:
             assert reply.status == 400
 
@@ -210,7 +231,9 @@ class TestControl:
             ("192.0.2.1", True, 200),
         ],
     )
-    async def test_only_this_machine_may_control_unless_open(self, server, remote, is_open, status):
+    async def test_only_this_machine_may_control_unless_open(
+        self, server: Running, remote: str, is_open: bool, status: int
+    ) -> None:
         control = Control(server.sandbox, server.faults, is_open=is_open)
         handler = next(route.handler for route in control.routes() if route.path == "/_sandbox")
         reply = await handler(make_mocked_request("GET", "/_sandbox").clone(remote=remote))

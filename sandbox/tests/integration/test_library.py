@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -9,14 +11,16 @@ import stripe
 
 from sandbox.rendering import API_VERSION
 
+from .conftest import OpenLibrary, Running, Shop
 
-async def refusal(kind, coroutine):
+
+async def refusal(kind: type[stripe.StripeError], coroutine: Awaitable[object]) -> Any:
     with pytest.raises(kind) as caught:
         await coroutine
     return caught.value
 
 
-async def test_a_payment_is_created_confirmed_and_read(shop):
+async def test_a_payment_is_created_confirmed_and_read(shop: Shop) -> None:
     intent = await shop.create(metadata={"uuid": "1"}, description="Two books")
     assert (intent.status, intent.amount, intent.currency) == ("requires_confirmation", 1099, "usd")
     assert intent.metadata["uuid"] == "1"
@@ -26,7 +30,7 @@ async def test_a_payment_is_created_confirmed_and_read(shop):
     assert read.to_dict() == paid.to_dict()
 
 
-async def test_the_charge_is_an_id_and_whole_where_that_is_asked(shop):
+async def test_the_charge_is_an_id_and_whole_where_that_is_asked(shop: Shop) -> None:
     intent = await shop.pay(capture_method="manual")
     assert intent.latest_charge.startswith("ch_")
     read = await shop.intents.retrieve_async(intent.id, {"expand": ["latest_charge"]})
@@ -36,14 +40,14 @@ async def test_the_charge_is_an_id_and_whole_where_that_is_asked(shop):
     assert listed.data[0].latest_charge.id == intent.latest_charge
 
 
-async def test_the_payment_method_is_not_the_token_but_can_be_read(shop):
+async def test_the_payment_method_is_not_the_token_but_can_be_read(shop: Shop) -> None:
     intent = await shop.create("pm_card_mastercard")
     assert intent.payment_method != "pm_card_mastercard"
     method = await shop.client.v1.payment_methods.retrieve_async(intent.payment_method)
     assert (method.id, method.card.brand) == (intent.payment_method, "mastercard")
 
 
-async def test_a_hold_is_captured_in_part_and_refunded(shop):
+async def test_a_hold_is_captured_in_part_and_refunded(shop: Shop) -> None:
     held = await shop.pay(capture_method="manual")
     assert (held.status, held.amount_capturable) == ("requires_capture", 1099)
     taken = await shop.intents.capture_async(held.id, {"amount_to_capture": 1000})
@@ -57,7 +61,7 @@ async def test_a_hold_is_captured_in_part_and_refunded(shop):
     assert [one.id for one in listed.data] == [refund.id]
 
 
-async def test_a_decline_is_a_card_error_with_the_intent_in_it(shop):
+async def test_a_decline_is_a_card_error_with_the_intent_in_it(shop: Shop) -> None:
     intent = await shop.create("pm_card_visa_chargeDeclinedInsufficientFunds")
     error = await refusal(stripe.CardError, shop.confirm(intent.id))
     assert (error.http_status, error.code) == (402, "card_declined")
@@ -66,7 +70,7 @@ async def test_a_decline_is_a_card_error_with_the_intent_in_it(shop):
     assert error.error.payment_intent.last_payment_error.code == "card_declined"
 
 
-async def test_an_unexpected_state_shows_the_intent(shop):
+async def test_an_unexpected_state_shows_the_intent(shop: Shop) -> None:
     intent = await shop.pay()
     error = await refusal(stripe.InvalidRequestError, shop.intents.cancel_async(intent.id))
     assert (error.http_status, error.code) == (400, "payment_intent_unexpected_state")
@@ -95,8 +99,8 @@ async def test_an_unexpected_state_shows_the_intent(shop):
     ],
 )
 async def test_what_is_wrong_with_a_parameter_is_said_and_nothing_is_made(
-    shop, server, params, code, param
-):
+    shop: Shop, server: Running, params: dict[str, Any], code: str | None, param: str
+) -> None:
     token = params.pop("payment_method", "pm_card_visa")
     error = await refusal(stripe.InvalidRequestError, shop.create(token, **params))
     assert (error.http_status, error.code, error.param) == (400, code, param)
@@ -106,17 +110,17 @@ async def test_what_is_wrong_with_a_parameter_is_said_and_nothing_is_made(
 @pytest.mark.parametrize(
     ("amount", "currency"), [(500, "jpy"), (1_230, "kwd"), (500, "isk"), (500, "ugx"), (1, "mga")]
 )
-async def test_amounts_are_in_stripes_minor_unit(shop, amount, currency):
+async def test_amounts_are_in_stripes_minor_unit(shop: Shop, amount: int, currency: str) -> None:
     intent = await shop.create(amount=amount, currency=currency)
     assert (intent.amount, intent.currency) == (amount, currency)
 
 
-async def test_a_failed_validation_keeps_nothing_under_its_key(shop):
+async def test_a_failed_validation_keeps_nothing_under_its_key(shop: Shop) -> None:
     await refusal(stripe.InvalidRequestError, shop.create(key="k", amount=0))
     assert (await shop.create(key="k")).status == "requires_confirmation"
 
 
-async def test_a_replay_says_so_and_is_the_first_body_to_the_byte(shop):
+async def test_a_replay_says_so_and_is_the_first_body_to_the_byte(shop: Shop) -> None:
     first = await shop.create(key="k")
     await shop.confirm(first.id)
     again = await shop.create(key="k")
@@ -125,13 +129,13 @@ async def test_a_replay_says_so_and_is_the_first_body_to_the_byte(shop):
     assert "Idempotent-Replayed" not in first.last_response.headers
 
 
-async def test_a_key_with_other_parameters_is_an_idempotency_error(shop):
+async def test_a_key_with_other_parameters_is_an_idempotency_error(shop: Shop) -> None:
     await shop.create(key="k")
     error = await refusal(stripe.IdempotencyError, shop.create(key="k", amount=5))
     assert error.http_status == 400
 
 
-async def test_unknown_ids_are_404(shop):
+async def test_unknown_ids_are_404(shop: Shop) -> None:
     for reading in (
         shop.intents.retrieve_async("pi_nobody"),
         shop.refunds.retrieve_async("re_nobody"),
@@ -142,12 +146,12 @@ async def test_unknown_ids_are_404(shop):
         assert (error.http_status, error.code) == (404, "resource_missing")
 
 
-async def test_a_path_that_is_not_spoken_is_404_as_well(shop):
+async def test_a_path_that_is_not_spoken_is_404_as_well(shop: Shop) -> None:
     error = await refusal(stripe.InvalidRequestError, shop.client.v1.customers.list_async())
     assert error.http_status == 404
 
 
-async def test_a_live_key_or_none_is_refused(server, open_library):
+async def test_a_live_key_or_none_is_refused(server: Running, open_library: OpenLibrary) -> None:
     async with open_library(server.url, key="sk_live_real") as client:
         error = await refusal(
             stripe.AuthenticationError, client.v1.payment_intents.retrieve_async("pi_x")
@@ -157,7 +161,7 @@ async def test_a_live_key_or_none_is_refused(server, open_library):
 
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Basic ###", "Basic c2tfbGl2ZV94Og=="])
-async def test_so_is_a_header_that_says_nothing(server, header):
+async def test_so_is_a_header_that_says_nothing(server: Running, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
     async with (
         aiohttp.ClientSession(server.url, headers=headers) as web,
@@ -167,7 +171,7 @@ async def test_so_is_a_header_that_says_nothing(server, header):
         assert (await reply.json())["error"]["type"] == "invalid_request_error"
 
 
-async def test_a_test_key_may_come_as_the_user_of_basic(server):
+async def test_a_test_key_may_come_as_the_user_of_basic(server: Running) -> None:
     headers = {"Authorization": aiohttp.encode_basic_auth("sk_test_any", "")}
     async with (
         aiohttp.ClientSession(server.url, headers=headers) as web,
@@ -176,7 +180,7 @@ async def test_a_test_key_may_come_as_the_user_of_basic(server):
         assert (await reply.json())["data"] == []
 
 
-async def test_every_answer_carries_stripes_headers(shop):
+async def test_every_answer_carries_stripes_headers(shop: Shop) -> None:
     one, other = await shop.create(), await shop.create()
     headers = one.last_response.headers
     assert headers["Request-Id"].startswith("req_")
@@ -186,7 +190,7 @@ async def test_every_answer_carries_stripes_headers(shop):
     assert error.request_id.startswith("req_")
 
 
-async def test_pages_follow_each_other(shop):
+async def test_pages_follow_each_other(shop: Shop) -> None:
     names = [(await shop.create()).id for _ in range(5)]
     read = [
         one.id async for one in (await shop.intents.list_async({"limit": 2})).auto_paging_iter()
@@ -198,12 +202,12 @@ async def test_pages_follow_each_other(shop):
 
 
 @pytest.mark.parametrize("limit", [0, 101])
-async def test_a_page_has_1_to_100(shop, limit):
+async def test_a_page_has_1_to_100(shop: Shop, limit: int) -> None:
     error = await refusal(stripe.InvalidRequestError, shop.intents.list_async({"limit": limit}))
     assert error.param == "limit"
 
 
-async def test_events_tell_what_happened_with_the_object_as_it_was(shop):
+async def test_events_tell_what_happened_with_the_object_as_it_was(shop: Shop) -> None:
     intent = await shop.pay()
     events = (await shop.client.v1.events.list_async()).data
     kinds = [event.type for event in events]
@@ -215,14 +219,14 @@ async def test_events_tell_what_happened_with_the_object_as_it_was(shop):
     assert read.to_dict() == events[0].to_dict()
 
 
-async def test_many_at_once_are_many_payments(shop, server):
+async def test_many_at_once_are_many_payments(shop: Shop, server: Running) -> None:
     paid = await asyncio.gather(*(shop.pay() for _ in range(50)))
     assert len({intent.id for intent in paid}) == 50
     moved = server.sandbox.books.movements
     assert [(one.kind, one.amount) for one in moved] == [("captured", 1099)] * 50
 
 
-async def test_the_errors_body_is_stripes(web):
+async def test_the_errors_body_is_stripes(web: aiohttp.ClientSession) -> None:
     async with web.post("/v1/payment_intents", data={"amount": "1"}) as reply:
         error = json.loads(await reply.text())["error"]
     assert error == {

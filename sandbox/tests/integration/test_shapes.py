@@ -8,29 +8,34 @@ import inspect
 import json
 import typing
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 import stripe
 
+from .conftest import Shop
+
 FIXTURES = Path(__file__).parents[4] / "shared" / "stripe" / "fixtures.json"
-CLASSES = {
+CLASSES: dict[str, type[stripe.StripeObject]] = {
     "payment_intent": stripe.PaymentIntent,
     "charge": stripe.Charge,
     "refund": stripe.Refund,
     "payment_method": stripe.PaymentMethod,
     "event": stripe.Event,
 }
+Objects = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture
-async def objects(shop, web):
+async def objects(shop: Shop, web: aiohttp.ClientSession) -> Objects:
     """One object of each kind in each of its moods, as JSON."""
-    found = {kind: [] for kind in CLASSES}
+    found: Objects = {kind: [] for kind in CLASSES}
 
-    def take(thing):
+    def take(thing: dict[str, Any]) -> None:
         found[thing["object"]].append(thing)
 
-    async def read(name):
+    async def read(name: str) -> None:
         intent = await shop.intents.retrieve_async(name)
         take(intent.to_dict())
         whole = {"expand": ["latest_charge", "payment_method"]}
@@ -50,8 +55,9 @@ async def objects(shop, web):
     declined = await shop.create("pm_card_visa_chargeDeclined")
     with pytest.raises(stripe.CardError) as caught:
         await shop.confirm(declined.id)
-    take(caught.value.json_body["error"]["payment_intent"])
-    take(caught.value.json_body["error"]["payment_method"])
+    said: Any = caught.value.json_body
+    take(said["error"]["payment_intent"])
+    take(said["error"]["payment_method"])
     await read(declined.id)
     asked = await shop.create("pm_card_authenticationRequired")
     await shop.confirm(asked.id, return_url="https://shop.example/")
@@ -70,7 +76,7 @@ async def objects(shop, web):
     return found
 
 
-def test_the_objects_are_of_every_kind_and_mood(objects):
+def test_the_objects_are_of_every_kind_and_mood(objects: Objects) -> None:
     statuses = {one["status"] for one in objects["payment_intent"]}
     assert statuses == {
         "requires_payment_method",
@@ -87,7 +93,7 @@ def test_the_objects_are_of_every_kind_and_mood(objects):
 
 @pytest.mark.skipif(not FIXTURES.exists(), reason="Stripe's fixtures are not on this machine")
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_object_has_the_fields_of_stripes_own_example(objects, kind):
+def test_every_object_has_the_fields_of_stripes_own_example(objects: Objects, kind: str) -> None:
     example = json.loads(FIXTURES.read_text())[kind]
     declared = hints(CLASSES[kind])
     assert objects[kind]
@@ -99,7 +105,7 @@ def test_every_object_has_the_fields_of_stripes_own_example(objects, kind):
                 check_like(value, thing[name], f"{kind}.{name}")
 
 
-def check_like(example, value, path):
+def check_like(example: object, value: object, path: str) -> None:
     """The same JSON type, or null; within an object, no field that the example has not or ..."""
     if value is None or example is None:
         return
@@ -112,17 +118,17 @@ def check_like(example, value, path):
         assert type(example) is type(value), path
 
 
-class Names(dict):
+class Names(dict[str, Any]):
     """The names of one class and its module, and those that the library loads when asked."""
 
-    def __missing__(self, name):
+    def __missing__(self, name: str) -> Any:
         try:
             return getattr(stripe, name.removesuffix("Resource"))  # its alias for a few classes
         except AttributeError:
             raise KeyError(name) from None
 
 
-def hints(cls):
+def hints(cls: type[stripe.StripeObject]) -> dict[str, tuple[Any, Names]]:
     found = {}
     for base in reversed(cls.__mro__):
         if issubclass(base, stripe.StripeObject) and base is not stripe.StripeObject:
@@ -133,12 +139,14 @@ def hints(cls):
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_value_is_of_the_type_that_the_official_library_declares(objects, kind):
+def test_every_value_is_of_the_type_that_the_official_library_declares(
+    objects: Objects, kind: str
+) -> None:
     for thing in objects[kind]:
         walk(CLASSES[kind], thing, kind)
 
 
-def walk(cls, value, path):
+def walk(cls: type[stripe.StripeObject], value: dict[str, Any], path: str) -> None:
     declared = hints(cls)
     for name, inner in value.items():
         assert name in declared, f"{path}.{name} is not declared by the library"
@@ -146,11 +154,11 @@ def walk(cls, value, path):
         assert fits(resolve(hint, scope), inner, scope, f"{path}.{name}"), f"{path}.{name}: {inner}"
 
 
-def resolve(hint, scope):
+def resolve(hint: Any, scope: Names) -> Any:
     return eval(hint, {}, scope) if isinstance(hint, str) else hint  # noqa: S307 - the library's own
 
 
-def fits(hint, value, scope, path):
+def fits(hint: Any, value: object, scope: Names, path: str) -> bool:
     """Whether a JSON value is what an annotation of the library says, all the way down."""
     if isinstance(hint, typing.ForwardRef):
         hint = resolve(hint.__forward_arg__, scope)

@@ -1,7 +1,9 @@
 """Webhooks: signed so that the official library believes them, sent until they are accepted."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import stripe
@@ -11,18 +13,20 @@ from sandbox import webhooks
 from sandbox.faults import Fault, Kind
 from sandbox.webhooks import Webhooks
 
+from .conftest import Eventually, OpenShop, Processes, Running, RunSandbox
+
 SECRETS = ["whsec_new", "whsec_old"]
 
 
 class Receiver:
     """Takes webhooks. `refusing` says how many it still answers with 500."""
 
-    def __init__(self):
-        self.got = []
+    def __init__(self) -> None:
+        self.got: list[stripe.Event] = []
         self.refusing = 0
         self.url = ""
 
-    async def take(self, request):
+    async def take(self, request: http.Request) -> http.Response:
         payload, signature = await request.read(), request.headers["Stripe-Signature"]
         if self.refusing:
             self.refusing -= 1
@@ -32,12 +36,12 @@ class Receiver:
         self.got.append(event)
         return http.Response()
 
-    def kinds(self):
+    def kinds(self) -> list[str]:
         return sorted(event.type for event in self.got)
 
 
 @pytest.fixture
-async def receiver():
+async def receiver() -> AsyncIterator[Receiver]:
     here = Receiver()
     app = http.Application()
     app.add_routes([http.post("/hooks", here.take)])
@@ -50,7 +54,7 @@ async def receiver():
 
 
 @asynccontextmanager
-async def sending(running, url):
+async def sending(running: Running, url: str) -> AsyncIterator[None]:
     sender = Webhooks(running.sandbox, running.faults, url, SECRETS, running.url)
     task = asyncio.create_task(sender.run())
     try:
@@ -61,12 +65,12 @@ async def sending(running, url):
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch):
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture
-async def noisy(tmp_path, run_sandbox):
+async def noisy(tmp_path: Path, run_sandbox: RunSandbox) -> AsyncIterator[Running]:
     async with run_sandbox(tmp_path, webhooks=True) as running:
         yield running
 
@@ -74,7 +78,9 @@ async def noisy(tmp_path, run_sandbox):
 PAID = ["charge.succeeded", "payment_intent.created", "payment_intent.succeeded"]
 
 
-async def test_events_arrive_signed_with_every_secret(noisy, receiver, open_shop, eventually):
+async def test_events_arrive_signed_with_every_secret(
+    noisy: Running, receiver: Receiver, open_shop: OpenShop, eventually: Eventually
+) -> None:
     async with sending(noisy, receiver.url), open_shop(noisy.url) as shop:
         intent = await shop.pay()
         await eventually(lambda: len(receiver.got) == 3)
@@ -84,14 +90,18 @@ async def test_events_arrive_signed_with_every_secret(noisy, receiver, open_shop
         await eventually(lambda: not noisy.sandbox.owed)
 
 
-async def test_a_wrong_secret_is_not_believed(noisy, receiver, open_shop, eventually):
+async def test_a_wrong_secret_is_not_believed(
+    noisy: Running, receiver: Receiver, open_shop: OpenShop, eventually: Eventually
+) -> None:
     payload = b'{"object": "event"}'
     header = webhooks.signature(payload, ["whsec_other"], 1_800_000_000)
     with pytest.raises(stripe.SignatureVerificationError):
-        stripe.Webhook.construct_event(payload, header, SECRETS[0], tolerance=None)
+        stripe.Webhook.construct_event(payload, header, SECRETS[0], tolerance=None)  # type: ignore[arg-type]
 
 
-async def test_what_is_refused_comes_again(noisy, receiver, open_shop, eventually):
+async def test_what_is_refused_comes_again(
+    noisy: Running, receiver: Receiver, open_shop: OpenShop, eventually: Eventually
+) -> None:
     receiver.refusing = 5
     async with sending(noisy, receiver.url), open_shop(noisy.url) as shop:
         await shop.pay()
@@ -100,8 +110,12 @@ async def test_what_is_refused_comes_again(noisy, receiver, open_shop, eventuall
 
 
 async def test_what_was_not_accepted_is_owed_after_a_restart_and_only_that(
-    tmp_path, receiver, run_sandbox, open_shop, eventually
-):
+    tmp_path: Path,
+    receiver: Receiver,
+    run_sandbox: RunSandbox,
+    open_shop: OpenShop,
+    eventually: Eventually,
+) -> None:
     async with run_sandbox(tmp_path, webhooks=True) as first, open_shop(first.url) as shop:
         async with sending(first, receiver.url):
             await shop.create()
@@ -117,8 +131,8 @@ async def test_what_was_not_accepted_is_owed_after_a_restart_and_only_that(
 
 
 async def test_events_from_before_there_was_a_receiver_are_not_owed(
-    tmp_path, run_sandbox, open_shop, eventually
-):
+    tmp_path: Path, run_sandbox: RunSandbox, open_shop: OpenShop, eventually: Eventually
+) -> None:
     async with run_sandbox(tmp_path) as first, open_shop(first.url) as shop:
         await shop.pay()
     async with run_sandbox(tmp_path, webhooks=True) as second:
@@ -126,8 +140,8 @@ async def test_events_from_before_there_was_a_receiver_are_not_owed(
 
 
 async def test_faults_double_them_hold_them_back_and_let_others_overtake(
-    noisy, receiver, open_shop, eventually
-):
+    noisy: Running, receiver: Receiver, open_shop: OpenShop, eventually: Eventually
+) -> None:
     noisy.faults.plan(Fault(Kind.LOSE_REPLY, "WEBHOOK payment_intent.succeeded"))
     noisy.faults.plan(Fault(Kind.DROP, "WEBHOOK charge.succeeded", times=3))
     noisy.faults.plan(Fault(Kind.SLOW, "WEBHOOK payment_intent.created", seconds=3600))
@@ -141,7 +155,13 @@ async def test_faults_double_them_hold_them_back_and_let_others_overtake(
     ]
 
 
-async def test_a_process_sends_them(processes, receiver, open_shop, eventually, tmp_path):
+async def test_a_process_sends_them(
+    processes: Processes,
+    receiver: Receiver,
+    open_shop: OpenShop,
+    eventually: Eventually,
+    tmp_path: Path,
+) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("\n".join(SECRETS) + "\n")
     options = ("--webhook-url", receiver.url, "--webhook-secret-file", str(secret))
@@ -153,8 +173,12 @@ async def test_a_process_sends_them(processes, receiver, open_shop, eventually, 
 
 
 async def test_a_receiver_gets_the_types_that_it_has_subscribed_to_and_no_others(
-    processes, receiver, open_shop, eventually, tmp_path
-):
+    processes: Processes,
+    receiver: Receiver,
+    open_shop: OpenShop,
+    eventually: Eventually,
+    tmp_path: Path,
+) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("\n".join(SECRETS) + "\n")
     options = ("--webhook-url", receiver.url, "--webhook-secret-file", str(secret))

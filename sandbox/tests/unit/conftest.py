@@ -1,7 +1,6 @@
 """A till: the transition function with a world and a time in its hand, so that tests read as stories."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +25,11 @@ from sandbox.world import Response, World
 
 NOON = 1_800_000_000
 
+Answer = Any
+"""A Response; its body is taken for what is expected there: an Intent, an Error, ..."""
+Makers = dict[str, Callable[[], str]]
+"""What makes an intent, by the state that it is to be in, and gives its id."""
+
 
 @dataclass
 class Till:
@@ -33,9 +37,9 @@ class Till:
 
     world: World = field(default_factory=World)
     now: int = NOON
-    answer: Response = field(default_factory=lambda: Response(200, None))
+    answer: Answer = field(default_factory=lambda: Response(200, None))
 
-    def ask(self, action: Action, key: str | None = None, mishap: Mishap | None = None) -> Response:
+    def ask(self, action: Action, key: str | None = None, mishap: Mishap | None = None) -> Answer:
         request = Request(action, key, mishap=mishap)
         self.world, self.answer = transition(self.world, request, self.now)
         return self.answer
@@ -55,19 +59,19 @@ class Till:
     def held(self, **given: Any) -> str:
         return self.confirmed(capture_method="manual", **given)
 
-    def confirm(self, intent: str, key: str | None = None, **given: Any) -> Response:
+    def confirm(self, intent: str, key: str | None = None, **given: Any) -> Answer:
         return self.ask(ConfirmIntent(intent, **given), key)
 
-    def capture(self, intent: str, amount: int | None = None) -> Response:
+    def capture(self, intent: str, amount: int | None = None) -> Answer:
         return self.ask(CaptureIntent(intent, amount))
 
-    def cancel(self, intent: str, reason: str | None = None) -> Response:
+    def cancel(self, intent: str, reason: str | None = None) -> Answer:
         return self.ask(CancelIntent(intent, reason))
 
-    def authenticate(self, intent: str, approved: bool) -> Response:
+    def authenticate(self, intent: str, approved: bool) -> Answer:
         return self.ask(Authenticate(intent, approved))
 
-    def refund(self, intent: str, amount: int | None = None, key: str | None = None) -> Response:
+    def refund(self, intent: str, amount: int | None = None, key: str | None = None) -> Answer:
         return self.ask(CreateRefund(intent, amount), key)
 
     def wait(self, seconds: int) -> None:

@@ -70,12 +70,13 @@ requests = some.builds(
     some.sampled_from([(), (), ("latest_charge",)]),
     mishap=some.sampled_from([None, None, *Mishap]),
 )
+Story = list[tuple[Request, int]]
 stories = some.lists(some.tuples(requests, some.integers(0, 40)), max_size=30)
 
 
 @given(stories)
 @UNHURRIED
-def test_a_world_and_the_books_answer_alike_and_keep_the_same(story):
+def test_a_world_and_the_books_answer_alike_and_keep_the_same(story: Story) -> None:
     world, books, now = World(rules=RULES), Books("Sandbox", RULES), 1000
     for request, seconds in story:
         now += seconds
@@ -89,7 +90,7 @@ def test_a_world_and_the_books_answer_alike_and_keep_the_same(story):
 
 @given(stories)
 @UNHURRIED
-def test_money_adds_up_whatever_is_asked(story):
+def test_money_adds_up_whatever_is_asked(story: Story) -> None:
     world, now = World(rules=RULES), 1000
     for request, seconds in story:
         now += seconds
@@ -111,7 +112,7 @@ def test_money_adds_up_whatever_is_asked(story):
 
 @given(requests)
 @UNHURRIED
-def test_a_request_comes_back_from_the_ledger_as_it_was(request_):
+def test_a_request_comes_back_from_the_ledger_as_it_was(request_: Request) -> None:
     back, at = decode_request(encode_request(request_, 7))
     reads = isinstance(request_.action, (Retrieve, List, PassTime))
     assert back == (Request(PassTime()) if reads else request_)

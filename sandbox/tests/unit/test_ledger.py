@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,25 +11,27 @@ from sandbox.actions import CreateIntent, List, Request
 from sandbox.ledger import Ledger
 from sandbox.objects import Methods
 from sandbox.sandbox import Sandbox
-from sandbox.world import Rules
+from sandbox.world import Page, Rules
 
 CREATE = Request(CreateIntent(1099, "usd", "pm_card_visa", Methods.CARD))
 
 
-@pytest.fixture
-def disk(monkeypatch):
+class Disk:
     """A disk whose writes can be held up, counted, and made to fail."""
 
-    class Disk:
-        ready = threading.Event()
-        syncs = 0
-        failing = False
+    def __init__(self) -> None:
+        self.ready = threading.Event()
+        self.syncs = 0
+        self.failing = False
 
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
     disk.ready.set()
     truly = os.fdatasync
 
-    def fdatasync(file):
+    def fdatasync(file: int) -> None:
         disk.ready.wait(10)
         disk.syncs += 1
         if disk.failing:
@@ -39,7 +42,7 @@ def disk(monkeypatch):
     return disk
 
 
-async def test_nothing_is_answered_before_it_is_on_the_disk(tmp_path, disk):
+async def test_nothing_is_answered_before_it_is_on_the_disk(tmp_path: Path, disk: Disk) -> None:
     sandbox = Sandbox(tmp_path, Rules())
     disk.ready.clear()
     asked = asyncio.create_task(sandbox.perform(CREATE))
@@ -51,7 +54,9 @@ async def test_nothing_is_answered_before_it_is_on_the_disk(tmp_path, disk):
     await sandbox.close()
 
 
-async def test_who_only_reads_waits_for_what_was_read_to_be_on_the_disk(tmp_path, disk):
+async def test_who_only_reads_waits_for_what_was_read_to_be_on_the_disk(
+    tmp_path: Path, disk: Disk
+) -> None:
     sandbox = Sandbox(tmp_path, Rules())
     disk.ready.clear()
     writing = asyncio.create_task(sandbox.perform(CREATE))
@@ -61,11 +66,12 @@ async def test_who_only_reads_waits_for_what_was_read_to_be_on_the_disk(tmp_path
     assert not reading.done()
     disk.ready.set()
     _, page = await asyncio.gather(writing, reading)
+    assert isinstance(page.body, Page)
     assert len(page.body.items) == 1
     await sandbox.close()
 
 
-async def test_many_requests_share_a_sync(tmp_path, disk):
+async def test_many_requests_share_a_sync(tmp_path: Path, disk: Disk) -> None:
     sandbox = Sandbox(tmp_path, Rules())
     await asyncio.gather(*(sandbox.perform(CREATE) for _ in range(100)))
     assert disk.syncs < 10
@@ -74,7 +80,7 @@ async def test_many_requests_share_a_sync(tmp_path, disk):
     assert len(lines) == 102
 
 
-async def test_a_disk_that_failed_once_is_not_trusted_again(tmp_path, disk):
+async def test_a_disk_that_failed_once_is_not_trusted_again(tmp_path: Path, disk: Disk) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
     disk.failing = True
     ledger.append({"n": 1})
@@ -86,7 +92,7 @@ async def test_a_disk_that_failed_once_is_not_trusted_again(tmp_path, disk):
         await ledger.durable()
 
 
-async def test_a_failed_disk_ends_the_sandbox(tmp_path, disk):
+async def test_a_failed_disk_ends_the_sandbox(tmp_path: Path, disk: Disk) -> None:
     sandbox = Sandbox(tmp_path, Rules())
     disk.failing = True
     with pytest.raises(OSError, match="gone"):
