@@ -7,7 +7,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chassis import migrate as module
 from chassis.migrate import migrate, with_password
 from chassis.refusal import Refusal
 from chassis.settings import Secret
@@ -68,7 +67,7 @@ def test_what_is_missing_is_said_in_a_sentence(
 ) -> None:
     with pytest.raises(Refusal, match="MIGRATIONS_DIRECTORY"):
         migrate("postgresql://o@h/d", Secret("p"), tmp_path / "nowhere")
-    monkeypatch.setattr(module.sys, "executable", str(tmp_path / Path(sys.executable).name))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / Path(sys.executable).name))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Refusal, match="dbmate is not installed"):
         migrate("postgresql://o@h/d", Secret("p"), tmp_path)

@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import pytest
@@ -31,6 +31,8 @@ from chassis.values import InvalidValue
 NAME = "google.longrunning.Operations"  # a service whose descriptor is at hand
 SERVING, NOT_SERVING = 1, 2
 SECRET = "alice@example.com"
+
+RawMethod: TypeAlias = "aio.UnaryUnaryMultiCallable[bytes, bytes]"
 
 
 class OutOfStockError(Exception):
@@ -119,7 +121,8 @@ async def running(*, ready: bool = True, drain_seconds: float = 30) -> AsyncIter
 
 def reply(channel: aio.Channel, text: str | bytes, **options: Any) -> Any:
     raw = text if isinstance(text, bytes) else StringValue(value=text).SerializeToString()
-    return channel.unary_unary(f"/{NAME}/Reply")(raw, **options)
+    method: RawMethod = channel.unary_unary(f"/{NAME}/Reply")
+    return method(raw, **options)
 
 
 def stream(channel: aio.Channel, text: str, **options: Any) -> Any:
@@ -366,9 +369,8 @@ async def test_draining_turns_health_ends_streams_and_finishes_what_runs() -> No
     async with running() as (server, channel, echo):
         server.ready_when(lambda: True)
         await eventually(channel, "readiness", SERVING)
-        watcher: Any = health_pb2_grpc.HealthStub(channel).Watch(
-            health_pb2.HealthCheckRequest(service="readiness")
-        )
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watcher = stub.Watch(health_pb2.HealthCheckRequest(service="readiness"))
         assert (await watcher.read()).status == SERVING
         watched = stream(channel, "")
         await echo.entered.wait()
@@ -421,10 +423,11 @@ async def test_a_signal_drains_a_real_process_and_it_exits_with_0(
     assert process.stdout is not None
     address = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
     async with aio.insecure_channel(f"ipv4:{address}") as channel:
+        method: RawMethod = channel.unary_unary("/test.v1.Slow/Reply")
         running_call = None
         if when == "serving":
-            await channel.unary_unary("/test.v1.Slow/Reply")(b"0")
-            running_call = channel.unary_unary("/test.v1.Slow/Reply")(b"1")
+            await method(b"0")
+            running_call = method(b"1")
             assert await asyncio.wait_for(process.stdout.readline(), 20) == b"entered\n"
         process.send_signal(number)
         if running_call is not None:

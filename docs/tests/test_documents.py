@@ -44,7 +44,7 @@ def test_every_decision_is_in_the_index() -> None:
 
 
 def test_every_picture_is_what_its_source_says() -> None:
-    draw = [sys.executable, PICTURES / "draw.py", "--check"]
+    draw = [sys.executable, str(PICTURES / "draw.py"), "--check"]
     done = subprocess.run(draw, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -58,7 +58,7 @@ SELDOM = {
     (State.AUTHORIZED, State.SUCCEEDED),
     (State.CANCELING, State.SUCCEEDED),
 }
-LEADS_TO = {
+LEADS_TO: dict[object, State] = {
     machine.require_action: State.REQUIRES_ACTION,
     machine.authorize: State.AUTHORIZED,
     machine.succeed: State.SUCCEEDED,

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -107,7 +107,8 @@ def _bare_environment(programs: Path) -> dict[str, str]:
     """A shell as a stranger has it: a `python`, and no environment of ours around it."""
     python = programs / "python"
     # Not a link: an interpreter looks for its library beside the name it was called by.
-    python.write_text(f'#!/bin/sh\nexec "{sys._base_executable}" "$@"\n')
+    base = sys._base_executable  # type: ignore[attr-defined]  # typeshed leaves it out
+    python.write_text(f'#!/bin/sh\nexec "{base}" "$@"\n')
     python.chmod(0o755)
     ours = re.compile("VIRTUAL_ENV|PYTHON.*|COV_.*|COVERAGE_.*")
     kept = {name: value for name, value in os.environ.items() if not ours.fullmatch(name)}
@@ -130,7 +131,7 @@ def _need_packages(environment: dict[str, str], probe: Path) -> None:
 @contextmanager
 def _started(
     folder: Path, service: str, database: "ServiceDatabase", port: int, more: dict[str, str]
-) -> Iterator["HealthCheckResponse.ServingStatus.ValueType"]:
+) -> Iterator[int]:
     """The service as a process; whether it is ready. It ends in good order."""
     settings = {
         "LISTEN_ADDRESS": f"127.0.0.1:{port}",
@@ -143,7 +144,8 @@ def _started(
     )
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            asked = HealthStub(channel).Watch(
+            stub: Any = HealthStub(channel)
+            asked = stub.Watch(
                 HealthCheckRequest(service="readiness"), timeout=START_SECONDS, wait_for_ready=True
             )
             answers = (answer.status for answer in asked)

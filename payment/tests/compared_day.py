@@ -73,7 +73,7 @@ class Day(SmallWorld):
         payment = await self.pay(**said)
         attempt = Attempt(uuid4(), payment.request, '"7"', self.now)
         await self.processor.create(attempt)
-        return listed_intent(next(self.processor.inner.view.newest("payment_intent", None)))
+        return listed_intent(next(self.intents))
 
     def refund_in_the_dashboard(self, payment: Payment, amount: int) -> None:
         inner = self.processor.inner

@@ -3,10 +3,10 @@ and whatever a test wants to go wrong.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from payment_examples import INSTALLATION, NOW, REQUEST
@@ -27,6 +27,9 @@ from payment.service_layer.recovery import Recovery
 from payment.service_layer.refunds import Refunds
 from payment.service_layer.step import Machine
 from proof.processor import SimulatedProcessor
+from sandbox import objects
+
+Said = TypeVar("Said")
 
 SILENCE = Unknown("time-out", unreachable=True)
 LOST = "the reply is lost, after the effect"
@@ -44,33 +47,33 @@ class TroubledProcessor:
     troubles: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     made: list[str] = field(default_factory=list)
 
-    async def _make(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _make(self, name: str, call: Callable[[], Awaitable[Said]]) -> Said | Unknown:
         self.made.append(name)
         trouble = self.troubles[name].pop(0) if self.troubles[name] else None
         if trouble is LOST:
             await call()
             return SILENCE
-        reply = await trouble() if callable(trouble) else trouble
+        reply: Any = await trouble() if callable(trouble) else trouble
         return await call() if reply is None else reply
 
     def can_say(self, amount: Money) -> bool:
         return self.inner.can_say(amount)
 
     async def create(self, attempt: Attempt) -> Reply:
-        return await self._make("create", lambda: self.inner.create(attempt))  # type: ignore[no-any-return]
+        return await self._make("create", lambda: self.inner.create(attempt))
 
     async def retrieve(self, intent_id: str) -> Reply:
-        return await self._make("retrieve", lambda: self.inner.retrieve(intent_id))  # type: ignore[no-any-return]
+        return await self._make("retrieve", lambda: self.inner.retrieve(intent_id))
 
     async def post(self, payment: Payment, post: Post) -> Reply:
         name = post.operation.value
-        return await self._make(name, lambda: self.inner.post(payment, post))  # type: ignore[no-any-return]
+        return await self._make(name, lambda: self.inner.post(payment, post))
 
     async def refund(self, refund: Refund) -> RefundReply:
-        return await self._make("refund", lambda: self.inner.refund(refund))  # type: ignore[no-any-return]
+        return await self._make("refund", lambda: self.inner.refund(refund))
 
     async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | Unknown:
-        return await self._make("refunds", lambda: self.inner.refunds(intent_id))  # type: ignore[no-any-return]
+        return await self._make("refunds", lambda: self.inner.refunds(intent_id))
 
 
 class TroubledPayments(MemoryPayments):
@@ -190,7 +193,7 @@ class SmallWorld:
         )
         self.events = Events(self.payments, MemoryEvents(self.store))
 
-    def alarm(self, name: str, _about: str, _words: str) -> None:
+    def alarm(self, name: str, about: str, words: str) -> None:  # noqa: ARG002 - the port's names
         self.alarms.append(name)
 
     def later(self, **how_much: float) -> None:
@@ -211,11 +214,16 @@ class SmallWorld:
             await work
 
     @property
+    def intents(self) -> Iterator[objects.Intent]:
+        """What the processor has, the newest first."""
+        found = self.processor.inner.view.newest("payment_intent", None)
+        return (each for each in found if isinstance(each, objects.Intent))
+
+    @property
     def charges(self) -> int:
         """How often the processor took money or holds it: the truth."""
         return sum(
-            intent.status.value in {"succeeded", "requires_capture"}
-            for intent in self.processor.inner.view.newest("payment_intent", None)
+            intent.status.value in {"succeeded", "requires_capture"} for intent in self.intents
         )
 
 

@@ -55,8 +55,9 @@ def a_new_payment(**changes: Any) -> Payment:
     """A payment that nobody has recorded; `changes` are of it or of its request."""
     new_id = uuid7()
     of_request = {name: changes.pop(name) for name in [*changes] if name not in PAYMENT}
+    of_payment: dict[str, Any] = {"id": new_id, "intent_id": f"pi_{new_id}"} | changes
     of_request = {"reference": None, "request_id": new_request_id()} | of_request
-    payment = a_payment(**({"id": new_id, "intent_id": f"pi_{new_id}"} | changes))
+    payment = a_payment(**of_payment)
     return replace(payment, request=replace(payment.request, **of_request))
 
 
@@ -140,8 +141,8 @@ class Stores:
 
 
 @asynccontextmanager
-async def in_transaction(pool: Any) -> AsyncIterator["OneConnection"]:
-    """A transaction that is open until the block ends, for repositories to write in."""
+async def in_transaction(pool: Any) -> AsyncIterator[Any]:
+    """A transaction that is open until the block ends, for repositories to write in as in a pool."""
     async with pool.acquire() as connection, connection.transaction():
         yield OneConnection(connection)
 

@@ -66,7 +66,7 @@ WORDS = [
 TEXTS = st.text(max_size=50) | st.text(
     st.characters(categories=["Cc", "Cf", "Co", "Zl", "Zp", "Mn"]), max_size=20
 )
-NUMBERS = {
+NUMBERS: dict[int, list[Any]] = {
     FieldDescriptor.TYPE_INT32: [0, 1, -1, 50, 1000, 1001, 2**31 - 1, -(2**31)],
     FieldDescriptor.TYPE_INT64: [0, 1, -1, 10**12 - 1, 10**12, 2**63 - 1, -(2**63)],
     FieldDescriptor.TYPE_BOOL: [False, True],
@@ -89,7 +89,10 @@ def places(message: Descriptor, above: Path = ()) -> Iterator[Path]:
 
 def field_at(message: Descriptor, path: Path) -> FieldDescriptor:
     field = message.fields_by_name[path[0]]
-    return field if len(path) == 1 else field_at(field.message_type, path[1:])
+    if len(path) == 1:
+        return field
+    assert field.message_type is not None, "only a message has fields"
+    return field_at(field.message_type, path[1:])
 
 
 def certain(field: FieldDescriptor) -> list[Any]:
@@ -115,7 +118,8 @@ def by_chance(field: FieldDescriptor) -> st.SearchStrategy[Any]:
 
 def is_read(field: FieldDescriptor) -> bool:
     """Whether the service takes the field from a caller, and does not only write it."""
-    said = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    options: Any = field.GetOptions()
+    said = options.Extensions[field_behavior_pb2.field_behavior]
     return field_behavior_pb2.OUTPUT_ONLY not in said
 
 
@@ -126,7 +130,7 @@ def spoil(message: Message, path: Path, value: Any) -> None:
         inner.SetInParent()
         message = inner
     name = path[-1]
-    field = message.DESCRIPTOR.fields_by_name[name]
+    field: Any = message.DESCRIPTOR.fields_by_name[name]
     message.ClearField(name)
     if value is None:
         return
@@ -168,7 +172,9 @@ class Breaker:
         service = "payment" if "payment" in method.full_name else "customer"
         path = f"/{method.containing_service.full_name}/{method.name}"
         if method.server_streaming:
-            stream = self.channels[service].unary_stream(path)(request, timeout=1)
+            watch: grpc.UnaryStreamMultiCallable[bytes, bytes]
+            watch = self.channels[service].unary_stream(path)
+            stream = watch(request, timeout=1)
             try:
                 return next(iter(stream), b"")
             except grpc.RpcError as error:
@@ -177,8 +183,9 @@ class Breaker:
                 raise
             finally:
                 stream.cancel()
-        reply: bytes = self.channels[service].unary_unary(path)(request, timeout=30)
-        return reply
+        ask: grpc.UnaryUnaryMultiCallable[bytes, bytes]
+        ask = self.channels[service].unary_unary(path)
+        return ask(request, timeout=30)
 
     def make(self, name: str, request: Message, reply: Message) -> Any:
         reply.ParseFromString(self.call(name, request.SerializeToString()))
@@ -305,7 +312,7 @@ def check(breaker: Breaker, name: str, request: bytes) -> status_pb2.Status | No
     except grpc.RpcError as error:
         assert error.code() in DID_NOTHING, f"{error.code()}: {error.details()}"
         assert breaker.counted() == before, "a refusal wrote something"
-        status: status_pb2.Status | None = rpc_status.from_call(error)
+        status: status_pb2.Status | None = rpc_status.from_call(error)  # type: ignore[arg-type]
         return status
     return None
 
@@ -350,6 +357,7 @@ def test_bytes_that_are_no_request_are_refused(breaker: Breaker, name: str, raw:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_method_that_is_not_there_is_unimplemented(breaker: Breaker, service: str) -> None:
     path = f"/{SERVICES[service].full_name}/ChargeTwice"
+    ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = breaker.channels[service].unary_unary(path)
     with pytest.raises(grpc.RpcError) as error:
-        breaker.channels[service].unary_unary(path)(b"", timeout=5)
+        ask(b"", timeout=5)
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -4,6 +4,7 @@ descriptors (https://google.aip.dev).
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from google.api import annotations_pb2, client_pb2, field_behavior_pb2, resource_pb2
@@ -24,19 +25,26 @@ METHODS: list[MethodDescriptor] = [method for service in SERVICES for method in 
 MESSAGES: list[Descriptor] = [
     message for file in FILES for message in file.DESCRIPTOR.message_types_by_name.values()
 ]
-RESOURCES = [m for m in MESSAGES if m.GetOptions().HasExtension(resource_pb2.resource)]
+
+
+def options(described: Any) -> Any:
+    """Any: the extensions of google.api have types that do not fit those of protobuf."""
+    return described.GetOptions()
+
+
+RESOURCES = [m for m in MESSAGES if options(m).HasExtension(resource_pb2.resource)]
 REQUESTS = [method.input_type for method in METHODS]
 MOVES_MONEY = {"CreatePayment", "CapturePayment", "CancelPayment", "CreateRefund"}
 
 
 def behaviors(field: FieldDescriptor) -> set[str]:
-    kinds = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    kinds = options(field).Extensions[field_behavior_pb2.field_behavior]
     return {field_behavior_pb2.FieldBehavior.Name(kind) for kind in kinds}
 
 
 def http_rule(method: MethodDescriptor) -> tuple[str, str, str]:
     """The HTTP verb, path and body of a method."""
-    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    rule = options(method).Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
     return verb, getattr(rule, verb), rule.body
 
@@ -66,7 +74,7 @@ def test_every_field_says_who_writes_it_and_whether_it_must_be_there(
 @pytest.mark.parametrize("resource", RESOURCES, ids=named)
 def test_a_resource_has_a_name_a_pattern_and_an_etag(resource: Descriptor) -> None:
     """AIP-122, 123, 154."""
-    declared = resource.GetOptions().Extensions[resource_pb2.resource]
+    declared = options(resource).Extensions[resource_pb2.resource]
     assert resource.fields[0].name == "name"
     assert behaviors(resource.fields_by_name["name"]) == {"IDENTIFIER"}
     assert declared.type.startswith(f"{resource.file.package.removesuffix('.v1')}/")
@@ -92,12 +100,12 @@ def test_a_method_has_a_request_of_its_own_a_signature_and_a_path(
 ) -> None:
     """AIP-127, 136, 4232: the path's variable is a field of the request."""
     assert method.input_type.name == f"{method.name}Request"
-    assert len(method.GetOptions().Extensions[client_pb2.method_signature]) == 1
+    assert len(options(method).Extensions[client_pb2.method_signature]) == 1
     verb, path, body = http_rule(method)
     for variable in re.findall(r"{([a-z_.]+)=", path):
-        message = method.input_type
+        message: Descriptor | None = method.input_type
         for part in variable.split("."):
-            assert part in message.fields_by_name, f"{path} names no field"
+            assert message and part in message.fields_by_name, f"{path} names no field"
             message = message.fields_by_name[part].message_type
     if body not in ("", "*"):
         assert body in method.input_type.fields_by_name
@@ -124,7 +132,8 @@ def test_a_standard_method_has_its_standard_shape(method: MethodDescriptor) -> N
             else:
                 assert method.output_type.name == method.name.removeprefix(kind)
             if kind == "Update":
-                assert fields["update_mask"].message_type.name == "FieldMask"
+                mask = fields["update_mask"].message_type
+                assert mask and mask.name == "FieldMask"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +153,7 @@ def test_a_list_is_paged(method: MethodDescriptor) -> None:
 def test_a_name_or_a_parent_says_what_it_names(field: FieldDescriptor) -> None:
     """AIP-122: resource_reference."""
     if field.name in {"name", "parent"}:
-        assert field.GetOptions().HasExtension(resource_pb2.resource_reference)
+        assert options(field).HasExtension(resource_pb2.resource_reference)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=named)

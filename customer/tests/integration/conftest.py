@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
@@ -18,6 +18,9 @@ from customer.repository.memory import MemoryCustomers
 from customer.repository.postgresql import SCHEMA_VERSION, PostgresCustomers
 from customer.service_layer.ports import CustomerRepository
 from customer.settings import Settings
+
+if TYPE_CHECKING:  # the stubs alone have the class of an asynchronous client
+    from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ async def superuser(customer_database: Any) -> AsyncIterator[Any]:
 @pytest.fixture
 async def service(
     customer_database: Any, free_port: Callable[[], int]
-) -> AsyncIterator[CustomerServiceStub]:
+) -> AsyncIterator["CustomerServiceAsyncStub"]:
     """A client of the whole service as `python -m customer` composes it."""
     address = f"127.0.0.1:{free_port()}"
     settings = Settings(
@@ -63,7 +66,8 @@ async def service(
     serving = asyncio.create_task(serve(settings))
     async with aio.insecure_channel(address) as channel:
         request = health_pb2.HealthCheckRequest(service="readiness")
-        async for health in health_pb2_grpc.HealthStub(channel).Watch(request, wait_for_ready=True):
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        async for health in stub.Watch(request, wait_for_ready=True):
             if health.status == health_pb2.HealthCheckResponse.SERVING:
                 break
         yield CustomerServiceStub(channel)

@@ -46,12 +46,13 @@ def test_it_serves_until_it_is_told_to_stop(
     )
     with process, grpc.insecure_channel(address) as channel:
         wanted = health_pb2.HealthCheckRequest(service="oncepay.customer.v1.CustomerService")
-        watch = health_pb2_grpc.HealthStub(channel).Watch(wanted, wait_for_ready=True, timeout=60)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watch = stub.Watch(wanted, wait_for_ready=True, timeout=60)
         next(each for each in watch if each.status == health_pb2.HealthCheckResponse.SERVING)
         request = GetCustomerRequest(name=f"customers/{REQUEST_ID}")
         with pytest.raises(grpc.RpcError) as refused:
             CustomerServiceStub(channel).GetCustomer(request)
-        assert refused.value.code() is grpc.StatusCode.NOT_FOUND  # type: ignore[attr-defined]
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 0

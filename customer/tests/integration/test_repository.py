@@ -361,5 +361,5 @@ async def test_both_repositories_list_the_same(
     ):
         bounds = ((comparison, times[-1]),) if comparison else ()
         query = Query(state, email, reference, bounds, newest_first, show_deleted)
-        after = place and Position(place.create_time, place.id)
+        after = Position(place.create_time, place.id) if place else None
         assert await postgres.list(query, after, 5) == await memory.list(query, after, 5)

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -21,9 +21,11 @@ from oncepay.customer.v1.customer_service_pb2 import (
     UndeleteCustomerRequest,
     UpdateCustomerRequest,
 )
-from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 
 from ..conftest import REQUEST_ID
+
+if TYPE_CHECKING:  # the stubs alone have the class of an asynchronous client
+    from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
 
 numbers = itertools.count(1)
 NOBODY = f"customers/{REQUEST_ID}"
@@ -58,7 +60,7 @@ async def refusal(call: Awaitable[object]) -> Refused:
     return Refused(error.value)
 
 
-async def test_the_life_of_a_customer(service: CustomerServiceStub) -> None:
+async def test_the_life_of_a_customer(service: "CustomerServiceAsyncStub") -> None:
     asked = creation(
         email="Alice@Example.com", phone="+49301", reference="A-1", metadata={"k": "v"}
     )
@@ -103,7 +105,7 @@ async def test_the_life_of_a_customer(service: CustomerServiceStub) -> None:
 
 
 async def test_nothing_personal_is_left_in_the_database_after_the_erasure(
-    service: CustomerServiceStub, superuser: Any
+    service: "CustomerServiceAsyncStub", superuser: Any
 ) -> None:
     said = {"display_name": "Zebedee", "phone": "+4999999", "metadata": {"zebra": "zebra"}}
     asked = creation(request_id=REQUEST_ID, email="Zebedee@example.com", **said)
@@ -118,7 +120,7 @@ async def test_nothing_personal_is_left_in_the_database_after_the_erasure(
 
 
 async def test_of_twenty_registrations_of_one_email_one_wins_and_the_others_name_the_field(
-    service: CustomerServiceStub,
+    service: "CustomerServiceAsyncStub",
 ) -> None:
     emails = [f"{'Alice' if number % 2 else 'ALICE'}@example.com" for number in range(20)]
     answers = await asyncio.gather(
@@ -137,7 +139,7 @@ async def test_of_twenty_registrations_of_one_email_one_wins_and_the_others_name
 
 
 async def test_one_request_sent_twenty_times_makes_one_customer(
-    service: CustomerServiceStub,
+    service: "CustomerServiceAsyncStub",
 ) -> None:
     asked = creation(request_id=str(uuid4()), reference="A-1")
     answers = await asyncio.gather(*(service.CreateCustomer(asked) for _ in range(20)))
@@ -147,7 +149,7 @@ async def test_one_request_sent_twenty_times_makes_one_customer(
 
 
 async def test_each_refusal_has_its_code_reason_field_and_resource(
-    service: CustomerServiceStub, subtests: Any
+    service: "CustomerServiceAsyncStub", subtests: Any
 ) -> None:
     asked = creation(request_id=REQUEST_ID, email="alice@example.com", reference="A-1")
     alice = (await service.CreateCustomer(asked)).name
@@ -221,7 +223,7 @@ async def test_each_refusal_has_its_code_reason_field_and_resource(
 
 
 async def test_bad_values_are_named_over_the_wire(
-    service: CustomerServiceStub, subtests: Any
+    service: "CustomerServiceAsyncStub", subtests: Any
 ) -> None:
     create, update = service.CreateCustomer, service.UpdateCustomer
     masked = UpdateCustomerRequest(
@@ -254,7 +256,7 @@ async def test_bad_values_are_named_over_the_wire(
             assert refused.info.reason == rule
 
 
-async def test_an_update_changes_what_its_mask_names(service: CustomerServiceStub) -> None:
+async def test_an_update_changes_what_its_mask_names(service: "CustomerServiceAsyncStub") -> None:
     asked = creation(phone="+49301", reference="A-1", metadata={"k": "v"}, state=Customer.BLOCKED)
     alice = await service.CreateCustomer(asked)
 
@@ -276,7 +278,7 @@ async def test_an_update_changes_what_its_mask_names(service: CustomerServiceStu
 
 
 async def test_pages_lead_through_the_whole_list_and_only_with_the_same_query(
-    service: CustomerServiceStub,
+    service: "CustomerServiceAsyncStub",
 ) -> None:
     registered = [await service.CreateCustomer(creation()) for _ in range(5)]
     seen: list[Customer] = []
@@ -290,12 +292,12 @@ async def test_pages_lead_through_the_whole_list_and_only_with_the_same_query(
         request.page_size = 1  # the size may change on the way (AIP-158)
     assert seen == registered[::-1]
     for other in ({"order_by": "create_time"}, {"show_deleted": True}, {"filter": "state=ACTIVE"}):
-        changed = ListCustomersRequest(page_token=request.page_token, **other)  # type: ignore[arg-type]
+        changed = ListCustomersRequest(page_token=request.page_token, **other)
         refused = await refusal(service.ListCustomers(changed))
         assert refused.fields == [("page_token", "PAGE_TOKEN")]
 
 
-async def test_lists_are_filtered(service: CustomerServiceStub) -> None:
+async def test_lists_are_filtered(service: "CustomerServiceAsyncStub") -> None:
     alice = await service.CreateCustomer(creation(email="alice@example.com", reference="A-1"))
     bob = await service.CreateCustomer(creation(state=Customer.BLOCKED))
 
@@ -314,7 +316,7 @@ async def test_lists_are_filtered(service: CustomerServiceStub) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 1_000, 2**31 - 1])
 async def test_any_page_size_that_is_not_negative_is_taken(
-    service: CustomerServiceStub, size: int
+    service: "CustomerServiceAsyncStub", size: int
 ) -> None:
     alice = await service.CreateCustomer(creation())
     reply = await service.ListCustomers(ListCustomersRequest(page_size=size))
@@ -322,7 +324,7 @@ async def test_any_page_size_that_is_not_negative_is_taken(
 
 
 async def test_updates_of_one_customer_at_once_all_get_through(
-    service: CustomerServiceStub,
+    service: "CustomerServiceAsyncStub",
 ) -> None:
     alice = await service.CreateCustomer(creation())
     wanted: list[Callable[[], Customer]] = [

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from oncepay.customer.v1.customer_pb2 import Customer as CustomerMessage
 from oncepay.customer.v1.customer_service_pb2 import (
     CreateCustomerRequest,
@@ -28,6 +29,12 @@ GOOD = {"display_name": "Alice", "email": "alice@example.com"}
 
 def creation(request_id: str = "", **said: Any) -> CreateCustomerRequest:
     return CreateCustomerRequest(customer=CustomerMessage(**GOOD | said), request_id=request_id)
+
+
+def timestamp(time: datetime) -> Timestamp:
+    written = Timestamp()
+    written.FromDatetime(time)
+    return written
 
 
 def refused(read: Callable[[Any], object], request: Message) -> tuple[str, str]:
@@ -96,13 +103,13 @@ def test_a_registration_holds_all_that_was_said() -> None:
 
 def test_what_is_not_said_of_a_registration_is_absent() -> None:
     read = conversions.registration(creation())
-    assert read.details.phone is read.reference is read.request_id is None
+    assert (read.details.phone, read.reference, read.request_id) == (None, None, None)
     assert read.details.metadata.pairs == ()
     assert read.state is State.ACTIVE
 
 
 def test_output_only_fields_of_a_registration_are_ignored() -> None:
-    nonsense = {"name": "\0", "etag": "x", "create_time": NOON, "delete_time": NOON}
+    nonsense: dict[str, Any] = {"name": "\0", "etag": "x", "create_time": NOON, "delete_time": NOON}
     assert conversions.registration(creation(**nonsense)) == conversions.registration(creation())
 
 
@@ -221,9 +228,9 @@ def test_a_customer_is_written_whole(registration: MakeRegistration) -> None:
         reference="A-1",
         metadata={"k": "v"},
         state=CustomerMessage.ACTIVE,
-        create_time=NOON,
-        update_time=now,
-        delete_time=now,
+        create_time=timestamp(NOON),
+        update_time=timestamp(now),
+        delete_time=timestamp(now),
         etag='"2"',
     )
 
@@ -235,10 +242,10 @@ def test_of_an_erased_customer_no_personal_detail_is_written(
     assert conversions.message(erased) == CustomerMessage(
         name=NAME,
         state=CustomerMessage.ACTIVE,
-        create_time=NOON,
-        update_time=NOON,
-        delete_time=NOON,
-        erase_time=NOON,
+        create_time=timestamp(NOON),
+        update_time=timestamp(NOON),
+        delete_time=timestamp(NOON),
+        erase_time=timestamp(NOON),
         etag='"2"',
     )
 

@@ -19,7 +19,7 @@ from payment.domain.errors import (
     WrongState,
 )
 from payment.domain.events import EventType, Happening
-from payment.domain.evidence import KeyMisused
+from payment.domain.evidence import Intent, KeyMisused
 from payment.domain.payment import CaptureMethod, Payment, State
 from payment.domain.values import Money, PaymentMethod, PaymentName
 from payment.repository.memory import MemoryPayments
@@ -225,7 +225,8 @@ async def test_a_released_payment_goes_on_with_a_note(world: SmallWorld) -> None
 async def test_a_release_that_meets_the_same_again_holds_again(world: SmallWorld) -> None:
     held = await a_held(world)
     intent = await world.processor.inner.retrieve(held.intent_id)
-    wrong = replace(intent, payment_id=uuid4())  # type: ignore[type-var]
+    assert isinstance(intent, Intent)
+    wrong = replace(intent, payment_id=uuid4())
     world.processor.troubles["retrieve"] = [wrong]
     again = await world.change.release(held.name, "looked into it")
     assert again.held is not None

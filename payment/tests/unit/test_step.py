@@ -8,7 +8,7 @@ from small_world import LOST, SILENCE, SmallWorld
 
 from chassis.values import RequestId
 from payment.domain.errors import PaymentNotFound
-from payment.domain.evidence import Faulted, KeyMisused, Refused
+from payment.domain.evidence import Faulted, Intent, KeyMisused, Refused
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod, Payment, State
 from payment.domain.values import PaymentMethod, ReturnUrl
@@ -109,7 +109,8 @@ async def test_an_approved_action_is_found_and_an_unanswered_one_called_off(
 async def test_what_does_not_fit_is_held_and_wakes_a_person(world: SmallWorld) -> None:
     payment = await an_unanswered(world)
     intent = await world.processor.inner.retrieve(payment.intent_id)
-    world.processor.troubles["retrieve"] = [replace(intent, payment_id=uuid4())]  # type: ignore[type-var]
+    assert isinstance(intent, Intent)
+    world.processor.troubles["retrieve"] = [replace(intent, payment_id=uuid4())]
     stepped = await world.machine.step(payment.id)
     assert stepped.payment.held is not None
     assert world.alarms == ["payment_held"]

@@ -10,6 +10,7 @@ pytest.importorskip("kubernetes_validate", reason="`make kubernetes-check` bring
 from proof.cluster import cluster as suite
 from proof.cluster.cluster import ADDRESSED, NAMESPACES, Cluster, NotOurs, installed
 from proof.cluster.kubectl import Kubectl, Refused
+from proof.kubernetes.rendering import Rendering
 
 DEFAULT = {"storageclass.kubernetes.io/is-default-class": "true"}
 REMOVAL = ("delete", "namespaces", *NAMESPACES)
@@ -63,7 +64,7 @@ class Scripted(Kubectl):
 @pytest.fixture(autouse=True)
 def rendering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kustomize is not what is looked at here."""
-    rendered = suite.Rendering("bare", (DEPLOYMENT, JOB))
+    rendered = Rendering("bare", (DEPLOYMENT, JOB))
     monkeypatch.setattr(suite, "render", lambda _, addresses: json.dumps(addresses))
     monkeypatch.setattr(suite, "read", lambda *_: rendered)
 

@@ -70,7 +70,7 @@ def test_kubernetes_refuses(tmp_path: Path, version: str, part: dict[str, Any]) 
 @pytest.mark.parametrize("spec", [{"instances": 0}, {"instances": 3, "synchronus": {}}])
 def test_an_operators_kind_is_held_to_its_definition(tmp_path: Path, spec: Any) -> None:
     (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(DEFINITION))
-    cluster = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster"}
+    cluster: dict[str, Any] = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster"}
     cluster |= {"metadata": {"name": "database"}, "spec": spec}
     rendered = rendering.Rendering("production", (cluster,))
 

@@ -94,8 +94,8 @@ async def test_a_transaction_that_has_written_and_is_open_hangs(
     assert not await books.commits_hang(timedelta(0))
     async with in_transaction(database.pool) as connection:
         writing = Stores(
-            PostgresPayments(connection),  # type: ignore[arg-type]
-            PostgresRefunds(connection),  # type: ignore[arg-type]
+            PostgresPayments(connection),
+            PostgresRefunds(connection),
             postgres.events,
         )
         await writing.born()

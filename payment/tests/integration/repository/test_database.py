@@ -146,7 +146,7 @@ async def test_a_change_that_breaks_a_rule_is_refused(
 ) -> None:
     """By a rule, or to the service by its rights already."""
     written = superuser if as_superuser else database.pool
-    refusals = [asyncpg.IntegrityConstraintViolationError]
+    refusals: list[type[asyncpg.PostgresError]] = [asyncpg.IntegrityConstraintViolationError]
     if not as_superuser:
         refusals.append(asyncpg.InsufficientPrivilegeError)
     for number, (state, changes, rule) in enumerate(LAWLESS):

@@ -200,7 +200,7 @@ async def test_the_events_of_a_payment_are_numbered_by_its_versions(stores: Stor
 @pytest.mark.parametrize("stale", ["state", "n", "version"])
 async def test_a_change_of_what_is_no_longer_so_is_not_written(stores: Stores, stale: str) -> None:
     row = await stores.born()
-    wrong = {"state": State.AUTHORIZED, "n": 1, "version": 2}
+    wrong: dict[str, Any] = {"state": State.AUTHORIZED, "n": 1, "version": 2}
     seen = replace(row, **{stale: wrong[stale]})
     record = a_record(row)
     saved = await stores.payments.save(seen, moved(seen, State.SUCCEEDED), HAPPENED, record)

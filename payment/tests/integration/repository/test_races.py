@@ -215,7 +215,7 @@ async def test_an_insert_that_is_sent_again_waits_for_its_first_copy(
     insert_by += INSERT_WITHIN
     with suppress(GaveUpError):
         async with in_transaction(database.pool) as connection:
-            first = PostgresPayments(connection)  # type: ignore[arg-type]
+            first = PostgresPayments(connection)
             assert await first.insert(payment, insert_by) is not None
             again = asyncio.create_task(postgres.payments.insert(payment, insert_by))
             await asyncio.sleep(LOCK_TIMEOUT + 0.3)
@@ -235,7 +235,7 @@ async def test_a_refund_that_is_sent_again_waits_for_its_first_copy(
     refund = a_new_refund(payment)
     record = a_record(payment, refund)
     async with in_transaction(database.pool) as connection:
-        first = PostgresRefunds(connection)  # type: ignore[arg-type]
+        first = PostgresRefunds(connection)
         assert await first.insert(refund, record) is not None
         again = asyncio.create_task(postgres.refunds.insert(refund, record))
         await asyncio.sleep(LOCK_TIMEOUT + 0.3)
@@ -253,11 +253,11 @@ async def test_an_insert_whose_connection_breaks_is_unknown(
     record = a_record(paid, refund)
     async with in_transaction(database.pool) as connection:
         if what == "payment":
-            first = PostgresPayments(connection)  # type: ignore[arg-type]
+            first = PostgresPayments(connection)
             await first.insert(payment, FAR)
             again: Any = postgres.insert(payment)
         else:
-            await PostgresRefunds(connection).insert(refund, record)  # type: ignore[arg-type]
+            await PostgresRefunds(connection).insert(refund, record)
             again = postgres.refunds.insert(refund, record)
         task = asyncio.create_task(again)
         while not await superuser.fetch(BREAK_WHO_WAITS):  # noqa: ASYNC110

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from stores import Stores, a_new_refund, a_record, in_transaction
@@ -18,11 +19,11 @@ class GaveUpError(Exception):
     """A writer changed its mind, and rolls back."""
 
 
-def writing(stores: Stores, connection: object) -> Stores:
+def writing(stores: Stores, connection: Any) -> Stores:
     """The stores, in an open transaction."""
     return Stores(
-        PostgresPayments(connection),  # type: ignore[arg-type]
-        PostgresRefunds(connection),  # type: ignore[arg-type]
+        PostgresPayments(connection),
+        PostgresRefunds(connection),
         stores.events,
     )
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -239,7 +239,8 @@ class BothStores(RuleBasedStateMachine):
         ),
     )
     def list(self, after: int | None, created: Any, **restrictions: Any) -> None:
-        place, ranges = None, ()
+        place = None
+        ranges: Sequence[tuple[str, datetime]] = ()
         if self.payments:
             times = [payment.create_time for payment in self.payments]
             ranges = tuple((operator, picked(times, number)) for operator, number in created)
