@@ -32,6 +32,11 @@ def an_intent(**changes: Any) -> bytes:
     return http(200, json.dumps({**INTENT, **changes}))
 
 
+def a_hold(until: int) -> bytes:
+    card = {"capture_before": until}
+    return an_intent(latest_charge={"payment_method_details": {"card": card}})
+
+
 def an_error(status: int, **fields: Any) -> bytes:
     return http(status, json.dumps({"error": {"type": "invalid_request_error", **fields}}))
 
@@ -121,10 +126,6 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
     "200 with an id that is none": (an_intent(id="pi_1/../../v1/refunds"), UNKNOWN),
     "200 with an id that is too long": (an_intent(id="p" * 256), UNKNOWN),
     "200 with a status of another kind": (an_intent(status=["succeeded"]), UNKNOWN),
-    "200 with a hold beyond all time": (
-        an_intent(
-            latest_charge={"payment_method_details": {"card": {"capture_before": 10**30}}},
-        ),
-        UNKNOWN,
-    ),
+    "200 with a hold beyond all time": (a_hold(10**30), UNKNOWN),
+    "200 with a hold beyond the time of this machine": (a_hold(10**17), UNKNOWN),
 }

@@ -210,7 +210,7 @@ class SmallWorld:
 
     async def recover(self) -> None:
         """One look of recovery at what is due."""
-        for work in await self.recovery.claim(50):
+        for work in (*await self.recovery.claim(40), *await self.recovery.claim_refunds(10)):
             await work
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
+from payment_examples import NOW
 from small_world import LOST, SILENCE, SmallWorld
 
 from chassis.values import Metadata, Reference, RequestId
@@ -247,3 +248,16 @@ async def test_a_release_waits_for_the_processor_and_for_nobody_else(world: Smal
         await world.change.release(held.name, "looked into it")
     with pytest.raises(WrongState):
         await world.change.release(held.name, "twice")
+
+
+async def test_two_that_delete_at_once_delete_once(world: SmallWorld) -> None:
+    payment = await a_failed(world)
+
+    async def the_other() -> None:
+        await world.change.delete(payment.name)
+        world.later(seconds=1)
+
+    world.payments.troubles["save"] = [the_other]
+    deleted = await world.change.delete(payment.name)
+    assert deleted == await world.payment(payment.id)
+    assert (deleted.version, deleted.delete_time) == (payment.version + 1, NOW)

@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import pytest
 from payment_examples import INSTALLATION
-from small_world import BREAKS, BREAKS_AFTER, LOST, SILENCE, Caller, SmallWorld, a_request
+from small_world import (
+    BREAKS,
+    BREAKS_AFTER,
+    LOST,
+    SILENCE,
+    Caller,
+    OneCustomer,
+    SmallWorld,
+    a_request,
+)
 
 from chassis.values import Reference
 from payment.domain.errors import (
@@ -22,8 +31,8 @@ from payment.domain.errors import (
 )
 from payment.domain.events import EventType
 from payment.domain.evidence import Faulted, KeyMisused, Unknown
-from payment.domain.payment import CaptureMethod, State
-from payment.domain.values import Money, PaymentMethod, ReturnUrl
+from payment.domain.payment import CaptureMethod, Payment, State
+from payment.domain.values import CustomerName, Money, PaymentMethod, ReturnUrl
 from payment.service_layer.ports import Standing, Verdict
 
 
@@ -286,3 +295,20 @@ async def test_a_payment_carries_whose_it_is(world: SmallWorld) -> None:
     payment = await world.pay()
     intent = await world.processor.inner.retrieve(payment.intent_id)
     assert (intent.payment_id, intent.installation) == (payment.id, INSTALLATION)  # type: ignore[union-attr]
+
+
+async def test_a_customer_that_may_pay_no_more_has_paid_by_the_same_request(
+    world: SmallWorld,
+) -> None:
+    request = a_request()
+    twins: list[Payment] = []
+
+    class BlockedMeanwhile:
+        async def standing(self, _customer: CustomerName) -> Standing:
+            twin = replace(world.create, customers=OneCustomer())
+            twins.append(await twin(request, world.caller))
+            return Standing(Verdict.BLOCKED, '"8"')
+
+    create = replace(world.create, customers=BlockedMeanwhile())
+    assert [await create(request, world.caller)] == twins
+    assert world.charges == 1

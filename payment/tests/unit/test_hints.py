@@ -2,13 +2,17 @@
 
 import asyncio
 from contextlib import suppress
+from uuid import uuid4
 
 import pytest
 from small_world import LOST, SILENCE, SmallWorld
 
+from chassis.values import RequestId
+from payment.domain.evidence import ProcessorRefund, RefundStatus
 from payment.domain.hint import Hint
-from payment.domain.payment import Payment, State
-from payment.domain.values import PaymentMethod, ReturnUrl
+from payment.domain.payment import CaptureMethod, Payment, State
+from payment.domain.refund import RefundRequest, RefundState
+from payment.domain.values import Money, PaymentMethod, ReturnUrl
 from payment.repository.memory import MemoryHints
 from payment.service_layer import recovery
 from payment.service_layer.hints import TakeHint
@@ -98,3 +102,39 @@ async def test_a_webhook_after_a_lost_answer_charges_nothing_anew(
         await world.recover()
     assert (await world.payment(payment.id)).state is State.SUCCEEDED
     assert world.charges == 1
+
+
+async def test_a_hint_whose_question_got_no_answer_is_followed_soon(
+    world: SmallWorld, take: TakeHint
+) -> None:
+    payment = await world.pay(capture_method=CaptureMethod.MANUAL)
+    world.later(hours=1)
+    world.processor.troubles["retrieve"] = [SILENCE]
+    await take(about(payment))
+    await world.recover()
+    asked = world.processor.made.count("retrieve")
+    world.later(minutes=1)
+    await world.recover()
+    assert world.processor.made.count("retrieve") == asked + 1
+
+
+async def test_a_refund_that_comes_back_after_a_month_is_heard_of_by_a_hint(
+    world: SmallWorld, take: TakeHint
+) -> None:
+    payment = await world.pay()
+    amount = Money(400, "EUR")
+    refund = await world.refunds.create(
+        RefundRequest(RequestId(str(uuid4())), payment.name, amount)
+    )
+    world.later(days=24)
+    await world.recover()
+    assert refund.id not in world.store.due, "it is not looked at any more"
+    failed = ProcessorRefund(refund.processor_id, RefundStatus.FAILED, 400, refund.id)
+    world.processor.troubles["refunds"] = [SILENCE, [failed]]
+
+    await take(Hint("evt_2", "refund.failed", payment.intent_id, refund.processor_id))
+    await world.recover()
+    world.later(minutes=1)
+    await world.recover()
+
+    assert (await world.refunds.get(refund.name)).state is RefundState.FAILED

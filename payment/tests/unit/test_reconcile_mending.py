@@ -1,8 +1,10 @@
 """What a comparison mends, leaves to the next one, and does after an adoption; and when it cannot be done."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from compared_day import MANUAL, SINCE, Day
@@ -11,8 +13,9 @@ from small_world import SILENCE
 
 from payment.domain.birth import Attempt
 from payment.domain.evidence import Unknown
-from payment.domain.payment import State
+from payment.domain.payment import Payment, State
 from payment.domain.refund import RefundState
+from payment.repository.memory_books import MemoryBooks
 from payment.service_layer import reconcile
 from payment.service_layer.both_sides import CouldNotCompare
 from payment.service_layer.ports import IntentPage
@@ -229,3 +232,31 @@ async def test_it_stays_closed_until_a_person_knows_of_the_differences(day: Day)
     assert not (await day.compare()).opened
     assert day.books.compare_since == SINCE
     assert (await day.compare(differences_are_known=True)).opened
+
+
+async def test_what_a_hanging_commit_binds_at_the_last_moment_is_no_orphan(day: Day) -> None:
+    bound, orphan = await day.pay(), await day.attempt()
+    day.later(days=2)
+
+    class CommitsAfterTheLook(MemoryBooks):
+        async def bound_to(self, intent_ids: Sequence[str]) -> Sequence[Payment]:
+            found = await super().bound_to(intent_ids)
+            if orphan.id in intent_ids and not found:
+                late = replace(bound, id=UUID(int=1), intent_id=orphan.id, state=State.CONFIRMING)
+                self.store.payments[late.id] = late
+            return found
+
+    day.books = CommitsAfterTheLook(day.store)
+    report = await day.compare(day.now - timedelta(days=3))
+    assert report.orphans == {"left": 1}
+    assert day.status(orphan.id) == "requires_confirmation"
+
+
+async def test_an_empty_page_that_is_not_the_last_ends_it_too(day: Day) -> None:
+    class Statement:
+        async def intents(self, *_: object) -> IntentPage:
+            return IntentPage([], has_more=True)
+
+    day.statement = Statement()
+    with pytest.raises(CouldNotCompare):
+        await day.compare()

@@ -264,3 +264,40 @@ async def test_it_works_until_it_is_told_to_stop_and_leaves_no_work_behind(
         await working
     assert len(asyncio.all_tasks()) == 1
     assert (await world.payment(other.id)).state is State.CONFIRMING
+
+
+async def test_refunds_that_cannot_be_claimed_keep_no_payment_from_it(world: SmallWorld) -> None:
+    async def locked(limit: int) -> None:
+        raise TimeoutError
+
+    world.refund_store.claim_due = locked  # type: ignore[method-assign, assignment]
+    world.processor.troubles["confirm"] = [SILENCE]
+    payment = await world.pay()
+    world.later(seconds=1)
+    await world.recover()
+    assert (await world.payment(payment.id)).state is State.SUCCEEDED
+    assert len(world.surprises) == 1
+
+
+async def test_refunds_do_not_wait_for_payments_that_fill_every_place(world: SmallWorld) -> None:
+    silent = asyncio.Event()
+
+    async def is_silent() -> None:
+        await silent.wait()
+
+    paid = await world.pay()
+    world.processor.troubles["refund"] = [SILENCE]
+    request = RefundRequest(RequestId(str(uuid4())), paid.name, Money(400, "EUR"))
+    refund = await world.refunds.create(request)
+    for _ in range(recovery.BATCH + 1):
+        world.processor.troubles["confirm"] = [SILENCE]
+        await world.pay(reference=None)
+    world.processor.troubles["retrieve"] = [is_silent] * (recovery.BATCH + 1)
+    world.later(seconds=1)
+    working = asyncio.create_task(world.recovery.run())
+    async with asyncio.timeout(30):
+        while (await world.refunds.get(refund.name)).state is RefundState.PENDING:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working

@@ -251,3 +251,56 @@ async def test_what_is_as_it_was_is_not_written_again(world: SmallWorld, payment
     refund: Refund = await world.refunds.create(a_request(payment))
     stepped = await world.refunds.step(refund)
     assert stepped.refund == refund
+
+
+async def test_a_refund_that_the_processor_has_is_never_sent_again(
+    world: SmallWorld, payment: Payment
+) -> None:
+    async def takes_days() -> ProcessorRefund:
+        (sent,) = world.store.refunds.values()
+        return ProcessorRefund("re_slow", RefundStatus.PENDING, sent.amount, sent.id)
+
+    world.processor.troubles["refund"] = [takes_days]
+    refund = await world.refunds.create(a_request(payment))
+    assert (refund.state, refund.processor_id) == (RefundState.PENDING, "re_slow")
+    edited = ProcessorRefund("re_slow", RefundStatus.SUCCEEDED, 400, refund_id=None)
+    world.processor.troubles["refunds"] = [[], [edited]]
+
+    world.later(days=2)  # its key is forgotten
+    await world.recover()
+    assert world.alarms == ["refund_incident"], "it was there, and is not listed"
+    world.later(days=1)
+    await world.recover()
+
+    assert (await world.refunds.get(refund.name)).state is RefundState.SUCCEEDED
+    assert world.processor.made.count("refund") == 1
+
+
+async def test_a_replica_that_slept_does_not_send_what_has_failed_meanwhile(
+    world: SmallWorld, payment: Payment
+) -> None:
+    world.processor.troubles["refund"] = [SILENCE]
+    refund = await world.refunds.create(a_request(payment))
+    world.later(seconds=30)
+    (asleep,) = await world.recovery.claim_refunds(10)
+    world.later(seconds=30)
+    world.processor.troubles["refund"] = [Refused("balance_insufficient")]
+    await world.recover()
+    assert (await world.refunds.get(refund.name)).state is RefundState.FAILED
+    anew = await world.refunds.create(a_request(payment))
+    assert anew.state is RefundState.SUCCEEDED
+
+    world.later(hours=25)  # the key is forgotten, and the refusal with it
+    await asleep
+
+    assert await refunded(world, payment) == 400
+
+
+async def test_an_answer_about_another_refund_is_not_taken(
+    world: SmallWorld, payment: Payment
+) -> None:
+    another = ProcessorRefund("re_another", RefundStatus.SUCCEEDED, 400, uuid4())
+    world.processor.troubles["refund"] = [another]
+    refund = await world.refunds.create(a_request(payment))
+    assert (refund.state, refund.processor_id) == (RefundState.PENDING, "")
+    assert world.alarms == ["refund_incident"]

@@ -8,6 +8,7 @@ from payment_examples import NOW, a_payment, a_refund
 from payment.domain.payment import Held, State
 from payment.domain.refund import RefundState
 from payment.domain.schedule import (
+    UNREACHABLE_WAIT,
     counted,
     is_overdue,
     until_next_look,
@@ -96,3 +97,29 @@ def test_what_only_machines_work_on_is_overdue_after_a_quarter_of_an_hour() -> N
     assert not is_overdue(a_payment(), NOW)
     assert not is_overdue(a_payment(State.REQUIRES_ACTION), late)
     assert not is_overdue(a_payment(State.SUCCEEDED), late)
+
+
+@pytest.mark.parametrize("state", [State.AUTHORIZED, State.REQUIRES_ACTION])
+def test_what_was_asked_and_not_answered_is_asked_again_soon(state: State) -> None:
+    def look(attempt: int, *, unreachable: bool) -> timedelta | None:
+        return until_next_look(
+            a_payment(state), attempt, NOW, answered=False, unreachable=unreachable, jitter=0
+        )
+
+    assert look(1, unreachable=False) == timedelta(seconds=1)
+    assert look(9, unreachable=True) == UNREACHABLE_WAIT
+
+
+def test_a_refund_is_not_given_up_before_its_last_look_was_answered() -> None:
+    done, later = a_refund(state=RefundState.SUCCEEDED), NOW + timedelta(days=25)
+    look = until_next_look_at_refund(done, 1, later, answered=False, unreachable=True, jitter=0)
+    assert look == timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("state", [State.AUTHORIZED, State.REQUIRES_ACTION])
+def test_what_waits_for_people_is_overdue_when_their_time_is_over(state: State) -> None:
+    payment = a_payment(state)
+    ends = payment.capture_before if state is State.AUTHORIZED else payment.action_by
+    assert ends is not None
+    assert not is_overdue(payment, ends + timedelta(minutes=14))
+    assert is_overdue(payment, ends + timedelta(minutes=16))

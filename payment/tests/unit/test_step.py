@@ -4,11 +4,12 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from payment_examples import an_intent
 from small_world import LOST, SILENCE, SmallWorld
 
 from chassis.values import RequestId
 from payment.domain.errors import PaymentNotFound
-from payment.domain.evidence import Faulted, Intent, KeyMisused, Refused
+from payment.domain.evidence import Faulted, Intent, IntentStatus, KeyMisused, Refused
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod, Payment, State
 from payment.domain.values import PaymentMethod, ReturnUrl
@@ -175,3 +176,15 @@ async def test_a_row_that_moved_during_the_call_is_read_again(world: SmallWorld)
     world.processor.troubles["confirm"] = [another_replica]
     assert (await world.machine.step(payment.id)).payment.state is State.SUCCEEDED
     assert world.charges == 1
+
+
+async def test_the_word_on_another_intent_is_no_reason_for_a_call(world: SmallWorld) -> None:
+    payment = await an_unanswered(world)
+    anothers = an_intent(IntentStatus.REQUIRES_CONFIRMATION, id="pi_of_somebody")
+    world.processor.troubles["retrieve"] = [anothers]
+    world.later(minutes=16)
+    asked = len(world.processor.made)
+    stepped = await world.machine.step(payment.id)
+    assert world.processor.made[asked:] == ["retrieve"]
+    assert stepped.payment.state is State.CONFIRMING
+    assert world.alarms == ["payment_incident"]

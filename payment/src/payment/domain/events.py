@@ -57,6 +57,8 @@ class PaymentEvent:
     cursor: str
 
 
+UNMOVING = frozenset({EventType.UPDATED, EventType.DELETED, EventType.UNDELETED})
+"""What is no money, and no reason to look at a payment sooner or later."""
 REACHED = {
     State.REQUIRES_ACTION: EventType.REQUIRES_ACTION,
     State.AUTHORIZED: EventType.AUTHORIZED,

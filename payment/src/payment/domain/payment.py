@@ -186,7 +186,7 @@ class Payment:
         """Delete it softly. Only what ended without money: a charge is never out of sight."""
         if self.state not in {State.FAILED, State.CANCELED}:
             raise WrongState(str(self.name), "deleted", self.state.value)
-        return replace(self, delete_time=now)
+        return replace(self, delete_time=self.delete_time or now)
 
     def undelete(self) -> Self:
         return replace(self, delete_time=None)

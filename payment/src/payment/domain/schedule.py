@@ -26,15 +26,24 @@ OVERDUE = timedelta(minutes=15)
 
 
 def until_next_look(
-    payment: Payment, attempt: int, now: datetime, *, unreachable: bool, jitter: float
+    payment: Payment,
+    attempt: int,
+    now: datetime,
+    *,
+    answered: bool = True,
+    unreachable: bool,
+    jitter: float,
 ) -> timedelta | None:
     """How long to leave a payment alone, from the end of an attempt; None where nothing is left
     to do.
 
-    `attempt` counts the looks since it last moved, from 1; `jitter` is from 0 to 1.
+    `attempt` counts the looks since it last moved, from 1; `jitter` is from 0 to 1. What the
+    processor was asked and did not answer is asked again soon: something may have happened.
     """
     if payment.is_settled:
         return None
+    if not answered:
+        return wait(attempt, jitter, unreachable=unreachable)
     if payment.state is State.AUTHORIZED and payment.capture_before is not None:
         # A little after the hold's end: before it the processor has nothing new to say.
         ends = payment.capture_before + timedelta(minutes=1) - now
@@ -47,12 +56,18 @@ def until_next_look(
 
 
 def until_next_look_at_refund(
-    refund: Refund, attempt: int, now: datetime, *, unreachable: bool, jitter: float
+    refund: Refund,
+    attempt: int,
+    now: datetime,
+    *,
+    answered: bool = True,
+    unreachable: bool,
+    jitter: float,
 ) -> timedelta | None:
     """The same for a refund."""
     if refund.state is RefundState.FAILED:
         return None
-    if refund.state is RefundState.SUCCEEDED:
+    if refund.state is RefundState.SUCCEEDED and answered:
         return WEEKLY if now + WEEKLY < refund.create_time + WATCH_FOR else None
     return wait(attempt, jitter, unreachable=unreachable)
 
@@ -71,9 +86,13 @@ def counted(attempt: int, *, unreachable: bool) -> int:
 
 
 def is_overdue(payment: Payment, now: datetime) -> bool:
-    """Whether a payment that only machines work on is without an outcome for too long."""
-    waits_for_people = payment.state in {State.REQUIRES_ACTION, State.AUTHORIZED}
-    return not payment.is_settled and not waits_for_people and now - payment.update_time > OVERDUE
+    """Whether a payment is without an outcome for too long, since it moved or its time was over."""
+    since: datetime | None = payment.update_time
+    if payment.state is State.REQUIRES_ACTION:
+        since = payment.action_by
+    elif payment.state is State.AUTHORIZED:
+        since = payment.capture_before
+    return not payment.is_settled and since is not None and now - since > OVERDUE
 
 
 def is_refund_overdue(refund: Refund, now: datetime) -> bool:

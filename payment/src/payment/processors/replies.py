@@ -89,7 +89,7 @@ def _read(make: Callable[[Json], Read], kind: str, body: object) -> Read | Unkno
         if not isinstance(body, dict) or body["object"] != kind:
             raise TypeError(f"no {kind}")
         return make(body)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         return Unknown(f"an answer that cannot be read ({type(error).__name__})")
 
 

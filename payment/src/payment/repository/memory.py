@@ -14,7 +14,7 @@ from uuid import UUID
 from chassis.values import Reference, RequestId
 from payment.domain.birth import Holders
 from payment.domain.errors import BrokenRule
-from payment.domain.events import EventType, Happening, PaymentEvent
+from payment.domain.events import UNMOVING, EventType, Happening, PaymentEvent
 from payment.domain.hint import GRACE, KEEP, Hint
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
@@ -73,14 +73,20 @@ class Store:
 
     def postpone(self, each: UUID, wait: timedelta | None, attempt: int) -> None:
         """End an attempt at what is not due soon by now, as it is where a hint has come."""
-        if self.due.get(each, self.clock()) > self.clock() + GRACE:
+        if self.is_later(each):
             self.attempts[each] = attempt
             self.schedule(each, wait)
 
-    def hurry(self, each: UUID, wait: timedelta) -> bool:
-        """Make what would be due later due after `wait`; whether that is now."""
+    def is_later(self, each: UUID) -> bool:
+        """Whether it is due, and not so soon as what was hinted at."""
+        return self.due.get(each, self.clock()) > self.clock() + GRACE
+
+    def hurry(self, each: UUID, wait: timedelta, *, anew: bool = False) -> bool:
+        """Make what would be due later, or (`anew`) never again, due after `wait`; whether that is
+        now.
+        """
         time = self.clock() + wait
-        is_later = each in self.due and self.due[each] > time
+        is_later = self.due[each] > time if each in self.due else anew
         if is_later:
             self.due[each] = time
         return is_later and not wait
@@ -150,7 +156,9 @@ class MemoryPayments:
         if request:
             self._store.requests[request.request_id] = request
         self._store.payments[row.id] = saved
-        self._store.schedule(row.id, None if saved.is_settled else HOLD)
+        moves = saved.n != row.n if happening is None else happening.type not in UNMOVING
+        if moves or (happening is None and self._store.is_later(row.id)):
+            self._store.schedule(row.id, None if saved.is_settled else HOLD)
         return saved
 
     async def find_request(self, request_id: RequestId) -> RequestRecord | None:
@@ -276,7 +284,14 @@ class MemoryHints:
             return store.hurry(payment.id, NOW if payment.state in WAITED_FOR else GRACE)
         refunds = [each for each in store.refunds.values() if each.payment_id == payment.id]
         asked = [each for each in refunds if each.processor_id in {"", hint.refund_id}]
-        made_due = [store.hurry(each.id, NOW if each.processor_id else GRACE) for each in asked]
+        made_due = [
+            store.hurry(
+                each.id,
+                NOW if each.processor_id else GRACE,
+                anew=each.state is RefundState.SUCCEEDED,
+            )
+            for each in asked
+        ]
         return any(made_due)
 
 

@@ -27,6 +27,7 @@ TRIES = 5
 """How often the processor is asked, with pauses of 1, 2, 4, 8 s: one lost answer ends no comparison."""
 NOT_THERE = "HTTP 404"
 """The one answer that says that there is none. To the machine it proves nothing; a report may say it."""
+EMPTY_PAGE = "the processor's list has an empty page that is not the last"
 
 Answer = TypeVar("Answer")
 
@@ -53,6 +54,8 @@ class BothSides:
         while page.has_more:
             after = page.intents[-1].id if page.intents else ""
             page = await self._page(self.statement.intents, since, until, after)
+            if page.has_more and not page.intents:
+                raise CouldNotCompare(EMPTY_PAGE)
             yield page.intents
 
     async def refunds_made(
@@ -62,6 +65,8 @@ class BothSides:
         while page.has_more:
             after = page.refunds[-1].id if page.refunds else ""
             page = await self._page(self.statement.refunds_made, since, until, after)
+            if page.has_more and not page.refunds:
+                raise CouldNotCompare(EMPTY_PAGE)
             yield page.refunds
 
     async def rows(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[Payment]]:

@@ -80,7 +80,10 @@ class CreatePayment:
             raise RequestIdReused(str(request.request_id))
         if holders.by_reference is not None:
             raise ReferenceTaken(str(request.reference), str(holders.by_reference.name))
-        standing.require_may_pay(request.customer)
+        try:
+            standing.require_may_pay(request.customer)
+        except PaymentError as error:
+            return await self._made_by_another(request, error)
         attempt = Attempt(self.new_id(), request, standing.etag, holders.now)
         reply = await self.processor.create(attempt)
         try:

@@ -294,6 +294,8 @@ class Comparison:
             return "young"
         if self.report_only or await self.sides.books.commits_hang(COMMIT_WITHIN):
             return "left"
+        if await self.sides.books.bound_to([listed.id]):  # by what hung when its row was looked for
+            return "left"
         reply = await self.sides.statement.discard(listed.id)
         gone = isinstance(reply, Intent) and reply.status is IntentStatus.CANCELED
         return "canceled" if gone else "left"

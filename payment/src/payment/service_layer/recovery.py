@@ -5,10 +5,11 @@ works on is its own: connections to the database and calls to the processor that
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from payment.domain.refund import Refund
 from payment.domain.schedule import is_overdue, is_refund_overdue
@@ -19,10 +20,15 @@ from payment.service_layer.step import Machine
 
 BATCH = 50
 """How many are stepped at once at most, in one process: as many calls are under way."""
+REFUNDS_AT_ONCE = 10
+"""How many of them are refunds: neither kind waits for the other."""
 POLL_SECONDS = 1.0
 """The pause between two looks: the shortest wait of the schedule."""
 BREATH_SECONDS = 0.05
 """The pause where it is woken: hints that come together are one look."""
+
+Work = Coroutine[None, None, None]
+Claimed = TypeVar("Claimed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +46,15 @@ class Recovery:
 
     async def run(self) -> None:
         """Works until it is cancelled. A slow one keeps its own place busy, not the others'."""
-        working: set[asyncio.Task[None]] = set()
+        payments: set[asyncio.Task[None]] = set()
+        refunds: set[asyncio.Task[None]] = set()
         try:
             while True:
-                claimed = await self.claim(BATCH - len(working))
-                for task in map(asyncio.create_task, claimed):
-                    working.add(task)
-                    task.add_done_callback(working.discard)
+                begin(payments, await self.claim(BATCH - REFUNDS_AT_ONCE - len(payments)))
+                begin(refunds, await self.claim_refunds(REFUNDS_AT_ONCE - len(refunds)))
                 await self._pause()
         finally:  # left in the middle like in a crash: the next claim takes them up
+            working = payments | refunds
             for task in working:
                 task.cancel()
             await asyncio.gather(*working, return_exceptions=True)
@@ -64,19 +70,24 @@ class Recovery:
                 await self.woken.wait()
         self.woken.clear()  # before the look: what is due from here on wakes it again
 
-    async def claim(self, places: int) -> list[Coroutine[None, None, None]]:
-        """Claim at most so many of what is due; returns the work on each."""
+    async def claim(self, places: int) -> list[Work]:
+        """Claim at most so many payments that are due; returns the work on each."""
+        due = await self._claimed(self.payments.claim_due, places)
+        return [self._guarded(self.take_up(each)) for each in due]
+
+    async def claim_refunds(self, places: int) -> list[Work]:
+        """The same of refunds."""
+        due = await self._claimed(self.refund_repository.claim_due, places)
+        return [self._guarded(self.take_up_refund(*each)) for each in due]
+
+    async def _claimed(
+        self, claim_due: Callable[[int], Awaitable[Sequence[Claimed]]], places: int
+    ) -> Sequence[Claimed]:
         try:
-            payments = await self.payments.claim_due(places) if places else []
-            places -= len(payments)
-            refunds = await self.refund_repository.claim_due(places) if places else []
+            return await claim_due(places) if places else []
         except Exception as error:  # noqa: BLE001 (the database is away: look again in a second)
             self.surprised(error)
             return []
-        return [
-            *(self._guarded(self.take_up(due)) for due in payments),
-            *(self._guarded(self.take_up_refund(*claim)) for claim in refunds),
-        ]
 
     async def take_up(self, due: Due) -> None:
         """Step one payment, and set when it is looked at again."""
@@ -104,3 +115,10 @@ class Recovery:
             await work
         except Exception as error:  # noqa: BLE001 (whatever it is, the next one is not to blame)
             self.surprised(error)
+
+
+def begin(working: set[asyncio.Task[None]], work: Iterable[Work]) -> None:
+    """Do each in a task of its own, which is among the working until it ends."""
+    for task in map(asyncio.create_task, work):
+        working.add(task)
+        task.add_done_callback(working.discard)

@@ -8,7 +8,6 @@ is posted leaves within 10 s of the list that did not name it (payment.domain.re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from payment.domain.birth import fingerprint
 from payment.domain.errors import (
@@ -26,7 +25,6 @@ from payment.domain.refund import (
     POST_WITHIN,
     Refund,
     RefundRequest,
-    RefundState,
     refundable,
 )
 from payment.domain.schedule import counted, until_next_look_at_refund
@@ -49,9 +47,12 @@ from payment.service_layer.ports import (
 
 @dataclass(frozen=True, slots=True)
 class SteppedRefund:
-    """Where a step left a refund. `unreachable`: the processor did not answer at all."""
+    """Where a step left a refund. `answered`: the processor said what there is of it; `unreachable`:
+    it did not answer at all.
+    """
 
     refund: Refund
+    answered: bool = True
     unreachable: bool = False
 
 
@@ -135,10 +136,10 @@ class Refunds:
         listing_at = self.elapsed()
         listed = await self.processor.refunds(refund.intent_id)
         if isinstance(listed, Unknown):
-            return SteppedRefund(refund, listed.unreachable)
-        if word := named(refund.id, listed):
+            return SteppedRefund(refund, answered=False, unreachable=listed.unreachable)
+        if word := named(refund, listed):
             return SteppedRefund(await self._take(refund, word))
-        if refund.state is not RefundState.PENDING:
+        if refund.processor_id:
             self._tell_incident(refund, "a refund is no longer listed")
             return SteppedRefund(refund)
         return await self._send(refund, listing_at)
@@ -147,24 +148,38 @@ class Refunds:
         """End an attempt: set when the refund is looked at again, if it has to be."""
         refund = stepped.refund
         wait = until_next_look_at_refund(
-            refund, attempt, now, unreachable=stepped.unreachable, jitter=self.jitter()
+            refund,
+            attempt,
+            now,
+            answered=stepped.answered,
+            unreachable=stepped.unreachable,
+            jitter=self.jitter(),
         )
         number = counted(attempt, unreachable=stepped.unreachable)
         await self.refunds.postpone(refund, wait, number)
         return refund
 
     async def _send(self, refund: Refund, not_listed_at: float) -> SteppedRefund:
-        """Post it, if that can still be done in time. A 500 and silence leave it open."""
+        """Post it, if that can still be done in time. A 500 and silence leave it open.
+
+        It is read once more before: a replica that slept may hold what was refused meanwhile and
+        FAILED, and whose amount was then refunded anew.
+        """
+        as_it_is = await self.get(refund.name)
+        if as_it_is.version != refund.version:
+            return SteppedRefund(as_it_is)
         if self.elapsed() - not_listed_at > POST_WITHIN.total_seconds():
             return SteppedRefund(refund)
         reply = await self.processor.refund(refund)
         match reply:
+            case ProcessorRefund() if reply.refund_id != refund.id:
+                self._tell_incident(refund, "the processor answered with another refund")
             case ProcessorRefund():
                 return SteppedRefund(await self._take(refund, reply))
             case Refused():
                 return SteppedRefund(await self._refused(refund, reply))
             case Unknown(unreachable=unreachable):
-                return SteppedRefund(refund, unreachable)
+                return SteppedRefund(refund, unreachable=unreachable)
             case KeyMisused():
                 self._tell_incident(refund, "its idempotency key was used with other parameters")
         return SteppedRefund(refund)
@@ -176,7 +191,7 @@ class Refunds:
         listed = await self.processor.refunds(refund.intent_id)
         if isinstance(listed, Unknown):
             return refund
-        if word := named(refund.id, listed):
+        if word := named(refund, listed):
             return await self._take(refund, word)
         return await self._save(refund, refund.fail(Failure(reply.code, message=reply.message)))
 
@@ -213,5 +228,10 @@ def fingerprint_of(request: RefundRequest) -> bytes:
     )
 
 
-def named(refund_id: UUID, listed: Sequence[ProcessorRefund]) -> ProcessorRefund | None:
-    return next((word for word in listed if word.refund_id == refund_id), None)
+def named(refund: Refund, listed: Sequence[ProcessorRefund]) -> ProcessorRefund | None:
+    """What the processor has of a refund: by its own id, once that is known. Ours is in the
+    metadata, which people may edit.
+    """
+    if refund.processor_id:
+        return next((word for word in listed if word.id == refund.processor_id), None)
+    return next((word for word in listed if word.refund_id == refund.id), None)

@@ -20,10 +20,13 @@ from payment.service_layer.ports import Alarms, Jitter, PaymentRepository, Proce
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """Where a step left a payment. `unreachable`: the processor did not answer at all."""
+    """Where a step left a payment. `answered`: the processor said what there is of it; `unreachable`:
+    it did not answer at all.
+    """
 
     payment: Payment
     now: datetime
+    answered: bool = True
     unreachable: bool = False
 
 
@@ -49,7 +52,11 @@ class Machine:
             return Stepped(seen.payment, seen.now)
         reply = await self.processor.retrieve(seen.payment.intent_id)
         if not isinstance(reply, Intent):
-            return Stepped(seen.payment, seen.now, is_unreachable(reply))
+            unreachable = is_unreachable(reply)
+            return Stepped(seen.payment, seen.now, answered=False, unreachable=unreachable)
+        if reply.id != seen.payment.intent_id:
+            self._tell_incident(seen.payment, reply)
+            return Stepped(seen.payment, seen.now, answered=False)
         after = expire(apply(seen.payment, reply, seen.now), reply.status, seen.now)
         saved = await self._save(seen.payment, after)
         if saved is None:
@@ -64,6 +71,7 @@ class Machine:
             payment,
             attempt,
             stepped.now,
+            answered=stepped.answered,
             unreachable=stepped.unreachable,
             jitter=self.jitter(),
         )
@@ -91,7 +99,7 @@ class Machine:
         if isinstance(reply, Intent):
             self._tell_incident(payment, reply)
         if after == payment:
-            return Stepped(payment, seen.now, is_unreachable(reply))
+            return Stepped(payment, seen.now, unreachable=is_unreachable(reply))
         declined = post.operation is Operation.CONFIRM and saved.state is State.CANCELING
         if declined and isinstance(reply, Intent):
             return await self.call(Seen(saved, seen.now), reply.status, n)

@@ -105,6 +105,31 @@ async def test_an_attempt_that_asked_before_the_hint_does_not_put_it_off(
     assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
 
 
+async def test_a_look_that_changed_nothing_does_not_put_off_what_was_hinted_at_meanwhile(
+    stores: Stores, hints: HintRepository
+) -> None:
+    payment = await resting(stores, State.REQUIRES_ACTION)
+    assert await hints.take(about(payment))
+    await stores.payments.save(payment, payment, None)
+    await stores.payments.postpone(payment, HOUR, 1)
+    assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
+
+
+async def test_a_refund_that_is_not_looked_at_any_more_is_looked_at_for_a_hint(
+    stores: Stores, hints: HintRepository
+) -> None:
+    payment = await stores.payment_in(State.SUCCEEDED)
+    refund = await stores.refund(payment, 100)
+    succeeded = replace(refund, processor_id="re_1", state=RefundState.SUCCEEDED)
+    done = some(await stores.refunds.save(refund, succeeded, UPDATED))
+    await stores.refunds.postpone(done, None, 1)
+    assert await hints.take(about(payment, refund_id="re_1"))
+    assert [each.id for each, _, _ in await stores.refunds.claim_due(10)] == [done.id]
+    failed = replace(done, state=RefundState.FAILED)
+    await stores.refunds.save(done, failed, UPDATED)
+    assert not await hints.take(about(payment, "evt_2", refund_id="re_1")), "that is its end"
+
+
 async def test_a_hint_of_a_refund_hurries_that_refund_alone(
     stores: Stores, hints: HintRepository
 ) -> None:

@@ -261,6 +261,14 @@ async def test_nothing_is_due_that_was_just_written(stores: Stores) -> None:
     assert await stores.payments.claim_due(10) == []
 
 
+async def test_a_change_of_what_is_no_money_puts_no_look_off(stores: Stores) -> None:
+    payment = await stores.born()
+    await stores.make_due(payment)
+    described = payment.update(description="new", metadata=Metadata(), reference=None)
+    assert await stores.save(payment, described) is not None
+    assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
+
+
 async def test_what_is_due_is_claimed_once_and_its_attempts_are_counted(stores: Stores) -> None:
     payment = await stores.born()
     for ended in (1, 2, 3):

@@ -31,6 +31,7 @@ from payment.domain.events import EventType, Happening
 from payment.domain.payment import Failure, Payment, State
 from payment.domain.refund import Refund
 from payment.repository.postgresql import PostgresPayments, PostgresRefunds
+from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.ports import OutcomeUnknown, RequestRecord
 
 Made = TypeVar("Made")
@@ -106,6 +107,15 @@ async def test_of_twenty_movers_of_a_version_one_wins(postgres: Stores) -> None:
         (winner,) = [each for each in moves if each is not None]
         assert await postgres.now(payment) == winner
         assert [each.sequence for each in await postgres.told_of(payment)] == [1, 2]
+
+
+async def test_of_twenty_that_delete_all_are_told_of_one_deletion(postgres: Stores) -> None:
+    machine: Any = None
+    change = ChangePayment(postgres.payments, machine, machine)
+    for _ in range(15):
+        payment = await postgres.payment_in(State.FAILED)
+        deleted = await side_by_side([change.delete(payment.name) for _ in range(20)])
+        assert deleted == [await postgres.now(payment)] * 20
 
 
 async def test_an_answer_is_used_up_once(postgres: Stores) -> None:

@@ -9,8 +9,9 @@ now() + CASE WHEN state IN ('REQUIRES_ACTION', 'AUTHORIZED') THEN interval '0' E
 """
 REFUND_DUE = "now() + CASE WHEN processor_id IS NULL THEN $5 ELSE interval '0' END"
 
-# What is settled has no due time, and what is due sooner stays so. A hint of an intent that no row
-# is bound to is not stored: it has not done anything yet, and may come again.
+# What is settled has no due time, and what is due sooner stays so; but a refund that succeeded may be sent
+# back long after it was last looked at. A hint of an intent that no row is bound to is not stored: it has
+# not done anything yet, and may come again.
 TAKE = f"""
 WITH stored AS (
     INSERT INTO hints (id, type, payment_id)
@@ -26,7 +27,8 @@ WITH stored AS (
     UPDATE refunds SET due_time = {REFUND_DUE}
       FROM stored
      WHERE $4 <> '' AND refunds.payment_id = stored.payment_id
-       AND (processor_id = $4 OR processor_id IS NULL) AND due_time > {REFUND_DUE}
+       AND (processor_id = $4 OR processor_id IS NULL)
+       AND (due_time > {REFUND_DUE} OR due_time IS NULL AND state = 'SUCCEEDED')
     RETURNING due_time
 ), forgotten AS (
     DELETE FROM hints WHERE id IN (

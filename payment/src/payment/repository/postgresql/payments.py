@@ -10,7 +10,7 @@ import asyncpg
 from chassis.database import Pool
 from chassis.values import Reference, RequestId
 from payment.domain.birth import Holders
-from payment.domain.events import Happening
+from payment.domain.events import UNMOVING, Happening
 from payment.domain.hint import GRACE
 from payment.domain.payment import Payment
 from payment.domain.schedule import HOLD
@@ -47,7 +47,8 @@ WITH born AS (
 SELECT * FROM born
 """
 
-# $5 is the event's type. Where it is NULL nothing happened that is told: an answer was used up.
+# $5 is the event's type. Where it is NULL nothing happened that is told: an answer was used up, or nothing at
+# all happened; then what was hinted at meanwhile stays due. $25 says of what is told that it is no money.
 SAVE = """
 WITH saved AS (
     UPDATE payments
@@ -56,7 +57,11 @@ WITH saved AS (
                             ELSE event_xid END,
            update_time = CASE WHEN told THEN now() ELSE update_time END,
            attempt = CASE WHEN told THEN 0 ELSE attempt END,
-           due_time = now() + $9::interval, state = $10, n = $11, action_by = $12,
+           due_time = CASE WHEN $25::boolean THEN due_time
+                           WHEN told OR n <> $11 OR due_time > now() + $26::interval
+                           THEN now() + $9::interval
+                           ELSE due_time END,
+           state = $10, n = $11, action_by = $12,
            capture_before = $13, redirect_url = $14, cancel_reason = $15, failure = $16,
            held_reason = $17, held_time = $18, amount_capturing = $19, amount_captured = $20,
            delete_time = $21, description = $22, reference = $23, metadata = $24
@@ -91,7 +96,7 @@ RETURNING payments.id, version, attempt + 1 AS attempt
 """
 
 # Whoever claims or saves sets it due in 25 s; what is due within GRACE by now was hinted at. (A hint
-# between a step's question and its save is overwritten by that, which costs no more than the 1 s or
+# between a step's question and a save that moves it is overwritten, which costs no more than the 1 s or
 # 5 s after which whatever has moved is looked at.)
 POSTPONE = """
 UPDATE payments SET due_time = now() + $4::interval, attempt = $5
@@ -131,10 +136,11 @@ class PostgresPayments:
         told = (happening.type.value, happening.note) if happening else (None, "")
         record = (request.request_id.uuid, request.fingerprint) if request else (None, None)
         due = None if after.is_settled else HOLD
+        keeps = happening is not None and happening.type in UNMOVING
         row = None
         with suppress(asyncpg.UniqueViolationError):  # of the request_id, or of the reference
             row = await self._pool.fetchrow(
-                SAVE, *seen, *told, *record, due, *rows.changeable(after)
+                SAVE, *seen, *told, *record, due, *rows.changeable(after), keeps, GRACE
             )
         return None if row is None else rows.payment(row)
 
