@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("kubernetes_validate", reason="`make kubernetes-check` brings what this needs")
 
-from proof.kubernetes.rendering import OVERLAYS, Object, Rendering, read, render
+from proof.kubernetes.rendering import KUBERNETES, OVERLAYS, Object, Rendering, read, render
 from proof.kubernetes.rules import RULES
 
 Breaking = Callable[[Rendering], None]
@@ -24,6 +24,9 @@ JOB = "spec.jobTemplate.spec"
 WAY_IN = "Ingress webhooks"
 BACKEND = "spec.rules.0.http.paths.0.backend.service"
 DATABASE = "StatefulSet database"
+SQL = "spec.bootstrap.initdb.postInitApplicationSQL"
+REVOKE = "REVOKE CONNECT ON DATABASE {} FROM PUBLIC"
+POSTGRESQL = "ghcr.io/cloudnative-pg/postgresql"
 
 
 @pytest.fixture(scope="module")
@@ -324,6 +327,29 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
         (HIGH, without("ScheduledBackup", "nightly")),
         (HIGH, one_bucket),
     ],
+    "operators_reach_their_databases": [
+        (HIGH, put("Cluster database", f"{SQL}.1", REVOKE.format("customer, postgres, template1"))),
+        (
+            HIGH,
+            put(
+                "Cluster database", "spec.bootstrap.initdb.postInitSQL", [REVOKE.format("postgres")]
+            ),
+        ),
+        (
+            HIGH,
+            put("Cluster database", f"{SQL}.2", "GRANT CONNECT ON DATABASE customer TO customer"),
+        ),
+    ],
+    "others_reach_no_other_database": [
+        (HIGH, put("Cluster database", "spec.postgresql.pg_hba", ["hostnossl all all all reject"])),
+        (HIGH, put("Cluster database", "spec.postgresql.pg_hba.0", "hostssl all all all md5")),
+    ],
+    "databases_are_of_a_minor_release": [
+        (HIGH, put("Cluster database", "spec.imageName", f"{POSTGRESQL}:18")),
+        (HIGH, put("Cluster database", "spec.imageName", f"{POSTGRESQL}:18-minimal-trixie")),
+        (HIGH, put("Cluster database", "spec.imageName", f"{POSTGRESQL}:18.6-system-trixie")),
+        (HIGH, put("Cluster database", "spec.imageName", REMOVED)),
+    ],
     "schedules_run_one_at_a_time_and_end": [
         (HIGH, put(RECONCILE, "spec.concurrencyPolicy", "Allow")),
         (HIGH, put(RECONCILE, "spec.startingDeadlineSeconds", 5)),
@@ -387,3 +413,10 @@ def test_a_broken_manifest_is_refused_by_its_rule(
 
 def test_every_rule_is_proven_by_a_broken_manifest() -> None:
     assert {*BROKEN} == {rule.__name__ for rule in RULES}
+
+
+def test_the_document_counts_right() -> None:
+    told = " ".join((KUBERNETES / "README.md").read_text(encoding="utf-8").split())
+
+    assert f" {len(RULES)} [rules of our own]" in told
+    assert f" {sum(len(many) for many in BROKEN.values())} manifests, each broken" in told

@@ -10,6 +10,7 @@ from proof.kubernetes.rendering import Rendering
 from proof.kubernetes.rules import (
     addresses,
     capacity,
+    databases,
     pods,
     references,
     rollouts,
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *pods.RULES,
     *rollouts.RULES,
     *capacity.RULES,
+    *databases.RULES,
     *schedules.RULES,
     *ways_in.RULES,
 )
