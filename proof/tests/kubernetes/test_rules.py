@@ -252,7 +252,7 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
         (LOW, put(CUSTOMER, "spec.minReadySeconds", 39)),
     ],
     "pods_outlive_their_drain": [
-        (LOW, put(PAYMENT, f"{POD}.terminationGracePeriodSeconds", 4)),
+        (LOW, put(PAYMENT, f"{POD}.terminationGracePeriodSeconds", 42)),
         (LOW, put_variable(PAYMENT, "DRAIN_SECONDS", "60")),
     ],
     "pods_wait_for_their_address_to_go": [
@@ -316,6 +316,13 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
         (HIGH, put("HorizontalPodAutoscaler payment", "spec.maxReplicas", 20)),
         (LOW, put_variable(CUSTOMER, "DATABASE_POOL_SIZE", "50")),
         (HIGH, put_variable(PAYMENT, "RECOVERY_POOL_SIZE", "10")),
+        (HIGH, put("HorizontalPodAutoscaler payment", "spec.maxReplicas", 11)),
+        (HIGH, put(PAYMENT, f"{CONTAINER}.env", [{"name": "DATABASE_POOL_SIZE", "value": "15"}])),
+    ],
+    "memory_suffices": [
+        (HIGH, put(CUSTOMER, f"{CONTAINER}.resources.limits.memory", "256Mi")),
+        (LOW, put(PAYMENT, f"{CONTAINER}.resources.limits.memory", "380Mi")),
+        (LOW, put(PAYMENT, f"{CONTAINER}.resources.limits", {})),
     ],
     "commits_are_on_two_instances": [
         (HIGH, put("Cluster database", "spec.postgresql.synchronous.dataDurability", "preferred")),

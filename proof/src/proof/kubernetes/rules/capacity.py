@@ -3,37 +3,68 @@
 from collections.abc import Iterator
 from dataclasses import fields
 
+from chassis.handling import MOST_CALLS
+from customer.settings import Settings as CustomerSettings
 from payment.settings import Settings as PaymentSettings
-from proof.kubernetes.rendering import Rendering, describe, namespace_of
+from proof.kubernetes.rendering import Object, Rendering, describe, namespace_of
+from proof.kubernetes.rules.values import amount
 
 # PostgreSQL's default, and what is kept for its operator, for migrations, reconciliation and a person.
 DEFAULT_CONNECTIONS, KEPT_CONNECTIONS = 100, 10
-RECOVERY_CONNECTIONS = {each.name: each.default for each in fields(PaymentSettings)}[
-    "recovery_pool_size"
-]
+POOLS = ("database_pool_size", "recovery_pool_size")
+DEFAULTS = {
+    service: {each.name: each.default for each in fields(settings) if each.name in POOLS}
+    for service, settings in (("customer", CustomerSettings), ("payment", PaymentSettings))
+}
 WATCHING = 1
 """The connection of each pod over which it asks whether the database is there."""
+LEAVING = 2
+"""Pods beside the most that there are: the new one of a roll, and an old one that is not gone yet: it keeps
+its pools until its last call is over, while the next one starts.
+"""
+IDLE_BYTES, LARGEST_CALL_BYTES = 78_000_000, 160_000
+"""What a service takes before any call, and for one with the largest request: measured, and told where
+MOST_CALLS is.
+"""
 
 
 def connections_suffice(rendering: Rendering) -> Iterator[str]:
-    """The most pods, and the one more of a roll, with full pools."""
+    """The most pods, and those of a roll, with full pools."""
     scaled = {
         (namespace_of(each), each["spec"]["scaleTargetRef"]["name"]): each["spec"]["maxReplicas"]
         for each in rendering.of("HorizontalPodAutoscaler")
     }
     for each in rendering.of("Deployment"):
         room, name = namespace_of(each), each["metadata"]["name"]
-        pods = scaled.get((room, name), each["spec"].get("replicas", 1)) + 1
-        (container,) = each["spec"]["template"]["spec"]["containers"]
-        values = {variable["name"]: variable.get("value") for variable in container["env"]}
-        pools = int(values.get("DATABASE_POOL_SIZE") or 10)
-        pools += int(values.get("RECOVERY_POOL_SIZE") or 0)
-        needed = pods * (pools + WATCHING) + KEPT_CONNECTIONS
+        pods = scaled.get((room, name), each["spec"].get("replicas", 1)) + LEAVING
+        needed = pods * (_pools(name, _container(each)) + WATCHING) + KEPT_CONNECTIONS
         cluster = rendering.named("Cluster", room, "database")
         parameters = cluster["spec"]["postgresql"]["parameters"] if cluster else {}
         there = int(parameters.get("max_connections", DEFAULT_CONNECTIONS))
         if needed > there:
             yield f"{describe(each)}: may need {needed} connections, and there are {there}"
+
+
+def memory_suffices(rendering: Rendering) -> Iterator[str]:
+    """For as many of the largest calls as a service admits: a pod that is killed for its memory loses
+    all that it had in hand.
+    """
+    needed = IDLE_BYTES + MOST_CALLS * LARGEST_CALL_BYTES
+    for each in rendering.of("Deployment"):
+        limit = _container(each).get("resources", {}).get("limits", {}).get("memory")
+        if limit is None or amount(limit) < needed:
+            yield f"{describe(each)}: {limit} of memory, and its calls may take {needed / 2**20:.0f}Mi"
+
+
+def _container(deployment: Object) -> Object:
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return dict(container)
+
+
+def _pools(service: str, container: Object) -> int:
+    """All connections of a pod's pools: what it is told, or else what its service takes by default."""
+    told = {variable["name"]: variable.get("value") for variable in container["env"]}
+    return sum(int(told.get(name.upper(), size)) for name, size in DEFAULTS[service].items())
 
 
 def commits_are_on_two_instances(rendering: Rendering) -> Iterator[str]:
@@ -68,4 +99,9 @@ def databases_are_backed_up(rendering: Rendering) -> Iterator[str]:
         yield "two databases would write their backups to one place"
 
 
-RULES = (connections_suffice, commits_are_on_two_instances, databases_are_backed_up)
+RULES = (
+    connections_suffice,
+    memory_suffices,
+    commits_are_on_two_instances,
+    databases_are_backed_up,
+)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from payment.customers.client import RESOLVE_AGAIN_MILLISECONDS
 from proof.kubernetes.rendering import Object, Rendering, Workload, describe
 
-# The pool of connections may take this long to close, and an interpreter to end.
-CLOSING_SECONDS = 6
+# What is over may take this long to close: 2 s the webhooks, 5 s the connections, 1 s an interpreter.
+CLOSING_SECONDS = 8
 # What the cluster's DNS says of a name may be 30 s old (CoreDNS as kubeadm sets it up); to the DNS the news
 # takes a moment. A client asks when a connection goes, but for a while after it last asked: a client with
 # gRPC's own 30 s has asked again before the next pod goes, as long as this is the longer.
@@ -35,10 +35,10 @@ def pods_go_no_faster_than_clients_learn(rendering: Rendering) -> Iterator[str]:
 
 
 def pods_outlive_their_drain(rendering: Rendering) -> Iterator[str]:
-    """preStop, then DRAIN_SECONDS for the calls and again for what outlives them, then the pool."""
+    """preStop, then DRAIN_SECONDS, which the calls and what outlives them share, then what closes."""
     for item, container in _servers(rendering):
         drain = float(_variable(container, "DRAIN_SECONDS") or 10)
-        needed = _sleep(container) + 2 * drain + CLOSING_SECONDS
+        needed = _sleep(container) + drain + CLOSING_SECONDS
         grace = item.pod.get("terminationGracePeriodSeconds", 30)
         if grace < needed:
             yield f"{item}: is killed after {grace} s, and may need {needed:g}"
