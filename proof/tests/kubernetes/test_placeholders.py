@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("kubernetes_validate", reason="`make kubernetes-check` brings what this needs")
 
 from proof.kubernetes.placeholders import unset
-from proof.kubernetes.rendering import Rendering, read, render
+from proof.kubernetes.rendering import Rendering, describe, read, render
 
 
 def test_every_placeholder_of_production_is_told() -> None:
@@ -16,6 +16,19 @@ def test_every_placeholder_of_production_is_told() -> None:
     assert "registry.example/oncepay/payment has no digest yet" in told
     assert "s3://oncepay-backup.example/payment is a placeholder" in told
     assert "webhooks.oncepay.example is a placeholder" in told
+    assert "name-it.example is a placeholder" in told
+
+
+def test_each_service_can_be_applied_alone() -> None:
+    """Its images are its own folder's: applied alone, it is what both together make of it."""
+    alone = [
+        each
+        for service in ("customer", "payment")
+        for each in read("production", render(f"production/{service}")).objects
+    ]
+
+    both = read("production", render("production")).objects
+    assert sorted(alone, key=describe) == sorted(both, key=describe)
 
 
 @pytest.mark.parametrize("overlay", ["development", "bare"])
