@@ -74,6 +74,32 @@ def one_bucket(rendering: Rendering) -> None:
         each["spec"]["configuration"]["destinationPath"] = "s3://one"
 
 
+PLUGIN = {"name": "barman-cloud.cloudnative-pg.io", "parameters": {"barmanObjectName": "backup"}}
+NOWHERE = PLUGIN | {"parameters": {"barmanObjectName": "bakcup"}}
+APART = PLUGIN | {
+    "isWALArchiver": True,
+    "parameters": {"barmanObjectName": "backup", "serverName": "database-2"},
+}
+RECOVERY = {
+    "source": "before",
+    "database": "customer",
+    "owner": "customer_owner",
+    "secret": {"name": "database-owner"},
+}
+
+
+def restored(**changed: object) -> Breaking:
+    """The first Cluster, restored into where it was."""
+
+    def breaking(rendering: Rendering) -> None:
+        spec = found(rendering, "Cluster database")["spec"]
+        spec["bootstrap"] = {"recovery": RECOVERY}
+        spec["externalClusters"] = [{"name": "before", "plugin": PLUGIN}]
+        spec.update(copy.deepcopy(changed))
+
+    return breaking
+
+
 def without(kind: str, name: str) -> Callable[[Rendering], Rendering]:
     """The rendering without every object of that kind and name."""
 
@@ -356,6 +382,13 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
         (HIGH, put("Cluster database", "spec.imageName", f"{POSTGRESQL}:18-minimal-trixie")),
         (HIGH, put("Cluster database", "spec.imageName", f"{POSTGRESQL}:18.6-system-trixie")),
         (HIGH, put("Cluster database", "spec.imageName", REMOVED)),
+    ],
+    "databases_are_restored_apart": [
+        (HIGH, restored()),
+        (HIGH, restored(plugins=[APART], externalClusters=[])),
+        (HIGH, restored(plugins=[APART], externalClusters=[{"name": "before", "plugin": NOWHERE}])),
+        (HIGH, restored(plugins=[APART], bootstrap={"recovery": {"source": "before"}})),
+        (HIGH, restored(plugins=[APART], bootstrap={"recovery": RECOVERY, "initdb": {}})),
     ],
     "schedules_run_one_at_a_time_and_end": [
         (HIGH, put(RECONCILE, "spec.concurrencyPolicy", "Allow")),

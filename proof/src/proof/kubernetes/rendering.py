@@ -118,11 +118,16 @@ def matches(selector: Object, labels: dict[str, str]) -> bool:
     return True
 
 
-def render(overlay: str, addresses: Mapping[str, str] | None = None) -> str:
+def render(
+    overlay: str,
+    addresses: Mapping[str, str] | None = None,
+    changed: Mapping[str, str] | None = None,
+) -> str:
     """The YAML that `kubectl apply -k` would send, with passwords made for this once.
 
     Args:
         addresses: of the Services, in the place of those in bare's addresses.yaml.
+        changed: texts in the place of files of the manifests, by their path from there.
 
     Raises:
         NotRendered: kustomize refused.
@@ -143,6 +148,8 @@ def render(overlay: str, addresses: Mapping[str, str] | None = None) -> str:
             (folder_of_secrets / "webhook_secret.txt").write_text(shared)
         if addresses is not None:
             _readdress(copy / "overlays" / "bare" / "addresses.yaml", addresses)
+        for name, text in (changed or {}).items():
+            (copy / name).write_text(text, encoding="utf-8")
         command = [str(program), "kustomize", str(copy / "overlays" / overlay)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode or result.stderr:

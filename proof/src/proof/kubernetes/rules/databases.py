@@ -58,6 +58,39 @@ def databases_are_of_a_minor_release(rendering: Rendering) -> Iterator[str]:
             yield f"{describe(each)}: {image or 'no imageName'}; say 18.6-minimal-trixie, or alike"
 
 
+def databases_are_restored_apart(rendering: Rendering) -> Iterator[str]:
+    """With its roles, from an archive that is there, into another: CloudNativePG refuses to write where
+    there is one already, and one that was overwritten restores nothing any more.
+    """
+    for each in rendering.of("Cluster"):
+        ways = each["spec"].get("bootstrap", {})
+        if len(ways) != 1:
+            yield f"{describe(each)}: bootstrap must say one way, and says {', '.join(ways) or 'none'}"
+        if "recovery" not in ways:
+            continue
+        if not ways["recovery"].keys() >= {"source", "database", "owner", "secret"}:
+            yield f"{describe(each)}: recovery must name source, database, owner and secret"
+        plugins = each["spec"].get("plugins", [])
+        written = [_archive(each, plugin) for plugin in plugins if plugin.get("isWALArchiver")]
+        read = [
+            _archive(each, there["plugin"])
+            for there in each["spec"].get("externalClusters", [])
+            if there["name"] == ways["recovery"].get("source") and "plugin" in there
+        ]
+        room = each["metadata"]["namespace"]
+        if not read or not rendering.named("ObjectStore", room, read[0][0]):
+            yield f"{describe(each)}: its source is no externalCluster with an ObjectStore that is there"
+        if set(read) & set(written):
+            yield f"{describe(each)}: archives where it was restored from; another serverName"
+
+
+def _archive(cluster: Object, plugin: Object) -> tuple[str, str]:
+    """The store, and the folder in it: the Cluster's name, where none is told."""
+    told = plugin.get("parameters", {})
+    name = told.get("serverName", cluster["metadata"]["name"])
+    return told.get("barmanObjectName", ""), name
+
+
 def _statements(cluster: Object) -> Iterator[str]:
     for name, value in cluster["spec"].get("bootstrap", {}).get("initdb", {}).items():
         if name.startswith("postInit") and name.endswith("SQL"):
@@ -76,4 +109,5 @@ RULES = (
     operators_reach_their_databases,
     others_reach_no_other_database,
     databases_are_of_a_minor_release,
+    databases_are_restored_apart,
 )
