@@ -151,10 +151,13 @@ Action = Write | Retrieve | List | PassTime
 
 
 class Mishap(Enum):
-    """A failure inside Stripe: the answer is a 500, and the key keeps it."""
+    """What is nobody's wish, and the key keeps it: a failure inside Stripe, answered 500, or a refusal
+    for a reason that the objects do not show.
+    """
 
     FAILS_BEFORE = "fails_before"  # nothing was done
     FAILS_AFTER = "fails_after"  # everything was done
+    REFUSES = "refuses"  # nothing was done: there is no money on the account
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,11 @@ def declined(decline: Decline, intent: Intent) -> Error:
     )
 
 
+def no_balance() -> Error:
+    """What a refund would take is not on the account just now."""
+    return Error(400, "Insufficient funds in your Stripe balance.", code="balance_insufficient")
+
+
 def _unexpected_state(message: str, intent: Intent) -> Error:
     return Error(400, message, code="payment_intent_unexpected_state", intent=intent)
 

@@ -55,7 +55,9 @@ def _write(view: AnyView, request: Request, action: Write, now: int) -> tuple[An
         return view, _replay(known, request)
     changes: tuple[Change, ...] = ()
     response = _failure(errors.broken())
-    if request.mishap is not Mishap.FAILS_BEFORE:
+    if request.mishap is Mishap.REFUSES:
+        response = _failure(errors.no_balance())
+    elif request.mishap is not Mishap.FAILS_BEFORE:
         changes, answer = _done(view, action, request.key, now)
         response = response if request.mishap is Mishap.FAILS_AFTER else answer
     if request.key:

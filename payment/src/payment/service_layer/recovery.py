@@ -73,12 +73,12 @@ class Recovery:
     async def claim(self, places: int) -> list[Work]:
         """Claim at most so many payments that are due; returns the work on each."""
         due = await self._claimed(self.payments.claim_due, places)
-        return [self._guarded(self.take_up(each)) for each in due]
+        return [self._guarded(self.take_up, each) for each in due]
 
     async def claim_refunds(self, places: int) -> list[Work]:
         """The same of refunds."""
         due = await self._claimed(self.refund_repository.claim_due, places)
-        return [self._guarded(self.take_up_refund(*each)) for each in due]
+        return [self._guarded(self.take_up_refund, *each) for each in due]
 
     async def _claimed(
         self, claim_due: Callable[[int], Awaitable[Sequence[Claimed]]], places: int
@@ -110,9 +110,9 @@ class Recovery:
         if self.reminders.is_time(about, now):
             self.alarm(name, about, f"no outcome since {since:%Y-%m-%d %H:%M:%S} UTC")
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, take_up: Callable[..., Awaitable[None]], *due: object) -> None:
         try:
-            await work
+            await take_up(*due)
         except Exception as error:  # noqa: BLE001 (whatever it is, the next one is not to blame)
             self.surprised(error)
 

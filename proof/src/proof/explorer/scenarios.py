@@ -182,6 +182,12 @@ SCENARIOS = (
         slow=("refunds.insert", "processor.refunds"),
     ),
     Scenario(
+        "a refund is refused, and a day passes",
+        (*sent(1, VISA), GiveBack(21, own(5), EUROS[1])),
+        rules=REAL_KEYS,
+        jumps=(DAY_PASSES,),
+    ),
+    Scenario(
         "two refunds, a day passes",
         (*sent(1, VISA), GiveBack(21, own(5), EUROS[1]), GiveBack(22, own(6), EUROS[2])),
         rules=REAL_KEYS,

@@ -134,12 +134,12 @@ class Steps:
             return  # it ends the thread: a crash, before or after the call
         broken: tuple[str, ...] = ()
         done = Done(state.kept, state.processor, 0)
-        if fate in (Fate.LOST, *FAULTS):
+        if fate in (Fate.LOST, *ANSWERED):
             broken = self._judge.tries(state, number)
             done = self._worlds.do(state, number, WORKED_OUT.get(fate, fate))
-        if fate in FAULTS and (
-            done.processor == state.processor  # a 500 that its key had before
-            or not isinstance(self._worlds.values.values[done.answer], Faulted)  # a replay
+        if fate in ANSWERED and (
+            done.processor == state.processor  # an answer that its key had before
+            or not isinstance(self._worlds.values.values[done.answer], ANSWERED[fate])  # a replay
         ):
             return
         if fate is Fate.HANGS and self._worlds.do(state, number).kept == state.kept:
@@ -148,7 +148,7 @@ class Steps:
         if fate in (Fate.LATE, Fate.HANGS, Fate.FAULTED_LATE):
             place = self._worlds.network.number(OnItsWay(number, fate, state.now))
             network = tuple(sorted((*network, place)))
-        if fate not in FAULTS:
+        if fate not in ANSWERED:
             done = done._replace(answer=self._worlds.values.number(unanswered(call)))
         yield self._resumed(state, done, node, fate, network=network, broken=broken)
 
@@ -340,6 +340,7 @@ class Steps:
 
 CREATE, REFUND = "processor.create", "processor.refund"
 FAULTS = (Fate.FAULTED, Fate.FAULTED_AFTER, Fate.FAULTED_LATE)
+ANSWERED = dict.fromkeys(FAULTS, Faulted) | {Fate.REFUSED: Refused}
 WORKED_OUT = {Fate.LOST: Fate.DONE}
 
 

@@ -168,7 +168,11 @@ CREATION = (
         (
             Edit(
                 CREATE,
+                "            payment = born(attempt, reply, self.installation)\n"
+                "        except PaymentError as error:\n"
                 "            return await self._made_by_another(request, error)\n",
+                "            payment = born(attempt, reply, self.installation)\n"
+                "        except PaymentError as error:\n"
                 "            raise self._told(error) from None\n",
             ),
         ),

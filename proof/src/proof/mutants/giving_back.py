@@ -67,7 +67,7 @@ GIVING_BACK = (
             Edit(
                 REFUNDS,
                 "            case Unknown(unreachable=unreachable):\n"
-                "                return SteppedRefund(refund, unreachable)\n",
+                "                return SteppedRefund(refund, unreachable=unreachable)\n",
                 "            case Unknown():\n"
                 '                failed = refund.fail(Failure("time_out"))\n'
                 "                return SteppedRefund(await self._save(refund, failed))\n",
@@ -86,6 +86,18 @@ GIVING_BACK = (
             ),
         ),
         ("a refund, and an answer that takes a day",),
+    ),
+    Mutant(
+        "a refund is sent as it was read before its list",
+        (
+            Edit(
+                REFUNDS,
+                "        if as_it_is.version != refund.version:\n"
+                "            return SteppedRefund(as_it_is)\n",
+                "",
+            ),
+        ),
+        ("a refund is refused, and a day passes",),
     ),
     Mutant(
         "the sum of the refunds is not part of the insert",

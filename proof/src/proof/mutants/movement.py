@@ -73,7 +73,8 @@ MOVEMENT = (
             Edit(
                 STEP,
                 "        if not isinstance(reply, Intent):\n"
-                "            return Stepped(seen.payment, seen.now, is_unreachable(reply))\n",
+                "            unreachable = is_unreachable(reply)\n"
+                "            return Stepped(seen.payment, seen.now, answered=False, unreachable=unreachable)\n",
                 "        if not isinstance(reply, Intent):\n"
                 "            gone = replace(\n"
                 "                seen.payment, state=State.CANCELED, cancel_reason=CancelReason.USER\n"

@@ -36,6 +36,7 @@ class Fate(Enum):
     FAULTED = "answered 500, and nothing is done"
     FAULTED_AFTER = "done, and answered 500"
     FAULTED_LATE = "answered 500, and done later"
+    REFUSED = "refused just now, and nothing is done"
 
 
 WRITES = {
@@ -59,6 +60,7 @@ OF_THE_PROCESSOR = (
     Fate.FAULTED_AFTER,
     Fate.FAULTED_LATE,
 )
+OF_A_REFUND = (*OF_THE_PROCESSOR, Fate.REFUSED)
 OF_A_STATEMENT = (Fate.NEVER, Fate.LOST, Fate.LATE)
 OF_A_BIRTH = (*OF_A_STATEMENT, Fate.HANGS)
 
@@ -67,6 +69,8 @@ def mishaps(call: Call) -> tuple[Fate, ...]:
     """What may go wrong with a call."""
     if (call.port, call.name) not in WRITES:
         return (Fate.NEVER,)
+    if (call.port, call.name) == ("processor", "refund"):
+        return OF_A_REFUND
     if call.port == "processor":
         return OF_THE_PROCESSOR
     if (call.port, call.name) == ("payments", "insert"):

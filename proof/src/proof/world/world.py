@@ -113,6 +113,7 @@ MISHAPS = {
     Fate.FAULTED: Mishap.FAILS_BEFORE,
     Fate.FAULTED_AFTER: Mishap.FAILS_AFTER,
     Fate.FAULTED_LATE: Mishap.FAILS_BEFORE,
+    Fate.REFUSED: Mishap.REFUSES,
 }
 
 
