@@ -11,8 +11,9 @@ IMAGES := oncepay/customer:0.1.0 oncepay/payment:0.1.0 oncepay/sandbox:0.1.0
 PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
 
-.PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate stripe-contract clean \
-	kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs down environment development kubernetes
+.PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
+	report stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
+	down environment development kubernetes
 
 help: ## this list
 	@sed -n 's/^\([a-z -]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | \

@@ -47,10 +47,6 @@ Watcher = Callable[[str, str, Moment], Verdict]
 """Is told the proxy's name, the operation and the moment; says what becomes of it. It must not wait."""
 
 
-def unwatched(_proxy: str, _operation: str, _moment: Moment) -> Verdict:
-    return Verdict.PASS
-
-
 @dataclass(eq=False)
 class Link:
     """One connection through the proxy. `asked`: what has gone on and is not answered yet."""

@@ -29,7 +29,6 @@ UNREACHED = (
 )
 # Bounds, not expectations: a migration may wait for its database ten minutes.
 READY_SECONDS = 900
-ROLL_SECONDS = 900
 RECONCILE_SECONDS = 300
 GONE_SECONDS = 300
 
