@@ -26,24 +26,9 @@ log: FilteringBoundLogger = structlog.get_logger()
 
 FIELDS = frozenset(
     [
-        "address",
-        "attempt",
-        "code",
-        "constraint",
-        "count",
-        "error",
-        "found",
-        "logger",
-        "method",
-        "ms",
-        "needed",
-        "reason",
-        "retry_in",
-        "seconds",
-        "sqlstate",
-        "state",
-        "version",
-        "where",
+        *("address", "attempt", "code", "constraint", "count", "error", "found", "logger"),
+        *("method", "ms", "needed", "reason", "retry_in", "seconds", "sqlstate", "state"),
+        *("version", "where"),
     ]
 )
 EVENT_NAME = re.compile("[a-z][a-z0-9_.]{0,63}")
