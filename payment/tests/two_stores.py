@@ -26,12 +26,10 @@ from payment.repository.memory import (
     MemoryRefunds,
     Store,
 )
-from payment.repository.postgresql import (
-    PostgresEvents,
-    PostgresHints,
-    PostgresPayments,
-    PostgresRefunds,
-)
+from payment.repository.postgresql.events import PostgresEvents
+from payment.repository.postgresql.hints import PostgresHints
+from payment.repository.postgresql.payments import PostgresPayments
+from payment.repository.postgresql.refunds import PostgresRefunds
 from payment.service_layer.ports import (
     EventRepository,
     HintRepository,

@@ -36,16 +36,14 @@ from payment.api.webhooks import Webhooks
 from payment.customers.client import GrpcCustomers
 from payment.processors.share import CallersShare
 from payment.processors.stripe import MAXIMUM_CONNECTIONS, StripeProcessor
-from payment.repository.postgresql import (
-    SCHEMA_VERSION,
-    PostgresEvents,
-    PostgresHints,
-    PostgresPayments,
-    PostgresRefunds,
-    PostgresSigns,
-)
+from payment.repository.postgresql import SCHEMA_VERSION
 from payment.repository.postgresql.adoption import COMPARE_SINCE, LOWER_PLACES
 from payment.repository.postgresql.books import PostgresBooks
+from payment.repository.postgresql.events import PostgresEvents
+from payment.repository.postgresql.hints import PostgresHints
+from payment.repository.postgresql.payments import PostgresPayments
+from payment.repository.postgresql.refunds import PostgresRefunds
+from payment.repository.postgresql.signs import PostgresSigns
 from payment.service_layer.both_sides import BothSides, CouldNotCompare
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment

@@ -17,7 +17,7 @@ from whole_service import WholeService, refused, whole_service
 
 from payment.domain.events import PaymentEvent
 from payment.repository import cursor
-from payment.repository.postgresql import PostgresEvents
+from payment.repository.postgresql.events import PostgresEvents
 
 EVERYTHING = "payments/-"
 

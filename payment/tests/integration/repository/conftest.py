@@ -16,12 +16,10 @@ from chassis.settings import Secret
 from oncepay_cli.local.databases import Roles, make_database
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
-from payment.repository.postgresql import (
-    SCHEMA_VERSION,
-    PostgresEvents,
-    PostgresPayments,
-    PostgresRefunds,
-)
+from payment.repository.postgresql import SCHEMA_VERSION
+from payment.repository.postgresql.events import PostgresEvents
+from payment.repository.postgresql.payments import PostgresPayments
+from payment.repository.postgresql.refunds import PostgresRefunds
 
 # Without the triggers that keep every row for ever.
 EMPTY = """

@@ -11,8 +11,9 @@ from chassis.identifiers import uuid7
 from payment.domain.payment import State
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
 from payment.repository.memory_books import MemoryBooks
-from payment.repository.postgresql import PostgresPayments, PostgresRefunds
 from payment.repository.postgresql.books import PostgresBooks
+from payment.repository.postgresql.payments import PostgresPayments
+from payment.repository.postgresql.refunds import PostgresRefunds
 from payment.service_layer.ports import Books
 
 HOUR = timedelta(hours=1)

@@ -13,7 +13,7 @@ from payment.domain.hint import Hint
 from payment.domain.payment import Payment, State
 from payment.domain.refund import RefundState
 from payment.repository.memory import MemoryHints, MemoryPayments
-from payment.repository.postgresql import PostgresHints
+from payment.repository.postgresql.hints import PostgresHints
 from payment.service_layer.ports import HintRepository
 
 HOUR = timedelta(hours=1)

@@ -30,7 +30,8 @@ from payment.domain.errors import ReferenceTaken
 from payment.domain.events import EventType, Happening
 from payment.domain.payment import Failure, Payment, State
 from payment.domain.refund import Refund
-from payment.repository.postgresql import PostgresPayments, PostgresRefunds
+from payment.repository.postgresql.payments import PostgresPayments
+from payment.repository.postgresql.refunds import PostgresRefunds
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.ports import OutcomeUnknown, RequestRecord
 

@@ -9,7 +9,7 @@ import pytest
 from stores import Stores, in_transaction
 
 from chassis.database import Connection, Database
-from payment.repository.postgresql import PostgresSigns
+from payment.repository.postgresql.signs import PostgresSigns
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
 

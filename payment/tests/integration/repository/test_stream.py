@@ -12,7 +12,9 @@ from stores import Stores, a_new_refund, a_record, in_transaction
 from chassis.database import Database
 from payment.domain.events import PaymentEvent
 from payment.domain.payment import State
-from payment.repository.postgresql import PostgresPayments, PostgresRefunds, events
+from payment.repository.postgresql import events
+from payment.repository.postgresql.payments import PostgresPayments
+from payment.repository.postgresql.refunds import PostgresRefunds
 
 
 class GaveUpError(Exception):
