@@ -15,6 +15,11 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("kubernetes/*.md")]
 TARGETS = set(re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PICTURES = ROOT / "docs" / "pictures"
+FOLDERS = [
+    file.parent
+    for room in ("chassis", "customer", "payment")
+    for file in sorted((ROOT / room / "src").rglob("__init__.py"))
+]
 
 
 def of(path: Path) -> str:
@@ -41,6 +46,14 @@ def test_every_decision_is_in_the_index() -> None:
     index = (folder / "README.md").read_text()
     listed = set(re.findall(r"\]\(([^)]+\.md)\)", index))
     assert listed == {path.name for path in folder.glob("*.md")} - {"README.md"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=of)
+def test_every_folder_of_code_has_an_index_of_what_is_in_it(folder: Path) -> None:
+    index = re.findall(r"^(\w+)  +\S", (folder / "__init__.py").read_text(), re.MULTILINE)
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    folders = {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert sorted(index) == sorted(modules | folders)
 
 
 def test_every_picture_is_what_its_source_says() -> None:

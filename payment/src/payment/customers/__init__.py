@@ -1,1 +1,4 @@
-"""The Customer service, over gRPC."""
+"""The Customer service behind the port `payment.service_layer.ports.Customers`.
+
+client  asks it over gRPC
+"""

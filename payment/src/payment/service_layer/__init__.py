@@ -10,4 +10,6 @@ recovery         takes up what is due, and steps it
 lookout          whether the stream and recovery go on, and an alarm where they do not
 reminders        when an alarm that still holds is raised again
 events           reads the stream of events
+reconcile        compares the processor's books with ours, and mends what may be
+both_sides       both books, read page by page
 """
