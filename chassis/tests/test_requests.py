@@ -1,6 +1,6 @@
 """Page tokens, filters, orders and masks: what they take, and that nothing else gets through."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.filters import Kind, Restriction, newest_first, parse
+from chassis.identifiers import uuid7
 from chassis.masks import updated
-from chassis.pages import PageTokens, page_size
+from chassis.pages import PageTokens, Position, page_size
 from chassis.values import InvalidValue
 
 FIELDS = {
@@ -84,6 +85,30 @@ def test_another_installations_token_does_not_open() -> None:
         TOKENS.open(PageTokens(b"x" * 32).seal(["q"], ["1"]), ["q"])
     with pytest.raises(ValueError, match="32 bytes"):
         PageTokens(b"short")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6, 7, 100])
+def test_the_pages_of_a_list_hold_every_row_once(size: int) -> None:
+    """Two rows a microsecond, so that a time alone is no place."""
+    times = [datetime(2026, 11, 24, tzinfo=UTC) + timedelta(microseconds=n // 2) for n in range(6)]
+    rows = [Position(time, uuid7()) for time in times]
+    seen: list[Position] = []
+    sizes: list[int] = []
+    token = ""
+    while token or not sizes:
+        after = TOKENS.after(token, ["q"])
+        assert after == (seen[-1] if seen else None)
+        found = rows[len(seen) :][: size + 1]
+        token = TOKENS.next(["q"], found, size)
+        seen += found[:size]
+        sizes.append(len(found[:size]))
+    assert seen == rows
+    assert sizes[:-1] == [size] * (len(sizes) - 1)
+    assert sizes[-1] > 0, "no page is promised that is empty"
+
+
+def test_an_empty_list_has_one_empty_page() -> None:
+    assert TOKENS.next(["q"], [], 50) == ""
 
 
 def test_a_filter_is_read() -> None:

@@ -10,6 +10,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
 
 from chassis.values import InvalidValue
 
@@ -28,6 +32,23 @@ def page_size(asked: int) -> int:
     return min(asked or DEFAULT_SIZE, LARGEST_SIZE)
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ends: the key of its last row. The id decides between rows of one microsecond."""
+
+    create_time: datetime
+    id: UUID
+
+
+class Row(Protocol):
+    """What has a place in a list."""
+
+    @property
+    def create_time(self) -> datetime: ...
+    @property
+    def id(self) -> UUID: ...
+
+
 class PageTokens:
     """Seals and opens page tokens, with the installation's key of 32 bytes or more."""
 
@@ -35,6 +56,22 @@ class PageTokens:
         if len(key) < 32:
             raise ValueError("the key of page tokens must have 32 bytes or more")
         self._key = key
+
+    def after(self, token: str, query: Sequence[str]) -> Position | None:
+        """Where the page before the token's ends; None for the empty token. Raises as `open`."""
+        if (opened := self.open(token, query)) is None:
+            return None
+        create_time, row_id = opened
+        return Position(datetime.fromisoformat(create_time), UUID(row_id))
+
+    def next(self, query: Sequence[str], rows: Sequence[Row], size: int) -> str:
+        """The token of the page after the first `size` rows; empty where there are no more of them:
+        one row more is read than is returned, to tell.
+        """
+        if len(rows) <= size:
+            return ""
+        last = rows[size - 1]
+        return self.seal(query, (last.create_time.isoformat(), str(last.id)))
 
     def seal(self, query: Sequence[str], position: Sequence[str]) -> str:
         """Makes the token of the page that begins after `position`.

@@ -11,11 +11,12 @@ import pytest
 
 from chassis.database import Database
 from chassis.identifiers import uuid7
+from chassis.pages import Position
 from chassis.values import Reference
 from customer.domain.customer import Customer, State
 from customer.domain.values import EmailAddress
 from customer.repository.postgresql import FIND_HOLDER, PostgresCustomers, select
-from customer.service_layer.ports import Comparison, Position, Query
+from customer.service_layer.ports import Comparison, Query
 
 from ..conftest import NOON, REQUEST_ID, MakeRegistration
 

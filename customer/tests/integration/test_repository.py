@@ -9,13 +9,14 @@ from uuid import UUID
 import pytest
 
 from chassis.identifiers import uuid7
+from chassis.pages import Position
 from chassis.values import Metadata, Reference
 from customer.domain.customer import Changes, Claim, Customer, Registration, State
 from customer.domain.errors import CustomerNotFound, EmailTaken
 from customer.domain.values import CustomerName, EmailAddress, PhoneNumber
 from customer.repository.memory import MemoryCustomers
 from customer.repository.postgresql import PostgresCustomers
-from customer.service_layer.ports import Comparison, CustomerRepository, Position, Query
+from customer.service_layer.ports import Comparison, CustomerRepository, Query
 from customer.service_layer.registration import register
 
 from ..conftest import OTHER_REQUEST_ID, REQUEST_ID, MakeRegistration

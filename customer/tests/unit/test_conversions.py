@@ -19,7 +19,7 @@ from oncepay.customer.v1.customer_service_pb2 import (
 from chassis.values import InvalidValue
 from customer.api import conversions
 from customer.domain.customer import Customer, State
-from customer.service_layer.ports import Comparison, Position
+from customer.service_layer.ports import Comparison
 
 from ..conftest import NOON, REQUEST_ID, MakeRegistration
 
@@ -207,11 +207,6 @@ def test_a_filter_is_read_whole() -> None:
         (Comparison.BEFORE, datetime(2027, 1, 1, tzinfo=UTC)),
     )
     assert (read.newest_first, read.show_deleted) == (False, True)
-
-
-def test_a_position_keeps_its_microseconds_in_a_token() -> None:
-    position = Position(NOON + timedelta(microseconds=1), UUID(REQUEST_ID))
-    assert conversions.position(conversions.token_position(position)) == position
 
 
 def test_a_customer_is_written_whole(registration: MakeRegistration) -> None:

@@ -21,7 +21,7 @@ from payment.domain.payment import CaptureMethod, Failure, Held, State
 from payment.domain.refund import RefundReason, RefundState
 from payment.domain.values import Money
 from payment.service_layer.change_payment import PaymentChanges
-from payment.service_layer.ports import ListedState, PaymentQuery, Position
+from payment.service_layer.ports import ListedState, PaymentQuery
 
 ROOT = Path(__file__).parents[3]
 NAME = f"payments/{PAYMENT_ID}"
@@ -320,13 +320,6 @@ def test_a_filter_is_read_whole() -> None:
         created=((">=", NOW), ("<", datetime(2027, 1, 1, tzinfo=UTC))),
     )
     assert listed() == PaymentQuery(limit=11)
-
-
-def test_a_place_keeps_its_microseconds_in_a_token() -> None:
-    payment = a_payment(create_time=NOW + timedelta(microseconds=1))
-    place = conversions.position(conversions.token_position(payment))
-    assert place == Position(payment.create_time, payment.id)
-    assert conversions.position(None) is None
 
 
 def written(**more: Any) -> pb.Payment:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, cast
-from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from oncepay.customer.v1 import customer_pb2, customer_service_pb2
@@ -12,7 +11,7 @@ from chassis import filters, masks
 from chassis.values import InvalidValue, Metadata, Reference, RequestId, at
 from customer.domain.customer import Changes, Customer, PersonalDetails, Registration, State
 from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
-from customer.service_layer.ports import Comparison, Position, Query
+from customer.service_layer.ports import Comparison, Query
 
 
 def customer_name(text: str, field: str = "name") -> CustomerName:
@@ -71,22 +70,6 @@ FILTERS = {
     "create_time": filters.Kind.TIME,
 }
 """What a list is filtered by: what an index serves."""
-
-
-def token_query(request: customer_service_pb2.ListCustomersRequest) -> tuple[str, ...]:
-    """What must stay the same from page to page."""
-    return "ListCustomers", request.filter, request.order_by, str(request.show_deleted)
-
-
-def token_position(position: Position) -> tuple[str, ...]:
-    """A position as a page token holds it, to the microsecond."""
-    return position.create_time.isoformat(), str(position.id)
-
-
-def position(token: tuple[str, ...]) -> Position:
-    """Reads a position out of a page token, which nobody but this service can have made."""
-    create_time, customer_id = token
-    return Position(datetime.fromisoformat(create_time), UUID(customer_id))
 
 
 def message(customer: Customer) -> customer_pb2.Customer:

@@ -24,7 +24,7 @@ from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceService
 
 from chassis.pages import PageTokens, page_size
 from customer.api import conversions
-from customer.service_layer import changes, listing, registration
+from customer.service_layer import changes, registration
 from customer.service_layer.ports import CustomerRepository
 
 Context = aio.ServicerContext[Any, Any]
@@ -55,15 +55,13 @@ class CustomerServicer(CustomerServiceServicer):
     ) -> ListCustomersResponse:
         query = conversions.query(request)
         size = page_size(request.page_size)
-        sealed = conversions.token_query(request)
-        token = self._tokens.open(request.page_token, sealed)
-        after = None if token is None else conversions.position(token)
-        page = await listing.page(query, after, size, customers=self._customers)
-        reply = ListCustomersResponse(customers=map(conversions.message, page.customers))
-        if page.next_after is not None:
-            position = conversions.token_position(page.next_after)
-            reply.next_page_token = self._tokens.seal(sealed, position)
-        return reply
+        listed = "ListCustomers", request.filter, request.order_by, str(request.show_deleted)
+        after = self._tokens.after(request.page_token, listed)
+        found = await self._customers.list(query, after, size + 1)
+        return ListCustomersResponse(
+            customers=map(conversions.message, found[:size]),
+            next_page_token=self._tokens.next(listed, found, size),
+        )
 
     async def UpdateCustomer(self, request: UpdateCustomerRequest, context: Context) -> Customer:
         name, wanted = conversions.changes(request)

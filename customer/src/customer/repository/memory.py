@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from uuid import UUID
 
+from chassis.pages import Position
 from customer.domain.customer import Claim, Customer, Registration
 from customer.domain.errors import CustomerNotFound
 from customer.domain.values import CustomerName, EmailAddress
-from customer.service_layer.ports import Comparison, Position, Query
+from customer.service_layer.ports import Comparison, Query
 
 COMPARE: dict[Comparison, Callable[[datetime, datetime], bool]] = {
     Comparison.BEFORE: operator.lt,

@@ -11,11 +11,12 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import Pool
+from chassis.pages import Position
 from chassis.values import Metadata, Reference, RequestId, stored
 from customer.domain.customer import Claim, Customer, PersonalDetails, Registration, State
 from customer.domain.errors import CustomerNotFound
 from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
-from customer.service_layer.ports import Position, Query
+from customer.service_layer.ports import Query
 
 SCHEMA_VERSION = "0002"
 """The newest migration that these statements need."""

@@ -3,5 +3,4 @@
 ports         what the use cases need from outside
 registration  a new customer, once
 changes       update, delete, undelete, erase
-listing       pages of customers
 """

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
+from chassis.pages import Position
 from chassis.values import Reference
 from customer.domain.customer import Claim, Customer, Registration, State
 from customer.domain.values import CustomerName, EmailAddress
@@ -32,14 +33,6 @@ class Query:
     create_time: tuple[tuple[Comparison, datetime], ...] = ()
     newest_first: bool = True
     show_deleted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A customer's place in every list. The id decides between customers of one microsecond."""
-
-    create_time: datetime
-    id: UUID
 
 
 class CustomerRepository(Protocol):

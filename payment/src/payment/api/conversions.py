@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
-from uuid import UUID
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,6 +10,7 @@ from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 
 from chassis import filters, masks
+from chassis.pages import Position
 from chassis.values import InvalidValue, Metadata, Reference, RequestId, at, free_text
 from payment.domain.events import PaymentEvent
 from payment.domain.payment import CaptureMethod, Failure, Payment, PaymentRequest, State
@@ -24,7 +24,7 @@ from payment.domain.values import (
     ReturnUrl,
 )
 from payment.service_layer.change_payment import PaymentChanges
-from payment.service_layer.ports import ListedState, PaymentQuery, Position
+from payment.service_layer.ports import ListedState, PaymentQuery
 
 Value = TypeVar("Value")
 
@@ -191,19 +191,6 @@ def _listed_state(name: str) -> ListedState:
         known = ", ".join(ListedState.__members__)
         raise InvalidValue("", "STATE", f"state is compared with one of {known}")
     return ListedState[name]
-
-
-def token_position(row: Payment | Refund) -> tuple[str, ...]:
-    """A row's place in a list as a page token holds it, to the microsecond."""
-    return row.create_time.isoformat(), str(row.id)
-
-
-def position(token: tuple[str, ...] | None) -> Position | None:
-    """Reads a place out of a page token, which nobody but this service can have made."""
-    if token is None:
-        return None
-    create_time, row_id = token
-    return Position(datetime.fromisoformat(create_time), UUID(row_id))
 
 
 def payment_message(payment: Payment) -> pb.Payment:

@@ -4,9 +4,9 @@ Deadlines, logs and errors are the chassis's: it runs around every method, and t
 into a status. What moves money runs in a task of its own, which the caller may leave.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from grpc import aio
 from oncepay.payment.v1 import payment_service_pb2 as pb
@@ -25,7 +25,6 @@ from payment.service_layer.ports import PaymentRepository
 from payment.service_layer.refunds import Refunds
 
 Context = aio.ServicerContext[Any, Any]
-Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +53,12 @@ class PaymentServicer(PaymentServiceServicer):
         self, request: pb.ListPaymentsRequest, context: Context
     ) -> pb.ListPaymentsResponse:
         listed = "ListPayments", request.filter, request.order_by, str(request.show_deleted)
-        after = conversions.position(self.tokens.open(request.page_token, listed))
+        after = self.tokens.after(request.page_token, listed)
         size = page_size(request.page_size)
         found = await self.payments.list(conversions.query(request, size + 1, after))
         return pb.ListPaymentsResponse(
             payments=map(conversions.payment_message, found[:size]),
-            next_page_token=self._next(listed, found, size, conversions.token_position),
+            next_page_token=self.tokens.next(listed, found, size),
         )
 
     async def UpdatePayment(self, request: pb.UpdatePaymentRequest, context: Context) -> Payment:
@@ -112,12 +111,12 @@ class PaymentServicer(PaymentServiceServicer):
     ) -> pb.ListRefundsResponse:
         payment = conversions.payment_name(request.parent, "parent")
         listed = "ListRefunds", request.parent
-        after = conversions.position(self.tokens.open(request.page_token, listed))
+        after = self.tokens.after(request.page_token, listed)
         size = page_size(request.page_size)
         found = await self.refunds.list(payment, size + 1, after)
         return pb.ListRefundsResponse(
             refunds=map(conversions.refund_message, found[:size]),
-            next_page_token=self._next(listed, found, size, conversions.token_position),
+            next_page_token=self.tokens.next(listed, found, size),
         )
 
     async def ListPaymentEvents(
@@ -137,15 +136,14 @@ class PaymentServicer(PaymentServiceServicer):
                 raise InvalidValue("page_token", "PAGE_TOKEN", message) from None
         else:
             found = await self.events.of_payment(payment, size + 1, int(after or 0))
-        return pb.ListPaymentEventsResponse(
-            payment_events=map(conversions.event_message, found[:size]),
-            next_page_token=self._next(
-                listed,
-                found,
-                size,
-                lambda event: (event.cursor if payment is None else str(event.sequence),),
-            ),
+        reply = pb.ListPaymentEventsResponse(
+            payment_events=map(conversions.event_message, found[:size])
         )
+        if len(found) > size:
+            last = found[size - 1]
+            place = last.cursor if payment is None else str(last.sequence)
+            reply.next_page_token = self.tokens.seal(listed, (place,))
+        return reply
 
     async def WatchPaymentEvents(
         self, request: pb.WatchPaymentEventsRequest, context: Context
@@ -153,15 +151,3 @@ class PaymentServicer(PaymentServiceServicer):
         payment = conversions.events_of(request.parent)
         async for event in self.events.watch(payment, request.cursor):
             yield pb.WatchPaymentEventsResponse(payment_event=conversions.event_message(event))
-
-    def _next(
-        self,
-        listed: Sequence[str],
-        found: Sequence[Row],
-        size: int,
-        place: Callable[[Row], Sequence[str]],
-    ) -> str:
-        """The token of the next page, empty on the last one. One row more is read than is
-        returned: it tells.
-        """
-        return self.tokens.seal(listed, place(found[size - 1])) if len(found) > size else ""

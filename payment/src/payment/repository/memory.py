@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
+from chassis.pages import Position
 from chassis.values import Reference, RequestId
 from payment.domain.birth import Holders
 from payment.domain.errors import BrokenRule
@@ -24,7 +25,6 @@ from payment.service_layer.ports import (
     Due,
     ListedState,
     PaymentQuery,
-    Position,
     RequestRecord,
     Seen,
 )

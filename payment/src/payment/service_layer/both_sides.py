@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from chassis.pages import Position
 from payment.domain.evidence import Intent, ProcessorRefund, Reply, Unknown
 from payment.domain.payment import Payment
 from payment.domain.reconciliation import ListedIntent, ListedRefund
@@ -15,7 +16,6 @@ from payment.service_layer.ports import (
     IntentPage,
     PaymentQuery,
     PaymentRepository,
-    Position,
     Processor,
     RefundPage,
     RefundRepository,

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
+from chassis.pages import Position
 from chassis.values import Reference, RequestId
 from payment.domain.birth import Attempt, Holders
 from payment.domain.errors import (
@@ -77,14 +78,6 @@ class ListedState(Enum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELED = "CANCELED"
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a page ends: the key of its last row."""
-
-    create_time: datetime
-    id: UUID
 
 
 @dataclass(frozen=True, slots=True)

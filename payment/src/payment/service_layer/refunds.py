@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from chassis.pages import Position
 from payment.domain.birth import fingerprint
 from payment.domain.errors import (
     PaymentError,
@@ -37,7 +38,6 @@ from payment.service_layer.ports import (
     NewId,
     OutcomeUnknown,
     PaymentRepository,
-    Position,
     Processor,
     RefundRepository,
     RequestRecord,

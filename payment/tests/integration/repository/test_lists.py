@@ -10,11 +10,12 @@ from payment_examples import NOW, PAYMENT_ID
 from stores import Stores
 
 from chassis.identifiers import uuid7
+from chassis.pages import Position
 from chassis.values import Reference
 from payment.domain.payment import Payment, State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql.listing import select
-from payment.service_layer.ports import ListedState, PaymentQuery, Position
+from payment.service_layer.ports import ListedState, PaymentQuery
 
 ANNA, BORIS = CustomerName(uuid7()), CustomerName(uuid7())
 A_1 = Reference("A-1")

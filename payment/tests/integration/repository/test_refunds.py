@@ -7,11 +7,11 @@ import pytest
 from stores import SECOND, Stores, a_new_refund, a_record, some
 
 from chassis.identifiers import uuid7
+from chassis.pages import Position
 from payment.domain.errors import BrokenRule
 from payment.domain.events import EventType, Happening, refund_happening
 from payment.domain.payment import Failure, Payment, State
 from payment.domain.refund import Refund, RefundReason, RefundState
-from payment.service_layer.ports import Position
 
 FAILURE = Failure("lost_or_stolen_card", "", "the bank says no")
 UPDATED = Happening(EventType.REFUND_UPDATED)

@@ -40,6 +40,7 @@ from two_stores import (
 )
 
 from chassis.database import Connection, Database
+from chassis.pages import Position
 from chassis.settings import Secret
 from chassis.values import Reference, RequestId
 from oncepay_cli.local.databases import Roles
@@ -50,7 +51,7 @@ from payment.domain.hint import Hint
 from payment.domain.payment import Payment, State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql import SCHEMA_VERSION
-from payment.service_layer.ports import ListedState, PaymentQuery, Position, RequestRecord
+from payment.service_layer.ports import ListedState, PaymentQuery, RequestRecord
 
 if TYPE_CHECKING:
     from payment.domain.refund import Refund

@@ -8,13 +8,14 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import Pool
+from chassis.pages import Position
 from payment.domain.errors import BrokenRule
 from payment.domain.events import Happening
 from payment.domain.hint import GRACE
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import HOLD
 from payment.repository.postgresql import rows
-from payment.service_layer.ports import Position, RequestRecord
+from payment.service_layer.ports import RequestRecord
 
 REFUNDS = """
 SELECT refunds.*, intent_id, currency_code
