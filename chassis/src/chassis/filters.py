@@ -3,8 +3,9 @@
 `state = "BLOCKED" AND create_time >= "2026-01-01T00:00:00Z"`
 """
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -15,12 +16,28 @@ LONGEST = 1_000
 MOST_COMPARISONS = 10
 
 
+COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+class Comparison(Enum):
+    """How a time is compared; the value is the operator, in filters and in SQL."""
+
+    BEFORE = "<"
+    UNTIL = "<="
+    AFTER = ">"
+    FROM = ">="
+
+    def holds(self, time: datetime, bound: datetime) -> bool:
+        """Whether a time is so to a bound."""
+        return bool(COMPARE[self.value](time, bound))
+
+
 class Kind(Enum):
     """What a field is compared as; the value holds the operators that are served."""
 
     TEXT = ("=",)
     TRUTH = ("=", "")
-    TIME = ("<", "<=", ">", ">=")
+    TIME = tuple(each.value for each in Comparison)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,15 @@ def parse(text: str, fields: Mapping[str, Kind]) -> tuple[Restriction, ...]:
         found[field, operator] = Restriction(field, operator, _value(field, kind, value))
         position = match.end()
     return tuple(found.values())
+
+
+def times(restrictions: Iterable[Restriction]) -> tuple[tuple[Comparison, datetime], ...]:
+    """The restrictions of times among these, as repositories take them."""
+    return tuple(
+        (Comparison(each.operator), each.value)
+        for each in restrictions
+        if isinstance(each.value, datetime)
+    )
 
 
 def newest_first(order_by: str) -> bool:

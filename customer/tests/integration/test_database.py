@@ -10,13 +10,14 @@ import asyncpg
 import pytest
 
 from chassis.database import Database
+from chassis.filters import Comparison
 from chassis.identifiers import uuid7
 from chassis.pages import Position
 from chassis.values import Reference
 from customer.domain.customer import Customer, State
 from customer.domain.values import EmailAddress
 from customer.repository.postgresql import FIND_HOLDER, PostgresCustomers, select
-from customer.service_layer.ports import Comparison, Query
+from customer.service_layer.ports import Query
 
 from ..conftest import NOON, REQUEST_ID, MakeRegistration
 

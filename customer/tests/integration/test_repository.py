@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from chassis.filters import Comparison
 from chassis.identifiers import uuid7
 from chassis.pages import Position
 from chassis.values import Metadata, Reference
@@ -16,7 +17,7 @@ from customer.domain.errors import CustomerNotFound, EmailTaken
 from customer.domain.values import CustomerName, EmailAddress, PhoneNumber
 from customer.repository.memory import MemoryCustomers
 from customer.repository.postgresql import PostgresCustomers
-from customer.service_layer.ports import Comparison, CustomerRepository, Query
+from customer.service_layer.ports import CustomerRepository, Query
 from customer.service_layer.registration import register
 
 from ..conftest import OTHER_REQUEST_ID, REQUEST_ID, MakeRegistration

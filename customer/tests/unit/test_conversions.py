@@ -16,10 +16,10 @@ from oncepay.customer.v1.customer_service_pb2 import (
     UpdateCustomerRequest,
 )
 
+from chassis.filters import Comparison
 from chassis.values import InvalidValue
 from customer.api import conversions
 from customer.domain.customer import Customer, State
-from customer.service_layer.ports import Comparison
 
 from ..conftest import NOON, REQUEST_ID, MakeRegistration
 

@@ -14,6 +14,7 @@ from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 from payment_examples import NOW, PAYMENT_ID, REFUND_ID, REQUEST, a_payment, a_refund
 
+from chassis.filters import Comparison
 from chassis.values import InvalidValue, Metadata, Reference
 from payment.api import conversions
 from payment.domain.events import EventType, PaymentEvent
@@ -315,9 +316,12 @@ def test_a_filter_is_read_whole() -> None:
         show_deleted=True,
         customer=REQUEST.customer,
         state=ListedState.PROCESSING,
-        reference="A-1",
+        reference=Reference("A-1"),
         held=False,
-        created=((">=", NOW), ("<", datetime(2027, 1, 1, tzinfo=UTC))),
+        create_time=(
+            (Comparison.FROM, NOW),
+            (Comparison.BEFORE, datetime(2027, 1, 1, tzinfo=UTC)),
+        ),
     )
     assert listed() == PaymentQuery(limit=11)
 

@@ -11,7 +11,7 @@ from chassis import filters, masks
 from chassis.values import InvalidValue, Metadata, Reference, RequestId, at
 from customer.domain.customer import Changes, Customer, PersonalDetails, Registration, State
 from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
-from customer.service_layer.ports import Comparison, Query
+from customer.service_layer.ports import Query
 
 
 def customer_name(text: str, field: str = "name") -> CustomerName:
@@ -46,18 +46,13 @@ def changes(request: customer_service_pb2.UpdateCustomerRequest) -> tuple[Custom
 
 def query(request: customer_service_pb2.ListCustomersRequest) -> Query:
     """Reads which customers ListCustomers is asked for."""
-    equal: dict[str, str] = {}
-    create_time: list[tuple[Comparison, datetime]] = []
-    for each in filters.parse(request.filter, FILTERS):
-        if isinstance(each.value, datetime):
-            create_time.append((Comparison(each.operator), each.value))
-        else:
-            equal[each.field] = str(each.value)
+    said = filters.parse(request.filter, FILTERS)
+    equal = {each.field: str(each.value) for each in said}
     return Query(
         state=at("filter", _state_of, equal["state"]) if "state" in equal else None,
         email=at("filter", EmailAddress, equal["email"]) if "email" in equal else None,
         reference=at("filter", Reference, equal["reference"]) if "reference" in equal else None,
-        create_time=tuple(create_time),
+        create_time=filters.times(said),
         newest_first=filters.newest_first(request.order_by),
         show_deleted=request.show_deleted,
     )

@@ -10,14 +10,7 @@ from chassis.pages import Position
 from customer.domain.customer import Claim, Customer, Registration
 from customer.domain.errors import CustomerNotFound
 from customer.domain.values import CustomerName, EmailAddress
-from customer.service_layer.ports import Comparison, Query
-
-COMPARE: dict[Comparison, Callable[[datetime, datetime], bool]] = {
-    Comparison.BEFORE: operator.lt,
-    Comparison.UNTIL: operator.le,
-    Comparison.AFTER: operator.gt,
-    Comparison.FROM: operator.ge,
-}
+from customer.service_layer.ports import Query
 
 
 class MemoryCustomers:
@@ -95,5 +88,5 @@ def _meets(customer: Customer, query: Query) -> bool:
         and query.state in (None, customer.state)
         and _key(query.email) in (None, _key(email))
         and query.reference in (None, customer.reference)
-        and all(COMPARE[how](customer.create_time, time) for how, time in query.create_time)
+        and all(how.holds(customer.create_time, time) for how, time in query.create_time)
     )

@@ -2,23 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
+from chassis.filters import Comparison
 from chassis.pages import Position
 from chassis.values import Reference
 from customer.domain.customer import Claim, Customer, Registration, State
 from customer.domain.values import CustomerName, EmailAddress
-
-
-class Comparison(Enum):
-    """How a time is compared."""
-
-    BEFORE = "<"
-    UNTIL = "<="
-    AFTER = ">"
-    FROM = ">="
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,11 +121,9 @@ def query(
         show_deleted=request.show_deleted,
         customer=compared("customer", CustomerName.parse),
         state=compared("state", _listed_state),
-        reference=compared("reference", lambda text: Reference(text).text),
+        reference=compared("reference", Reference),
         held=bool(equal["held"]) if "held" in equal else None,
-        created=tuple(
-            (each.operator, each.value) for each in said if isinstance(each.value, datetime)
-        ),
+        create_time=filters.times(said),
     )
 
 

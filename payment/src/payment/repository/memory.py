@@ -29,7 +29,6 @@ from payment.service_layer.ports import (
     Seen,
 )
 
-COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 NOW = timedelta(0)
 WAITED_FOR = {State.REQUIRES_ACTION, State.AUTHORIZED}
 PROCESSING = {State.CONFIRMING, State.CAPTURING, State.CANCELING}
@@ -328,9 +327,9 @@ def is_asked(payment: Payment, query: PaymentQuery) -> bool:
         (query.show_deleted or payment.delete_time is None)
         and query.customer in (None, asked.customer)
         and query.state in (None, ListedState(listed))
-        and query.reference in (None, asked.reference and asked.reference.text)
+        and query.reference in (None, asked.reference)
         and query.held in (None, payment.held is not None)
-        and all(COMPARE[how](payment.create_time, time) for how, time in query.created)
+        and all(how.holds(payment.create_time, time) for how, time in query.create_time)
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from chassis.filters import Comparison
 from chassis.pages import Position
 from payment.domain.evidence import Intent, ProcessorRefund, Reply, Unknown
 from payment.domain.payment import Payment
@@ -75,7 +76,7 @@ class BothSides:
             limit=ROWS,
             newest_first=False,
             show_deleted=True,
-            created=((">=", since), ("<", until)),
+            create_time=((Comparison.FROM, since), (Comparison.BEFORE, until)),
         )
         while rows := await self.payments.list(query):
             yield rows

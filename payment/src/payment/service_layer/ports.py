@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
+from chassis.filters import Comparison
 from chassis.pages import Position
 from chassis.values import Reference, RequestId
 from payment.domain.birth import Attempt, Holders
@@ -82,7 +83,9 @@ class ListedState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentQuery:
-    """Which payments a page lists. `limit` rows at most; None is no restriction."""
+    """Which payments a page lists: `limit` rows at most, of those that meet every condition that is
+    given.
+    """
 
     limit: int
     after: Position | None = None
@@ -90,10 +93,9 @@ class PaymentQuery:
     show_deleted: bool = False
     customer: CustomerName | None = None
     state: ListedState | None = None
-    reference: str | None = None
+    reference: Reference | None = None
     held: bool | None = None
-    created: Sequence[tuple[str, datetime]] = ()
-    """Ranges of create_time: an operator out of < <= > >= and a time; all hold."""
+    create_time: Sequence[tuple[Comparison, datetime]] = ()
 
 
 class PaymentRepository(Protocol):

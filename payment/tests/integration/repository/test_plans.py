@@ -11,6 +11,7 @@ from payment_examples import NOW, PAYMENT_ID
 from stores import Stores, a_new_refund, a_record, in_transaction
 
 from chassis.database import Connection, Database
+from chassis.filters import Comparison
 from chassis.pages import Position
 from chassis.values import Reference
 from payment.domain.payment import State
@@ -53,7 +54,10 @@ SELECT gen_random_uuid(), id, 1, create_time + number * interval '1 s',
 """
 CUSTOMER = CustomerName(UUID("c4ca4238-a0b9-2382-0dcc-509a6f75849b"))  # md5 of 1
 MIDDLE = NOW + timedelta(minutes=5_000)
-RANGE = (">=", NOW + timedelta(minutes=2_000)), ("<", NOW + timedelta(minutes=8_000))
+RANGE = (
+    (Comparison.FROM, NOW + timedelta(minutes=2_000)),
+    (Comparison.BEFORE, NOW + timedelta(minutes=8_000)),
+)
 LIVING, CUSTOMERS, STATES = (
     {"payments_list", "payments_list_deleted"},
     {"payments_customer", "payments_customer_deleted"},
@@ -62,13 +66,13 @@ LIVING, CUSTOMERS, STATES = (
 REFERENCES = {"payments_reference", "payments_living_reference"}
 SERVED: list[tuple[dict[str, Any], set[str]]] = [
     ({}, LIVING),
-    ({"created": RANGE}, LIVING),
+    ({"create_time": RANGE}, LIVING),
     ({"customer": CUSTOMER}, CUSTOMERS),
-    ({"customer": CUSTOMER, "created": RANGE}, CUSTOMERS),
+    ({"customer": CUSTOMER, "create_time": RANGE}, CUSTOMERS),
     ({"customer": CUSTOMER, "state": ListedState.SUCCEEDED}, CUSTOMERS),
     ({"customer": CUSTOMER, "held": False}, CUSTOMERS),
-    ({"reference": "A-4"}, REFERENCES),
-    ({"reference": "A-4", "customer": CUSTOMER, "held": False}, REFERENCES | CUSTOMERS),
+    ({"reference": Reference("A-4")}, REFERENCES),
+    ({"reference": Reference("A-4"), "customer": CUSTOMER, "held": False}, REFERENCES | CUSTOMERS),
     ({"held": True}, {"payments_held"}),
     ({"held": False}, LIVING),
     *(
@@ -76,7 +80,7 @@ SERVED: list[tuple[dict[str, Any], set[str]]] = [
         for state in ListedState
     ),
     *(
-        ({"state": state, "created": RANGE}, STATES)
+        ({"state": state, "create_time": RANGE}, STATES)
         for state in ListedState
         if state.value[0] == "F"
     ),

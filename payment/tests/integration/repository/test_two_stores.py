@@ -40,6 +40,7 @@ from two_stores import (
 )
 
 from chassis.database import Connection, Database
+from chassis.filters import Comparison
 from chassis.pages import Position
 from chassis.settings import Secret
 from chassis.values import Reference, RequestId
@@ -232,23 +233,21 @@ class BothStores(RuleBasedStateMachine):
         show_deleted=some.booleans(),
         customer=some.none() | some.sampled_from(CUSTOMERS),
         state=some.none() | some.sampled_from(ListedState),
-        reference=some.sampled_from([None, "order-1", "order-2", "order-3"]),
+        reference=some.sampled_from([*REFERENCES, Reference("order-3")]),
         held=some.sampled_from([None, None, True, False]),
         after=maybe,
-        created=some.lists(
-            some.tuples(some.sampled_from(["<", "<=", ">", ">="]), pick), max_size=2
-        ),
+        ranges=some.lists(some.tuples(some.sampled_from(Comparison), pick), max_size=2),
     )
-    def list(self, after: int | None, created: Any, **restrictions: Any) -> None:
+    def list(self, after: int | None, ranges: Any, **restrictions: Any) -> None:
         place = None
-        ranges: Sequence[tuple[str, datetime]] = ()
+        create_time: Sequence[tuple[Comparison, datetime]] = ()
         if self.payments:
             times = [payment.create_time for payment in self.payments]
-            ranges = tuple((operator, picked(times, number)) for operator, number in created)
+            create_time = tuple((how, picked(times, number)) for how, number in ranges)
             if after is not None:
                 last = picked(self.payments, after)
                 place = Position(last.create_time, last.id)
-        query = PaymentQuery(after=place, created=ranges, **restrictions)
+        query = PaymentQuery(after=place, create_time=create_time, **restrictions)
         self.ask(lambda side: as_list(side.payments.list(query)))
 
     # ------------------------------------------------------------------ refunds

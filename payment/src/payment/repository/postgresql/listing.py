@@ -4,8 +4,6 @@ from typing import Any
 
 from payment.service_layer.ports import ListedState, PaymentQuery
 
-OPERATORS = frozenset({"<", "<=", ">", ">="})
-
 
 def select(query: PaymentQuery) -> tuple[str, list[Any]]:
     """The statement, made of fixed pieces, and its arguments. Each condition is written so that
@@ -25,13 +23,11 @@ def select(query: PaymentQuery) -> tuple[str, list[Any]]:
     elif query.state is not None:
         conditions.append(f"listed_state = {given(query.state.value)}")
     if query.reference is not None:
-        conditions.append(f"reference = {given(query.reference)}")
+        conditions.append(f"reference = {given(query.reference.text)}")
     if query.held is not None:
         conditions.append(f"held_time IS {'NOT NULL' if query.held else 'NULL'}")
-    for operator, time in query.created:
-        if operator not in OPERATORS:
-            raise ValueError("a range of create_time is made with < <= > >=")
-        conditions.append(f"create_time {operator} {given(time)}")
+    for how, time in query.create_time:
+        conditions.append(f"create_time {how.value} {given(time)}")
     passed, direction = ("<", "DESC") if query.newest_first else (">", "ASC")
     if query.after is not None:
         place = f"{given(query.after.create_time)}, {given(query.after.id)}"
