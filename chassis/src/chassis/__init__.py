@@ -22,4 +22,5 @@ identifiers  new resource ids
 pages        page sizes, and page tokens that cannot be forged
 filters      `filter` and `order_by`
 masks        `update_mask`
+messages     protobuf's messages: what must be in one, and times
 """

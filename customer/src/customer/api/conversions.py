@@ -1,13 +1,12 @@
 """Protobuf to values, naming the field of every bad one, and back."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any, cast
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from oncepay.customer.v1 import customer_pb2, customer_service_pb2
 
 from chassis import filters, masks
+from chassis.messages import require, timestamp
 from chassis.values import InvalidValue, Metadata, Reference, RequestId, at
 from customer.domain.customer import Changes, Customer, PersonalDetails, Registration, State
 from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
@@ -21,7 +20,7 @@ def customer_name(text: str, field: str = "name") -> CustomerName:
 
 def registration(request: customer_service_pb2.CreateCustomerRequest) -> Registration:
     """Reads what CreateCustomer is asked for. Output-only fields are not looked at."""
-    _require_customer(request)
+    require(request, "customer")
     said = _read(request.customer, FIELDS)
     return Registration(
         details=PersonalDetails(
@@ -38,7 +37,7 @@ def registration(request: customer_service_pb2.CreateCustomerRequest) -> Registr
 
 def changes(request: customer_service_pb2.UpdateCustomerRequest) -> tuple[CustomerName, Changes]:
     """Reads which customer UpdateCustomer is to change, and how."""
-    _require_customer(request)
+    require(request, "customer")
     name = customer_name(request.customer.name, "customer.name")
     fields = masks.updated(request.customer, request.update_mask, FIELDS)
     return name, _read(request.customer, sorted(fields))
@@ -73,10 +72,10 @@ def message(customer: Customer) -> customer_pb2.Customer:
         name=str(customer.name),
         reference=str(customer.reference or ""),
         state=customer_pb2.Customer.State.Value(customer.state.value),
-        create_time=_timestamp(customer.create_time),
-        update_time=_timestamp(customer.update_time),
-        delete_time=_timestamp(customer.delete_time),
-        erase_time=_timestamp(customer.erase_time),
+        create_time=timestamp(customer.create_time),
+        update_time=timestamp(customer.update_time),
+        delete_time=timestamp(customer.delete_time),
+        erase_time=timestamp(customer.erase_time),
         etag=customer.etag,
     )
     if customer.details is not None:
@@ -85,14 +84,6 @@ def message(customer: Customer) -> customer_pb2.Customer:
         said.phone = str(customer.details.phone or "")
         said.metadata.update(customer.details.metadata.pairs)
     return said
-
-
-def _require_customer(
-    request: customer_service_pb2.CreateCustomerRequest
-    | customer_service_pb2.UpdateCustomerRequest,
-) -> None:
-    if not request.HasField("customer"):
-        raise InvalidValue("customer", "REQUIRED", "it is missing; send a customer")
 
 
 def _state(number: customer_pb2.Customer.State.ValueType) -> State:
@@ -123,11 +114,3 @@ FIELDS: dict[str, Callable[[customer_pb2.Customer], object]] = {
 def _read(said: customer_pb2.Customer, fields: Iterable[str]) -> Changes:
     read: dict[str, Any] = {field: at(f"customer.{field}", FIELDS[field], said) for field in fields}
     return cast("Changes", read)
-
-
-def _timestamp(time: datetime | None) -> Timestamp | None:
-    if time is None:
-        return None
-    timestamp = Timestamp()
-    timestamp.FromDatetime(time)
-    return timestamp

@@ -5,10 +5,8 @@ into a status.
 """
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
-from grpc import aio
 from oncepay.customer.v1.customer_pb2 import Customer
 from oncepay.customer.v1.customer_service_pb2 import (
     CreateCustomerRequest,
@@ -22,12 +20,11 @@ from oncepay.customer.v1.customer_service_pb2 import (
 )
 from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer
 
+from chassis.handling import Context
 from chassis.pages import PageTokens, page_size
 from customer.api import conversions
 from customer.service_layer import changes, registration
 from customer.service_layer.ports import CustomerRepository
-
-Context = aio.ServicerContext[Any, Any]
 
 
 class CustomerServicer(CustomerServiceServicer):

@@ -1,15 +1,13 @@
 """Protobuf to values, naming the field of every bad one, and back."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import TypeVar
 
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 
 from chassis import filters, masks
+from chassis.messages import require, timestamp
 from chassis.pages import Position
 from chassis.values import InvalidValue, Metadata, Reference, RequestId, at, free_text
 from payment.domain.events import PaymentEvent
@@ -31,9 +29,9 @@ Value = TypeVar("Value")
 
 def payment_request(request: service_pb.CreatePaymentRequest) -> PaymentRequest:
     """Reads what CreatePayment is asked for. Output-only fields are not looked at."""
-    _require(request, "payment")
+    require(request, "payment")
     said = request.payment
-    at("payment", _require, said, "amount")
+    at("payment", require, said, "amount")
     return PaymentRequest(
         request_id=at("request_id", RequestId, request.request_id),
         customer=at("payment.customer", CustomerName.parse, said.customer),
@@ -49,7 +47,7 @@ def payment_request(request: service_pb.CreatePaymentRequest) -> PaymentRequest:
 
 def changes(request: service_pb.UpdatePaymentRequest) -> tuple[PaymentName, PaymentChanges]:
     """Reads which payment UpdatePayment is to change, and how."""
-    _require(request, "payment")
+    require(request, "payment")
     said = request.payment
     name = payment_name(said.name, "payment.name")
     fields = masks.updated(said, request.update_mask, ("description", "metadata", "reference"))
@@ -67,7 +65,7 @@ def changes(request: service_pb.UpdatePaymentRequest) -> tuple[PaymentName, Paym
 
 def refund_request(request: service_pb.CreateRefundRequest) -> RefundRequest:
     """Reads what CreateRefund is asked for. Output-only fields are not looked at."""
-    _require(request, "refund")
+    require(request, "refund")
     said = request.refund
     return RefundRequest(
         request_id=at("request_id", RequestId, request.request_id),
@@ -150,11 +148,6 @@ REFUND_REASONS: Mapping[int, RefundReason | None] = {
 UNSAID = pb.Refund.Reason.Name(pb.Refund.REASON_UNSPECIFIED)
 
 
-def _require(message: Message, field: str) -> None:
-    if not message.HasField(field):
-        raise InvalidValue(field, "REQUIRED", "it is missing, and nothing is taken for it; send it")
-
-
 def _listed(field: str, table: Mapping[int, Value], number: int) -> Value:
     """Reads a number of an enum; a newer contract may have more of them than we know."""
     if number not in table:
@@ -211,9 +204,9 @@ def payment_message(payment: Payment) -> pb.Payment:
         amount_refunded=_money_message(payment.amount_refunded, currency),
         customer_etag=payment.customer_etag,
         processor_id=payment.intent_id,
-        create_time=_timestamp(payment.create_time),
-        update_time=_timestamp(payment.update_time),
-        delete_time=_timestamp(payment.delete_time),
+        create_time=timestamp(payment.create_time),
+        update_time=timestamp(payment.update_time),
+        delete_time=timestamp(payment.delete_time),
         etag=payment.etag,
     )
     if state is State.REQUIRES_ACTION:
@@ -235,8 +228,8 @@ def refund_message(refund: Refund) -> pb.Refund:
         state=pb.Refund.State.Value(refund.state.value),
         failure=_failure(refund.failure),
         processor_id=refund.processor_id,
-        create_time=_timestamp(refund.create_time),
-        update_time=_timestamp(refund.update_time),
+        create_time=timestamp(refund.create_time),
+        update_time=timestamp(refund.update_time),
         etag=refund.etag,
     )
 
@@ -251,7 +244,7 @@ def event_message(event: PaymentEvent) -> pb.PaymentEvent:
         state=_state(event.state),
         refund=str(RefundName(payment.id, event.refund_id)) if event.refund_id else "",
         note=event.note,
-        event_time=_timestamp(event.event_time),
+        event_time=timestamp(event.event_time),
         cursor=event.cursor,
     )
 
@@ -275,11 +268,3 @@ def _failure(said: Failure | None) -> pb.Failure | None:
     if said is None:
         return None
     return pb.Failure(code=said.code, decline_code=said.decline_code, message=said.message)
-
-
-def _timestamp(time: datetime | None) -> Timestamp | None:
-    if time is None:
-        return None
-    timestamp = Timestamp()
-    timestamp.FromDatetime(time)
-    return timestamp

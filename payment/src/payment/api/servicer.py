@@ -6,13 +6,12 @@ into a status. What moves money runs in a task of its own, which the caller may 
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
-from grpc import aio
 from oncepay.payment.v1 import payment_service_pb2 as pb
 from oncepay.payment.v1.payment_pb2 import Payment, Refund
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
+from chassis.handling import Context
 from chassis.pages import PageTokens, page_size
 from chassis.values import InvalidValue
 from payment.api import conversions
@@ -23,8 +22,6 @@ from payment.service_layer.create_payment import CreatePayment
 from payment.service_layer.events import Events
 from payment.service_layer.ports import PaymentRepository
 from payment.service_layer.refunds import Refunds
-
-Context = aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
