@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -12,20 +13,19 @@ import pytest
 from chassis.adoption import SURE, adopt
 from chassis.database import Database, DatabaseRefused
 from chassis.refusal import Refusal
-from chassis.settings import Secret
+from chassis.settings import OwnerSettings, Secret
 
 BACKUP = datetime(2026, 11, 20, 8, tzinfo=UTC)
 CLOSES = "SELECT '2026-11-20 08:00Z'::timestamptz"
 
 
 async def adopted(place: Any, *said: str, schema_version: str = "0002", **more: str) -> str:
-    return await adopt(
-        place.owner_url,
-        Secret(place.owner_password),
-        schema_version=schema_version,
-        arguments=list(said) or [SURE],
-        **more,
+    owner = OwnerSettings(
+        database_url=place.owner_url,
+        database_password=Secret(place.owner_password),
+        migrations_directory=Path(),
     )
+    return await adopt(owner, list(said) or [SURE], schema_version=schema_version, **more)
 
 
 def opened(place: Any, *, comparing: bool = False) -> Any:

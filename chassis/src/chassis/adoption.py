@@ -8,7 +8,7 @@ import asyncpg
 
 from chassis.database import CONNECT_SECONDS, EXAMINATION
 from chassis.refusal import Refusal
-from chassis.settings import Secret
+from chassis.settings import OwnerSettings
 
 SURE = "--the-old-one-is-stopped"
 """What has to be said."""
@@ -24,11 +24,10 @@ RETURNING era, compare_since
 
 
 async def adopt(
-    url: str,
-    password: Secret,
+    owner: OwnerSettings,
+    arguments: list[str],
     *,
     schema_version: str,
-    arguments: list[str],
     compare_since: str = "SELECT NULL::timestamptz",
     mend: str = "",
 ) -> str:
@@ -49,8 +48,9 @@ async def adopt(
             "one it was copied from, for good; then say so: `adopt "
             f"{SURE}`."
         )
+    url, password = owner.database_url, owner.database_password.reveal()
     try:
-        connection = await asyncpg.connect(url, password=password.reveal(), timeout=CONNECT_SECONDS)
+        connection = await asyncpg.connect(url, password=password, timeout=CONNECT_SECONDS)
     except (OSError, asyncpg.PostgresError) as error:
         raise Refusal(f"The database does not let us in: {type(error).__name__}.") from None
     try:

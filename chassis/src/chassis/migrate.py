@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from chassis.refusal import Refusal
-from chassis.settings import Secret
+from chassis.settings import OwnerSettings, Secret
 
 # --migration-lock: of two runners one waits. --strict: an older file that was never applied is an
 # error. No schema dump: it would need pg_dump, and write beside the migrations.
@@ -18,12 +18,13 @@ ARGUMENTS = (
 )
 
 
-def migrate(url: str, password: Secret, directory: Path) -> int:
-    """Applies what is pending in `directory`, each file in a transaction; returns the exit code.
+def migrate(owner: OwnerSettings) -> None:
+    """Applies what is pending in the directory, each file in a transaction.
 
     Raises:
-        Refusal: if dbmate or the directory is missing.
+        Refusal: if dbmate or the directory is missing, or a file failed.
     """
+    directory = owner.migrations_directory
     if not directory.is_dir():
         raise Refusal(f"MIGRATIONS_DIRECTORY {directory} is no folder; name the service's.")
     beside = shutil.which("dbmate", path=str(Path(sys.executable).parent))
@@ -34,8 +35,10 @@ def migrate(url: str, password: Secret, directory: Path) -> int:
     # An empty folder to work in: dbmate reads .env, wherever it stands.
     with tempfile.TemporaryDirectory() as nowhere:
         command = [program, "--migrations-dir", str(directory.resolve()), *ARGUMENTS]
-        environment = {"DATABASE_URL": with_password(url, password)}
-        return subprocess.run(command, env=environment, cwd=nowhere, check=False).returncode  # noqa: S603 - our own program, no shell
+        url = with_password(owner.database_url, owner.database_password)
+        done = subprocess.run(command, env={"DATABASE_URL": url}, cwd=nowhere, check=False)  # noqa: S603 - our own program, no shell
+    if done.returncode:
+        raise Refusal("The schema was not migrated; dbmate says above why.")
 
 
 def with_password(url: str, password: Secret) -> str:

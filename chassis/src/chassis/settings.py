@@ -62,6 +62,22 @@ class ServiceSettings:
         check_database_url(self.database_url)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerSettings:
+    """What the database's owner is told, to migrate or adopt it. A service adds its own defaults.
+
+    Attributes:
+        migrations_directory: the service's numbered SQL files.
+    """
+
+    database_url: str
+    database_password: Secret
+    migrations_directory: Path
+
+    def __post_init__(self) -> None:
+        check_database_url(self.database_url)
+
+
 def check_database_url(url: str) -> None:
     """Raises SettingsError unless the URL names a role and a database, and no password."""
     parts = urlsplit(url)

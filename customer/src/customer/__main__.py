@@ -36,17 +36,10 @@ async def main(arguments: list[str]) -> None:
             telemetry.configure("customer", settings.log_format, settings.log_level)
             await serve(settings)
         case ["migrate"]:
-            owner = read(MigrationSettings, os.environ)
-            if migrate(owner.database_url, owner.database_password, owner.migrations_directory):
-                raise Refusal("The schema was not migrated; dbmate says above why.")
+            migrate(read(MigrationSettings, os.environ))
         case ["adopt", *said]:
             owner = read(MigrationSettings, os.environ)
-            sentence = await adopt(
-                owner.database_url,
-                owner.database_password,
-                schema_version=SCHEMA_VERSION,
-                arguments=said,
-            )
+            sentence = await adopt(owner, said, schema_version=SCHEMA_VERSION)
             sys.stdout.write(f"{sentence}\n")
         case _:
             raise Refusal(

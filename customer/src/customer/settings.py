@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from chassis.settings import Secret, ServiceSettings, check_database_url
+from chassis.settings import OwnerSettings, ServiceSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,12 +15,8 @@ class Settings(ServiceSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationSettings:
-    """For `python -m customer migrate`: the database as its owner, and where the files are."""
+class MigrationSettings(OwnerSettings):
+    """For `python -m customer migrate` and `adopt`; the fields are the chassis's."""
 
     database_url: str = "postgresql://customer_owner@127.0.0.1:5432/customer"
-    database_password: Secret
     migrations_directory: Path = Path(__file__).parents[2] / "migrations"
-
-    def __post_init__(self) -> None:
-        check_database_url(self.database_url)

@@ -84,16 +84,13 @@ async def main(arguments: list[str]) -> None:
             telemetry.configure("payment", settings.log_format, settings.log_level, fields=FIELDS)
             await serve(settings)
         case ["migrate"]:
-            owner = read(MigrationSettings, os.environ)
-            if migrate(owner.database_url, owner.database_password, owner.migrations_directory):
-                raise Refusal("The schema was not migrated; dbmate says above why.")
+            migrate(read(MigrationSettings, os.environ))
         case ["adopt", *said]:
             owner = read(MigrationSettings, os.environ)
             sentence = await adopt(
-                owner.database_url,
-                owner.database_password,
+                owner,
+                said,
                 schema_version=SCHEMA_VERSION,
-                arguments=said,
                 compare_since=COMPARE_SINCE,
                 mend=LOWER_PLACES,
             )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from chassis.settings import Between, Secret, ServiceSettings, SettingsError, check_database_url
+from chassis.settings import Between, OwnerSettings, Secret, ServiceSettings, SettingsError
 
 SHORTEST_SECRET = 16
 MOST_SECRETS = 2
@@ -70,12 +70,8 @@ class Settings(ServiceSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationSettings:
-    """For `python -m payment migrate`: the database as its owner, and where the files are."""
+class MigrationSettings(OwnerSettings):
+    """For `python -m payment migrate` and `adopt`; the fields are the chassis's."""
 
     database_url: str = "postgresql://payment_owner@127.0.0.1:5432/payment"
-    database_password: Secret
     migrations_directory: Path = Path(__file__).parents[2] / "migrations"
-
-    def __post_init__(self) -> None:
-        check_database_url(self.database_url)
