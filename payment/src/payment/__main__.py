@@ -11,7 +11,6 @@ import random
 import sys
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from oncepay.payment.v1 import payment_service_pb2 as service_pb2
@@ -19,7 +18,7 @@ from oncepay.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServic
 
 from chassis import telemetry
 from chassis.adoption import adopt
-from chassis.database import Database, Installation
+from chassis.database import Database, Pool
 from chassis.errors import is_database_away
 from chassis.identifiers import uuid7
 from chassis.migrate import migrate
@@ -50,13 +49,7 @@ from payment.service_layer.create_payment import CreatePayment
 from payment.service_layer.events import Events
 from payment.service_layer.hints import TakeHint
 from payment.service_layer.lookout import Lookout
-from payment.service_layer.ports import (
-    Customers,
-    EventRepository,
-    PaymentRepository,
-    Processor,
-    RefundRepository,
-)
+from payment.service_layer.ports import Customers, Processor
 from payment.service_layer.reconcile import Reconcile, Report
 from payment.service_layer.recovery import BATCH, Recovery
 from payment.service_layer.refunds import Refunds
@@ -183,19 +176,10 @@ async def serve(settings: Settings) -> None:
             str(database.installation.id),
         ) as processor,
     ):
-        pool = database.pool
-        pool_apart = await database.another_pool(settings.recovery_pool_size)
-        world = World(
-            PostgresPayments(pool),
-            PostgresRefunds(pool),
-            PostgresEvents(pool, database.installation.era),
-            customers,
-            processor,
-            PostgresPayments(pool_apart),
-            PostgresRefunds(pool_apart),
-        )
         outliving = Outliving()
-        servicer, recovery = compose(world, database.installation, outliving)
+        servicer = callers_side(database, customers, processor, outliving)
+        pool_apart = await database.another_pool(settings.recovery_pool_size)
+        recovery = recovery_side(pool_apart, processor)
         lookout = Lookout(PostgresSigns(pool_apart), alarm, over, surprised)
         webhooks = Webhooks(
             TakeHint(PostgresHints(pool_apart), recovery.wake), settings.webhook_secrets
@@ -208,65 +192,54 @@ async def serve(settings: Settings) -> None:
         await outliving.drain(server.seconds_left())
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """What implements the ports.
-
-    Attributes:
-        recoverable_payments: the same payments, over connections that no caller can take.
-        recoverable_refunds: the same for refunds.
-    """
-
-    payments: PaymentRepository
-    refunds: RefundRepository
-    events: EventRepository
-    customers: Customers
-    processor: Processor
-    recoverable_payments: PaymentRepository
-    recoverable_refunds: RefundRepository
-
-
-def compose(
-    world: World, installation: Installation, outliving: Outliving
-) -> tuple[PaymentServicer, Recovery]:
-    """The use cases on the world: those that callers reach, and what works by itself. Each side has
-    its own connections to the database and its own share of the calls to the processor.
-    """
-    processor = CallersShare(world.processor, places=CALLERS_PLACES)
-    machine = Machine(world.payments, processor, alarm, random.random)
-    refunds = Refunds(
-        world.payments, world.refunds, processor, alarm, uuid7, elapsed, random.random
-    )
-    servicer = PaymentServicer(
-        payments=world.payments,
+def callers_side(
+    database: Database, customers: Customers, processor: Processor, outliving: Outliving
+) -> PaymentServicer:
+    """The use cases that callers reach."""
+    share = CallersShare(processor, places=CALLERS_PLACES)
+    payments, machine, refunds = side(database.pool, share)
+    installation = database.installation
+    return PaymentServicer(
+        payments=payments,
         create=CreatePayment(
-            payments=world.payments,
-            customers=world.customers,
-            processor=processor,
+            payments=payments,
+            customers=customers,
+            processor=share,
             machine=machine,
             alarm=alarm,
             new_id=uuid7,
             elapsed=elapsed,
             installation=str(installation.id),
         ),
-        change=ChangePayment(world.payments, processor, machine),
+        change=ChangePayment(payments, share, machine),
         refunds=refunds,
-        events=Events(world.payments, world.events),
+        events=Events(payments, PostgresEvents(database.pool, installation.era)),
         outliving=outliving,
         tokens=PageTokens(installation.page_token_key),
     )
-    payments_apart, refunds_apart = world.recoverable_payments, world.recoverable_refunds
-    recovery = Recovery(
-        payments=payments_apart,
-        refund_repository=refunds_apart,
-        machine=Machine(payments_apart, world.processor, alarm, random.random),
-        refunds=Refunds(
-            payments_apart, refunds_apart, world.processor, alarm, uuid7, elapsed, random.random
-        ),
+
+
+def recovery_side(pool: Pool, processor: Processor) -> Recovery:
+    """What works by itself, over connections and with calls that no caller can take."""
+    payments, machine, refunds = side(pool, processor)
+    return Recovery(
+        payments=payments,
+        refund_repository=PostgresRefunds(pool),
+        machine=machine,
+        refunds=refunds,
         alarm=alarm,
         surprised=surprised,
     )
-    return servicer, recovery
+
+
+def side(pool: Pool, processor: Processor) -> tuple[PostgresPayments, Machine, Refunds]:
+    """What both sides drive payments and refunds with, each over its own connections to the database
+    and with its own share of the calls to the processor.
+    """
+    payments, jitter = PostgresPayments(pool), random.random
+    machine = Machine(payments, processor, alarm, jitter)
+    refunds = Refunds(payments, PostgresRefunds(pool), processor, alarm, uuid7, elapsed, jitter)
+    return payments, machine, refunds
 
 
 def alarm(name: str, about: str, words: str) -> None:
