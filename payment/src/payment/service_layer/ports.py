@@ -103,7 +103,6 @@ class PaymentRepository(Protocol):
 
     async def look_up(self, request_id: RequestId, reference: Reference | None) -> Holders:
         """Who holds the request_id and, living, the reference; and the clock."""
-        ...
 
     async def insert(self, payment: Payment, insert_by: datetime) -> Payment | None:
         """Record a new payment with its first event, unless the clock has passed `insert_by`
@@ -111,13 +110,11 @@ class PaymentRepository(Protocol):
         then None. Raises OutcomeUnknown; the same insert sent again settles it, by waiting for
         the first copy.
         """
-        ...
 
     async def holders(self, payment: Payment) -> Holders:
         """Who holds what this payment wants to be recorded with: in a statement of its own, since
         the insert's cannot see the winner.
         """
-        ...
 
     async def get(self, payment_id: UUID) -> Seen | None: ...
 
@@ -132,24 +129,20 @@ class PaymentRepository(Protocol):
         event, and set it due in 25 s (never, where it is settled). The version grows only with
         an event. None: somebody was faster, or the request_id was used; nothing was written.
         """
-        ...
 
     async def find_request(self, request_id: RequestId) -> RequestRecord | None:
         """The record of a request_id, whatever asked with it: a payment's creation too."""
-        ...
 
     async def list(self, query: PaymentQuery) -> Sequence[Payment]: ...
 
     async def claim_due(self, limit: int) -> Sequence[Due]:
         """Take what is due, setting it 25 s ahead so that nobody else takes it meanwhile."""
-        ...
 
     async def postpone(self, seen: Payment, wait: timedelta | None, attempt: int) -> None:
         """End the attempt of this number: look again after `wait`, unless the payment has moved
         since `seen`, or is due within GRACE already: a hint has come meanwhile, and the attempt
         may have asked before it.
         """
-        ...
 
 
 class RefundRepository(Protocol):
@@ -160,7 +153,6 @@ class RefundRepository(Protocol):
         sum stays within what was captured. None: it does not, or the request_id was used. Raises
         OutcomeUnknown.
         """
-        ...
 
     async def get(self, payment_id: UUID, refund_id: UUID) -> Refund | None: ...
 
@@ -168,7 +160,6 @@ class RefundRepository(Protocol):
         """Write `after` if the row still has `before`'s version, with the payment's event; one
         that FAILED gives its part of the sum back. None: somebody was faster.
         """
-        ...
 
     async def list(
         self, payment_id: UUID, limit: int, after: Position | None
@@ -176,11 +167,9 @@ class RefundRepository(Protocol):
 
     async def claim_due(self, limit: int) -> Sequence[tuple[Refund, int, datetime]]:
         """Take the refunds that are due: each with its attempt's number and the clock."""
-        ...
 
     async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
         """The same as of a payment."""
-        ...
 
 
 class EventRepository(Protocol):
@@ -188,7 +177,6 @@ class EventRepository(Protocol):
 
     async def of_payment(self, payment_id: UUID, limit: int, after: int) -> Sequence[PaymentEvent]:
         """The events of a payment with a sequence above `after`, in order."""
-        ...
 
     async def stream(
         self, payment_id: UUID | None, limit: int, cursor: str
@@ -197,7 +185,6 @@ class EventRepository(Protocol):
         oldest transaction that is still open: so that none can appear behind the reader. Raises
         InvalidValue for a cursor that is none of this installation's.
         """
-        ...
 
 
 class HintRepository(Protocol):
@@ -208,7 +195,6 @@ class HintRepository(Protocol):
         due: now, or in GRACE where somebody is just at it; nothing that is settled. Returns whether
         anything became due now. Of other intents nothing is stored.
         """
-        ...
 
 
 class Signs(Protocol):
@@ -218,15 +204,12 @@ class Signs(Protocol):
         """How long the first event has waited that the stream cannot show yet; None: no event does,
         or none can be seen.
         """
-        ...
 
     async def holders_of_the_stream(self) -> Sequence[str]:
         """Who holds it up, in words, the longest first; as far as our role may see."""
-        ...
 
     async def longest_due(self) -> timedelta | None:
         """How long something has waited to be claimed; negative or None: nothing is due."""
-        ...
 
 
 # ---------------------------------------------------------------- the world outside
@@ -239,25 +222,20 @@ class Processor(Protocol):
         """Whether the processor counts finely enough for this amount. What it cannot say must be
         refused before it is accepted: later there is nobody left to tell.
         """
-        ...
 
     async def create(self, attempt: Attempt) -> Reply:
         """Create an unconfirmed intent, which moves no money."""
-        ...
 
     async def retrieve(self, intent_id: str) -> Reply: ...
 
     async def post(self, payment: Payment, post: Post) -> Reply:
         """Confirm, capture or cancel the payment's intent, under the post's key."""
-        ...
 
     async def refund(self, refund: Refund) -> RefundReply:
         """Send money back, under the refund's one key."""
-        ...
 
     async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | Unknown:
         """Every refund of an intent, all pages; Unknown unless the list is complete."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +270,6 @@ class Statement(Protocol):
 
     async def discard(self, intent_id: str) -> Reply:
         """Cancel an intent that no payment is bound to."""
-        ...
 
 
 class Books(Protocol):
@@ -308,21 +285,17 @@ class Books(Protocol):
         self, since: datetime, until: datetime, after: UUID | None, limit: int
     ) -> Sequence[Refund]:
         """In the order of their ids, behind `after`."""
-        ...
 
     async def make_due(self, each: Payment | Refund) -> None:
         """Have recovery look at it now, unless it has moved since it was read."""
-        ...
 
     async def commits_hang(self, longer_than: timedelta) -> bool:
         """Whether something that may have written is still not committed."""
-        ...
 
     async def open(self, since: datetime) -> bool:
         """Open the database after an adoption, which was compared from `since` on; False where it
         is open, or has to be compared from an earlier time.
         """
-        ...
 
 
 class Verdict(Enum):
@@ -368,7 +341,6 @@ class Caller(Protocol):
 
     def born(self, payment: Payment) -> None:
         """The payment is recorded: what to tell a caller that can wait no longer."""
-        ...
 
 
 NewId = Callable[[], UUID]
