@@ -58,8 +58,11 @@ class Day(SmallWorld):
         return await super().pay(**{"reference": None, **said})
 
     def lose(self, payment: Payment) -> None:
-        """What restoring an older backup does to a payment."""
+        """What restoring an older backup does to a payment, and to its refunds."""
         del self.store.payments[payment.id]
+        for refund in list(self.store.refunds.values()):
+            if refund.payment_id == payment.id:
+                del self.store.refunds[refund.id]
 
     def alter(self, row: Payment | Refund, **how: Any) -> None:
         """What no code of ours does to a row."""

@@ -204,9 +204,7 @@ class SmallWorld:
         return await self.create(a_request(**said), self.caller)
 
     async def payment(self, payment_id: UUID) -> Payment:
-        seen = await self.payments.get(payment_id)
-        assert seen is not None
-        return seen.payment
+        return (await self.payments.get(payment_id)).payment
 
     async def recover(self) -> None:
         """One look of recovery at what is due."""

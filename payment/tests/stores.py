@@ -122,7 +122,7 @@ class Stores:
         return some(await self.save(seen.payment, seen.payment.delete(seen.now)))
 
     async def seen(self, payment: Payment) -> Seen:
-        return some(await self.payments.get(payment.id))
+        return await self.payments.get(payment.id)
 
     async def now(self, payment: Payment) -> Payment:
         return (await self.seen(payment)).payment

@@ -14,7 +14,7 @@ from stores import in_transaction, moved
 
 from chassis.database import Pool
 from chassis.values import InvalidValue, Metadata, Reference
-from payment.domain.errors import BrokenRule
+from payment.domain.errors import BrokenRule, PaymentNotFound, RefundNotFound
 from payment.domain.events import Happening, PaymentEvent, happening
 from payment.domain.hint import Hint
 from payment.domain.payment import Held, Payment, State
@@ -112,7 +112,7 @@ async def outcome(work: Awaitable[Answer]) -> tuple[Answer | None, str]:
     """An answer, without what may differ between the stores, or the refusal in its place."""
     try:
         answer: Any = await work
-    except (BrokenRule, InvalidValue) as error:
+    except (BrokenRule, InvalidValue, PaymentNotFound, RefundNotFound) as error:
         return None, repr(error)
     if isinstance(answer, list) and answer and isinstance(answer[0], PaymentEvent):
         answer = [without_cursor(event) for event in answer]

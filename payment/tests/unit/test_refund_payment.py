@@ -84,7 +84,7 @@ async def test_a_twin_is_not_told_that_its_own_refund_took_the_money(
     request = a_request(payment, 1000)
     get = world.payments.get
 
-    async def get_after_the_twin(payment_id: UUID) -> Seen | None:
+    async def get_after_the_twin(payment_id: UUID) -> Seen:
         world.payments.get = get  # type: ignore[method-assign]
         await world.refunds.create(request)
         return await get(payment_id)

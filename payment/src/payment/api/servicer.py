@@ -44,7 +44,7 @@ class PaymentServicer(PaymentServiceServicer):
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> Payment:
         name = conversions.payment_name(request.name)
-        return conversions.payment_message(await self.change.get(name))
+        return conversions.payment_message((await self.payments.get(name.id)).payment)
 
     async def ListPayments(
         self, request: pb.ListPaymentsRequest, context: Context

@@ -14,12 +14,13 @@ from uuid import UUID
 from chassis.pages import Position
 from chassis.values import Reference, RequestId
 from payment.domain.birth import Holders
-from payment.domain.errors import BrokenRule
+from payment.domain.errors import BrokenRule, PaymentNotFound, RefundNotFound
 from payment.domain.events import UNMOVING, EventType, Happening, PaymentEvent
 from payment.domain.hint import GRACE, KEEP, Hint
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import HOLD
+from payment.domain.values import PaymentName, RefundName
 from payment.repository import cursor as cursors
 from payment.service_layer.ports import (
     Due,
@@ -128,9 +129,10 @@ class MemoryPayments:
         self._store.schedule(born.id, HOLD)
         return born
 
-    async def get(self, payment_id: UUID) -> Seen | None:
-        payment = self._store.payments.get(payment_id)
-        return Seen(payment, self._store.clock()) if payment else None
+    async def get(self, payment_id: UUID) -> Seen:
+        if payment_id not in self._store.payments:
+            raise PaymentNotFound(str(PaymentName(payment_id)))
+        return Seen(self._store.payments[payment_id], self._store.clock())
 
     async def save(
         self,
@@ -219,9 +221,11 @@ class MemoryRefunds:
         born = replace(refund, create_time=now, update_time=now)
         return self._write(born, refund.amount, Happening(EventType.REFUND_CREATED))
 
-    async def get(self, payment_id: UUID, refund_id: UUID) -> Refund | None:
+    async def get(self, payment_id: UUID, refund_id: UUID) -> Refund:
         refund = self._store.refunds.get(refund_id)
-        return refund if refund and refund.payment_id == payment_id else None
+        if refund is None or refund.payment_id != payment_id:
+            raise RefundNotFound(str(RefundName(payment_id, refund_id)))
+        return refund
 
     async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
         row = self._store.refunds[before.id]

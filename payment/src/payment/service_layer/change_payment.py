@@ -12,7 +12,6 @@ from chassis.values import Metadata, Reference, RequestId
 from payment.domain.birth import fingerprint
 from payment.domain.errors import (
     PaymentError,
-    PaymentNotFound,
     ProcessorUnavailable,
     ReferenceTaken,
     RefusedByProcessor,
@@ -24,7 +23,7 @@ from payment.domain.evidence import Intent
 from payment.domain.machine import apply
 from payment.domain.payment import Payment
 from payment.domain.values import Money, PaymentName
-from payment.service_layer.ports import PaymentRepository, Processor, RequestRecord, Seen
+from payment.service_layer.ports import PaymentRepository, Processor, RequestRecord
 from payment.service_layer.step import Machine
 
 TRIES = 5
@@ -48,10 +47,6 @@ class ChangePayment:
     payments: PaymentRepository
     processor: Processor
     machine: Machine
-
-    async def get(self, name: PaymentName) -> Payment:
-        """Raises PaymentNotFound."""
-        return (await self._fetch(name)).payment
 
     async def capture(
         self, name: PaymentName, request_id: RequestId, amount: Money | None, etag: str = ""
@@ -90,7 +85,7 @@ class ChangePayment:
 
     async def delete(self, name: PaymentName, etag: str = "") -> Payment:
         """Delete a payment that ended without money; a deleted one is returned as it is."""
-        seen = await self._fetch(name)
+        seen = await self.payments.get(name.id)
         if seen.payment.delete_time is not None:
             return seen.payment
         return await self._change(name, etag, lambda payment: payment.delete(seen.now))
@@ -102,7 +97,7 @@ class ChangePayment:
         """Take a held payment up again, on what the processor says now. Where that still does not
         fit the payment, it is held anew. Raises ProcessorUnavailable: then it stays as it is.
         """
-        seen = await self._fetch(name)
+        seen = await self.payments.get(name.id)
         seen.payment.check_etag(etag)
         released = seen.payment.release()
         reply = await self.processor.retrieve(released.intent_id)
@@ -128,8 +123,8 @@ class ChangePayment:
             if found := await self.payments.find_request(request_id):
                 if found != record:
                     raise RequestIdReused(str(request_id))
-                return (await self._fetch(name)).payment
-            payment = (await self._fetch(name)).payment
+                return (await self.payments.get(name.id)).payment
+            payment = (await self.payments.get(name.id)).payment
             try:
                 payment.check_etag(etag)
                 after = ask(payment)
@@ -148,7 +143,7 @@ class ChangePayment:
     ) -> Payment:
         """Change what is no money. A change that changes nothing writes nothing."""
         for _ in range(TRIES):
-            payment = (await self._fetch(name)).payment
+            payment = (await self.payments.get(name.id)).payment
             payment.check_etag(etag)
             after = change(payment)
             if after == payment:
@@ -166,9 +161,3 @@ class ChangePayment:
         holder = (await self.payments.look_up(payment.request.request_id, reference)).by_reference
         if holder is not None and holder.id != payment.id:
             raise ReferenceTaken(str(reference), str(holder.name))
-
-    async def _fetch(self, name: PaymentName) -> Seen:
-        seen = await self.payments.get(name.id)
-        if seen is None:
-            raise PaymentNotFound(str(name))
-        return seen

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from payment.domain.errors import PaymentNotFound
 from payment.domain.events import PaymentEvent
 from payment.domain.values import PaymentName
 from payment.service_layer.ports import EventRepository, PaymentRepository
@@ -28,7 +27,7 @@ class Events:
         self, payment: PaymentName, limit: int, after: int
     ) -> Sequence[PaymentEvent]:
         """A payment's events from the sequence `after` on. Raises PaymentNotFound."""
-        await self._must_exist(payment)
+        await self.payments.get(payment.id)
         return await self.events.of_payment(payment.id, limit, after)
 
     async def of_all(self, limit: int, cursor: str) -> Sequence[PaymentEvent]:
@@ -37,10 +36,11 @@ class Events:
 
     async def watch(self, payment: PaymentName | None, cursor: str) -> AsyncIterator[PaymentEvent]:
         """All events after a cursor as they are committed; none missed, none twice. It reads on
-        only when the reader has taken what was read: a slow one holds up nobody else.
+        only when the reader has taken what was read: a slow one holds up nobody else. Raises
+        PaymentNotFound.
         """
         if payment is not None:
-            await self._must_exist(payment)
+            await self.payments.get(payment.id)
         payment_id = payment.id if payment else None
         while True:
             page = await self.events.stream(payment_id, BATCH, cursor)
@@ -49,7 +49,3 @@ class Events:
                 cursor = event.cursor
             if len(page) < BATCH:
                 await asyncio.sleep(POLL_SECONDS)
-
-    async def _must_exist(self, payment: PaymentName) -> None:
-        if await self.payments.get(payment.id) is None:
-            raise PaymentNotFound(str(payment))

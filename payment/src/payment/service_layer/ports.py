@@ -116,7 +116,8 @@ class PaymentRepository(Protocol):
         the insert's cannot see the winner.
         """
 
-    async def get(self, payment_id: UUID) -> Seen | None: ...
+    async def get(self, payment_id: UUID) -> Seen:
+        """Raises PaymentNotFound: no payment is ever removed."""
 
     async def save(
         self,
@@ -154,7 +155,8 @@ class RefundRepository(Protocol):
         OutcomeUnknown.
         """
 
-    async def get(self, payment_id: UUID, refund_id: UUID) -> Refund | None: ...
+    async def get(self, payment_id: UUID, refund_id: UUID) -> Refund:
+        """Raises RefundNotFound, for a refund of another payment, too."""
 
     async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
         """Write `after` if the row still has `before`'s version, with the payment's event; one

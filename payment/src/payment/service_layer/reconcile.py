@@ -220,13 +220,13 @@ class Comparison:
             theirs = await self.sides.their_refunds(row.intent_id) if intent else []
             ours = await self.sides.our_refunds(row.id)
             seen = await self.sides.payments.get(row.id)
-            still = seen is not None and seen.payment.version == row.version
-            if seen is None or still:
+            still = seen.payment.version == row.version
+            if still:
                 break
             row = seen.payment
         if row.id not in self.examined:
             self.examined.add(row.id)
-            if seen is None or not still:
+            if not still:
                 self.report.under_way += 1
             elif intent is None:
                 words, amount = "the processor knows of no such intent", row.request.amount
@@ -333,9 +333,7 @@ class Comparison:
 
     async def _refund_not_listed(self, refund: Refund) -> None:
         """A refund of ours that is in no list of that time: it may have been made much later."""
-        seen = await self.sides.payments.get(refund.payment_id)
-        if seen is not None:
-            await self._examine(seen.payment)
+        await self._examine((await self.sides.payments.get(refund.payment_id)).payment)
         if not named(refund, await self.sides.their_refunds(refund.intent_id) or []):
             self.report.count_refund(refund.currency_code, counted(refund), 0)
 

@@ -13,8 +13,6 @@ from chassis.pages import Position
 from payment.domain.birth import fingerprint
 from payment.domain.errors import (
     PaymentError,
-    PaymentNotFound,
-    RefundNotFound,
     RefusedByProcessor,
     RequestIdReused,
     TryAgain,
@@ -79,8 +77,6 @@ class Refunds:
             if found := await self.payments.find_request(request.request_id):
                 return await self._same(found, request, content)
             seen = await self.payments.get(request.payment.id)
-            if seen is None:
-                raise PaymentNotFound(str(request.payment))
             try:
                 refund = self._refund(seen, request)
             except PaymentError:
@@ -114,17 +110,13 @@ class Refunds:
 
     async def get(self, name: RefundName) -> Refund:
         """Raises RefundNotFound."""
-        refund = await self.refunds.get(name.payment_id, name.id)
-        if refund is None:
-            raise RefundNotFound(str(name))
-        return refund
+        return await self.refunds.get(name.payment_id, name.id)
 
     async def list(
         self, payment: PaymentName, limit: int, after: Position | None
     ) -> Sequence[Refund]:
         """Raises PaymentNotFound."""
-        if await self.payments.get(payment.id) is None:
-            raise PaymentNotFound(str(payment))
+        await self.payments.get(payment.id)
         return await self.refunds.list(payment.id, limit, after)
 
     async def step(self, refund: Refund, not_listed_at: float | None = None) -> SteppedRefund:

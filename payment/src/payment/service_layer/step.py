@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from payment.domain.errors import PaymentNotFound
 from payment.domain.events import happening
 from payment.domain.evidence import Intent, IntentStatus, Reply, Unknown
 from payment.domain.machine import Operation, answer, apply, expire, incident_of, next_post
@@ -47,7 +46,7 @@ class Machine:
         """Bring a payment forward as far as one question and one call can. Raises
         PaymentNotFound.
         """
-        seen = await self._read(payment_id)
+        seen = await self.payments.get(payment_id)
         if seen.payment.is_settled:
             return Stepped(seen.payment, seen.now)
         reply = await self.processor.retrieve(seen.payment.intent_id)
@@ -119,15 +118,9 @@ class Machine:
         if words := incident_of(payment, intent):
             self.alarm("payment_incident", str(payment.name), words)
 
-    async def _read(self, payment_id: UUID) -> Seen:
-        seen = await self.payments.get(payment_id)
-        if seen is None:
-            raise PaymentNotFound(f"payments/{payment_id}")
-        return seen
-
     async def _as_it_is_now(self, payment_id: UUID) -> Stepped:
         """Somebody was faster: theirs is the truth, and the end of this step."""
-        seen = await self._read(payment_id)
+        seen = await self.payments.get(payment_id)
         return Stepped(seen.payment, seen.now)
 
 

@@ -8,7 +8,7 @@ from stores import SECOND, Stores, a_new_refund, a_record, some
 
 from chassis.identifiers import uuid7
 from chassis.pages import Position
-from payment.domain.errors import BrokenRule
+from payment.domain.errors import BrokenRule, RefundNotFound
 from payment.domain.events import EventType, Happening, refund_happening
 from payment.domain.payment import Failure, Payment, State
 from payment.domain.refund import Refund, RefundReason, RefundState
@@ -93,7 +93,8 @@ async def test_a_request_that_was_used_makes_no_refund(stores: Stores, used_by: 
 async def nothing_happened(stores: Stores, payment: Payment, asked: Refund) -> None:
     assert await stores.now(payment) == payment
     assert len(await stores.told_of(payment)) == payment.version
-    assert await stores.refunds.get(payment.id, asked.id) is None
+    with pytest.raises(RefundNotFound):
+        await stores.refunds.get(payment.id, asked.id)
 
 
 async def test_a_refund_that_succeeded_keeps_its_part_of_the_sum(stores: Stores) -> None:
@@ -166,8 +167,9 @@ async def test_a_refund_is_found_under_its_own_payment_only(stores: Stores) -> N
         await stores.payment_in(State.SUCCEEDED),
     )
     refund = await stores.refund(payment)
-    assert await stores.refunds.get(other.id, refund.id) is None
-    assert await stores.refunds.get(payment.id, uuid7()) is None
+    for of, what in ((other.id, refund.id), (payment.id, uuid7())):
+        with pytest.raises(RefundNotFound):
+            await stores.refunds.get(of, what)
     assert await stores.refunds.list(other.id, 10, None) == []
 
 

@@ -10,6 +10,7 @@ import pytest
 from stores import Stores, a_new_refund, a_record, in_transaction
 
 from chassis.database import Database
+from payment.domain.errors import PaymentNotFound
 from payment.domain.events import PaymentEvent
 from payment.domain.payment import State
 from payment.repository.postgresql import events
@@ -71,7 +72,8 @@ async def test_what_is_rolled_back_is_never_told(postgres: Stores, database: Dat
         async with in_transaction(database.pool) as connection:
             given_up = await writing(postgres, connection).born()
             raise GaveUpError
-    assert await postgres.payments.get(given_up.id) is None
+    with pytest.raises(PaymentNotFound):
+        await postgres.payments.get(given_up.id)
     await postgres.born()
     read: list[PaymentEvent] = []
     assert await read_on(postgres, read) == 1

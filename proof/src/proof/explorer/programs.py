@@ -147,7 +147,6 @@ class StepRefund:
 
     async def _step(self, replica: UseCases) -> None:
         refund = await replica.refund_repository.get(self.payment_id, self.refund_id)
-        assert refund is not None  # noqa: S101 - refunds stay for ever
         await replica.refunds.step(refund)
 
     def __str__(self) -> str:

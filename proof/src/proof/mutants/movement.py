@@ -194,7 +194,7 @@ MOVEMENT = (
                 STEP,
                 "        return await self.call(Seen(saved, seen.now), reply.status, "
                 "seen.payment.n)\n",
-                "        late = (await self._read(payment_id)).payment.n\n"
+                "        late = (await self.payments.get(payment_id)).payment.n\n"
                 "        return await self.call(Seen(saved, seen.now), reply.status, late)\n",
             ),
         ),

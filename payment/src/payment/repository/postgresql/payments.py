@@ -10,10 +10,12 @@ import asyncpg
 from chassis.database import Pool
 from chassis.values import Reference, RequestId
 from payment.domain.birth import Holders
+from payment.domain.errors import PaymentNotFound
 from payment.domain.events import UNMOVING, Happening
 from payment.domain.hint import GRACE
 from payment.domain.payment import Payment
 from payment.domain.schedule import HOLD
+from payment.domain.values import PaymentName
 from payment.repository.postgresql import rows
 from payment.repository.postgresql.listing import select
 from payment.service_layer.ports import Due, PaymentQuery, RequestRecord, Seen
@@ -121,9 +123,11 @@ class PostgresPayments:
         row = await rows.insert(self._pool, INSERT, *rows.birth(payment), HOLD, insert_by)
         return None if row is None else rows.payment(row)
 
-    async def get(self, payment_id: UUID) -> Seen | None:
+    async def get(self, payment_id: UUID) -> Seen:
         row = await self._pool.fetchrow(GET, payment_id)
-        return None if row is None else Seen(rows.payment(row), row["read_time"])
+        if row is None:
+            raise PaymentNotFound(str(PaymentName(payment_id)))
+        return Seen(rows.payment(row), row["read_time"])
 
     async def save(
         self,

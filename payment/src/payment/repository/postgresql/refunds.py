@@ -9,11 +9,12 @@ import asyncpg
 
 from chassis.database import Pool
 from chassis.pages import Position
-from payment.domain.errors import BrokenRule
+from payment.domain.errors import BrokenRule, RefundNotFound
 from payment.domain.events import Happening
 from payment.domain.hint import GRACE
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import HOLD
+from payment.domain.values import RefundName
 from payment.repository.postgresql import rows
 from payment.service_layer.ports import RequestRecord
 
@@ -108,9 +109,11 @@ class PostgresRefunds:
             row = await rows.insert(self._pool, INSERT, *what, *record)
         return None if row is None else rows.refund(row)
 
-    async def get(self, payment_id: UUID, refund_id: UUID) -> Refund | None:
+    async def get(self, payment_id: UUID, refund_id: UUID) -> Refund:
         row = await self._pool.fetchrow(GET, refund_id, payment_id)
-        return None if row is None else rows.refund(row)
+        if row is None:
+            raise RefundNotFound(str(RefundName(payment_id, refund_id)))
+        return rows.refund(row)
 
     async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
         fails = after.state is RefundState.FAILED
