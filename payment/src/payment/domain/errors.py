@@ -9,62 +9,62 @@ class PaymentError(Exception):
     """
 
 
-@dataclass
-class PaymentNotFound(PaymentError):
+@dataclass(eq=False)
+class ResourceError(PaymentError):
+    """What is refused of one resource, a payment, a refund or a customer, by its `name`."""
+
     name: str
 
 
-@dataclass
-class RefundNotFound(PaymentError):
-    name: str
+class PaymentNotFound(ResourceError):
+    """No payment has this name, and none ever had."""
 
 
-@dataclass
-class CustomerNotFound(PaymentError):
-    name: str
+class RefundNotFound(ResourceError):
+    """The payment has no such refund, and never had."""
 
 
-@dataclass
-class CustomerDeleted(PaymentError):
-    name: str
+class CustomerNotFound(ResourceError):
+    """The Customer service knows nobody by this name."""
 
 
-@dataclass
-class CustomerBlocked(PaymentError):
-    name: str
+class CustomerDeleted(ResourceError):
+    """A deleted customer does not pay."""
 
 
-@dataclass
-class WrongState(PaymentError):
+class CustomerBlocked(ResourceError):
+    """A blocked customer does not pay, until somebody takes that back."""
+
+
+@dataclass(eq=False)
+class WrongState(ResourceError):
     """`name` in `state` cannot be `action` ("captured", "refunded", ...)."""
 
-    name: str
     action: str
     state: str
 
 
-@dataclass
-class PaymentHeld(PaymentError):
-    name: str
+@dataclass(eq=False)
+class PaymentHeld(ResourceError):
+    """The payment waits for a person, for this `reason`."""
+
     reason: str
 
 
-@dataclass
-class PaymentDeleted(PaymentError):
-    name: str
+class PaymentDeleted(ResourceError):
+    """A deleted payment cannot be changed."""
 
 
-@dataclass
-class AmountTooLarge(PaymentError):
+@dataclass(eq=False)
+class AmountTooLarge(ResourceError):
     """More than the `maximum` minor units that can be `action`, or another currency."""
 
-    name: str
     action: str
     maximum: int
     currency_code: str
 
 
-@dataclass
+@dataclass(eq=False)
 class ReferenceTaken(PaymentError):
     """A living payment, `holder`, has the reference: it would be paid twice."""
 
@@ -72,22 +72,22 @@ class ReferenceTaken(PaymentError):
     holder: str
 
 
-@dataclass
-class ReferenceSet(PaymentError):
-    name: str
+class ReferenceSet(ResourceError):
+    """The payment has a reference, and another one would let it be paid twice."""
 
 
-@dataclass
+@dataclass(eq=False)
 class RequestIdReused(PaymentError):
+    """The request_id came before, with another content than now."""
+
     request_id: str
 
 
-@dataclass
-class EtagMismatch(PaymentError):
-    name: str
+class EtagMismatch(ResourceError):
+    """The caller saw another version of this payment than the current one."""
 
 
-@dataclass
+@dataclass(eq=False)
 class RefusedByProcessor(PaymentError):
     """The processor takes no payment with this `field`. No payment was recorded."""
 
@@ -95,24 +95,22 @@ class RefusedByProcessor(PaymentError):
     code: str
 
 
-@dataclass
 class CustomerServiceUnavailable(PaymentError):
     """The outcome is unknown to the caller: the same request_id may have a payment."""
 
 
-@dataclass
 class ProcessorUnavailable(PaymentError):
     """The outcome is unknown to the caller: the same request_id may have a payment."""
 
 
-@dataclass
+@dataclass(eq=False)
 class TryAgain(PaymentError):
     """The attempt lost a race, took too long, or cannot know what became of it."""
 
     why: str
 
 
-@dataclass
+@dataclass(eq=False)
 class BrokenRule(PaymentError):
     """Something that must not happen did: an alarm was raised, nothing was touched."""
 
