@@ -11,7 +11,14 @@ from chassis.messages import require, timestamp
 from chassis.pages import Position
 from chassis.values import InvalidValue, Metadata, Reference, RequestId, at, free_text
 from payment.domain.events import PaymentEvent
-from payment.domain.payment import CaptureMethod, Failure, Payment, PaymentRequest, State
+from payment.domain.payment import (
+    CaptureMethod,
+    Failure,
+    ListedState,
+    Payment,
+    PaymentRequest,
+    State,
+)
 from payment.domain.refund import Refund, RefundReason, RefundRequest
 from payment.domain.values import (
     CustomerName,
@@ -22,7 +29,7 @@ from payment.domain.values import (
     ReturnUrl,
 )
 from payment.service_layer.change_payment import PaymentChanges
-from payment.service_layer.ports import ListedState, PaymentQuery
+from payment.service_layer.ports import PaymentQuery
 
 Value = TypeVar("Value")
 
@@ -249,15 +256,8 @@ def event_message(event: PaymentEvent) -> pb.PaymentEvent:
     )
 
 
-def shown(state: State) -> ListedState:
-    """The state that the contract shows: what only machines tell apart is PROCESSING."""
-    if state in {State.CONFIRMING, State.CAPTURING, State.CANCELING}:
-        return ListedState.PROCESSING
-    return ListedState(state.value)
-
-
 def _state(state: State) -> pb.Payment.State.ValueType:
-    return pb.Payment.State.Value(shown(state).value)
+    return pb.Payment.State.Value(state.listed.value)
 
 
 def _money_message(minor_units: int, currency_code: str) -> pb.Money:

@@ -8,7 +8,6 @@ from grpc import StatusCode
 from chassis import call
 from chassis.errors import Resource, status
 from chassis.values import InvalidValue
-from payment.api.conversions import shown
 from payment.domain import errors
 from payment.domain.payment import State
 
@@ -164,7 +163,7 @@ def _fields(error: Exception) -> dict[str, str]:
     said = {field: str(value) for field, value in vars(error).items()}
     match error:
         case errors.WrongState():
-            said["state"] = shown(State(error.state)).value
+            said["state"] = State(error.state).listed.value
             said["allowed"] = ALLOWED[error.action]
         case errors.RequestIdReused():
             said["field"] = "request_id"

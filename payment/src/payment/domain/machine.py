@@ -86,7 +86,7 @@ def incident_of(payment: Payment, intent: Intent) -> str:
     charged = intent.status in {IntentStatus.SUCCEEDED, IntentStatus.REQUIRES_CAPTURE}
     if payment.state is State.SUCCEEDED and intent.status is IntentStatus.CANCELED:
         return "the processor says canceled of a payment that succeeded"
-    if payment.state in {State.FAILED, State.CANCELED} and charged:
+    if payment.state.ended_without_money and charged:
         return f"the processor says {intent.status.value} of a payment that ended without money"
     if payment.state is State.AUTHORIZED and intent.status is IntentStatus.SUCCEEDED:
         return "the payment was captured by somebody else"

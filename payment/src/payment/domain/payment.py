@@ -47,10 +47,31 @@ class State(Enum):
 
     @property
     def is_final(self) -> bool:
-        return self in FINAL
+        return self is State.SUCCEEDED or self.ended_without_money
+
+    @property
+    def ended_without_money(self) -> bool:
+        return self in {State.FAILED, State.CANCELED}
+
+    @property
+    def listed(self) -> "ListedState":
+        """What the contract shows: what only machines tell apart is PROCESSING."""
+        if self in {State.CONFIRMING, State.CAPTURING, State.CANCELING}:
+            return ListedState.PROCESSING
+        return ListedState(self.value)
 
 
-FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED})
+class ListedState(Enum):
+    """The states that the contract shows, as lists filter by them."""
+
+    PROCESSING = "PROCESSING"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    AUTHORIZED = "AUTHORIZED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
 CANCELABLE = frozenset({State.CONFIRMING, State.REQUIRES_ACTION, State.AUTHORIZED})
 
 
@@ -184,7 +205,7 @@ class Payment:
 
     def delete(self, now: datetime) -> Self:
         """Delete it softly. Only what ended without money: a charge is never out of sight."""
-        if self.state not in {State.FAILED, State.CANCELED}:
+        if not self.state.ended_without_money:
             raise WrongState(str(self.name), "deleted", self.state.value)
         return replace(self, delete_time=self.delete_time or now)
 

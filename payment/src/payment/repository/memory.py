@@ -24,7 +24,6 @@ from payment.domain.values import PaymentName, RefundName
 from payment.repository import cursor as cursors
 from payment.service_layer.ports import (
     Due,
-    ListedState,
     PaymentQuery,
     RequestRecord,
     Seen,
@@ -32,7 +31,6 @@ from payment.service_layer.ports import (
 
 NOW = timedelta(0)
 WAITED_FOR = {State.REQUIRES_ACTION, State.AUTHORIZED}
-PROCESSING = {State.CONFIRMING, State.CAPTURING, State.CANCELING}
 ERA = 1
 Listed = TypeVar("Listed", Payment, Refund)
 
@@ -320,17 +318,16 @@ class MemoryEvents:
 
 def is_living(payment: Payment) -> bool:
     """Whether nobody else may have its reference."""
-    return payment.state not in {State.FAILED, State.CANCELED}
+    return not payment.state.ended_without_money
 
 
 def is_asked(payment: Payment, query: PaymentQuery) -> bool:
     """Whether all of a query's restrictions hold for a payment."""
-    listed = "PROCESSING" if payment.state in PROCESSING else payment.state.value
     asked = payment.request
     return (
         (query.show_deleted or payment.delete_time is None)
         and query.customer in (None, asked.customer)
-        and query.state in (None, ListedState(listed))
+        and query.state in (None, payment.state.listed)
         and query.reference in (None, asked.reference)
         and query.held in (None, payment.held is not None)
         and all(how.holds(payment.create_time, time) for how, time in query.create_time)

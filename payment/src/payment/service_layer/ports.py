@@ -26,7 +26,7 @@ from payment.domain.events import Happening, PaymentEvent
 from payment.domain.evidence import ProcessorRefund, RefundReply, Reply, Unknown
 from payment.domain.hint import Hint
 from payment.domain.machine import Post
-from payment.domain.payment import Payment
+from payment.domain.payment import ListedState, Payment
 from payment.domain.reconciliation import ListedIntent, ListedRefund
 from payment.domain.refund import Refund
 from payment.domain.values import CustomerName, Money
@@ -68,17 +68,6 @@ class Due:
     id: UUID
     version: int
     attempt: int
-
-
-class ListedState(Enum):
-    """The states that the contract shows, as lists filter by them."""
-
-    PROCESSING = "PROCESSING"
-    REQUIRES_ACTION = "REQUIRES_ACTION"
-    AUTHORIZED = "AUTHORIZED"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELED = "CANCELED"
 
 
 @dataclass(frozen=True, slots=True)

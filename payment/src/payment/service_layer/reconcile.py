@@ -16,7 +16,7 @@ from uuid import UUID
 
 from chassis.values import InvalidValue, RequestId
 from payment.domain.evidence import Intent, IntentStatus, ProcessorRefund
-from payment.domain.payment import Payment, State
+from payment.domain.payment import Payment
 from payment.domain.reconciliation import (
     COMMIT_WITHIN,
     ORPHAN_AGE,
@@ -258,9 +258,8 @@ class Comparison:
 
     async def _tell_charged_twice(self, payment: Payment, intent: Intent) -> None:
         """A payment that ended without money was charged: is its reference's living one, too?"""
-        ended_without = payment.state.is_final and payment.state is not State.SUCCEEDED
-        reference = payment.request.reference
-        if ended_without and reference is not None and intent.amount_received:
+        ended, reference = payment.state.ended_without_money, payment.request.reference
+        if ended and reference is not None and intent.amount_received:
             found = await self.sides.payments.look_up(payment.request.request_id, reference)
             other = found.by_reference
             if other is not None and other.amount_captured:
@@ -307,7 +306,7 @@ class Comparison:
         except InvalidValue:
             return ""
         seen = await self.sides.payments.get(record.payment_id) if record else None
-        if seen is not None and seen.payment.state not in {State.FAILED, State.CANCELED}:
+        if seen is not None and not seen.payment.state.ended_without_money:
             return str(seen.payment.name)
         return self.strays.get(listed.request_id, "")
 

@@ -13,10 +13,10 @@ from chassis.filters import Comparison
 from chassis.identifiers import uuid7
 from chassis.pages import Position
 from chassis.values import Reference
-from payment.domain.payment import Payment, State
+from payment.domain.payment import ListedState, Payment, State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql.listing import select
-from payment.service_layer.ports import ListedState, PaymentQuery
+from payment.service_layer.ports import PaymentQuery
 
 ANNA, BORIS = CustomerName(uuid7()), CustomerName(uuid7())
 A_1 = Reference("A-1")

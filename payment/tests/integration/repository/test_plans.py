@@ -14,11 +14,11 @@ from chassis.database import Connection, Database
 from chassis.filters import Comparison
 from chassis.pages import Position
 from chassis.values import Reference
-from payment.domain.payment import State
+from payment.domain.payment import ListedState, State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql import events, payments, refunds
 from payment.repository.postgresql.listing import select
-from payment.service_layer.ports import ListedState, PaymentQuery
+from payment.service_layer.ports import PaymentQuery
 
 # 10,000 payments of 49 customers, one a minute: half a per cent are in each state but SUCCEEDED,
 # half of the failed and canceled are deleted, half a per cent is held.

@@ -49,10 +49,10 @@ from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 from payment.domain.events import happening, refund_happening
 from payment.domain.evidence import ProcessorRefund, RefundStatus
 from payment.domain.hint import Hint
-from payment.domain.payment import Payment, State
+from payment.domain.payment import ListedState, Payment, State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql import SCHEMA_VERSION
-from payment.service_layer.ports import ListedState, PaymentQuery, RequestRecord
+from payment.service_layer.ports import PaymentQuery, RequestRecord
 
 if TYPE_CHECKING:
     from payment.domain.refund import Refund

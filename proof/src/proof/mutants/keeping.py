@@ -64,7 +64,7 @@ KEEPING = (
         (
             Edit(
                 MEMORY,
-                "    return payment.state not in {State.FAILED, State.CANCELED}\n",
+                "    return not payment.state.ended_without_money\n",
                 "    return payment.state not in {State.FAILED, State.CANCELED, State.CANCELING}\n",
             ),
         ),
@@ -75,7 +75,7 @@ KEEPING = (
         (
             Edit(
                 MEMORY,
-                "    return payment.state not in {State.FAILED, State.CANCELED}\n",
+                "    return not payment.state.ended_without_money\n",
                 "    return payment.state not in {State.FAILED, State.CANCELED, State.SUCCEEDED}\n",
             ),
         ),

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from payment.service_layer.ports import ListedState, PaymentQuery
+from payment.domain.payment import ListedState
+from payment.service_layer.ports import PaymentQuery
 
 
 def select(query: PaymentQuery) -> tuple[str, list[Any]]:
