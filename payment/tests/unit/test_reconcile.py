@@ -15,10 +15,10 @@ from payment_examples import NOW, a_refund
 from chassis.values import Reference, RequestId
 from payment.domain.evidence import Unknown
 from payment.domain.payment import Held, State
-from payment.domain.reconciliation import Kind
+from payment.domain.reconciliation import Kind, ListedIntent
 from payment.domain.refund import RefundState
 from payment.domain.values import Money, PaymentMethod, PaymentName
-from payment.service_layer.ports import IntentPage
+from payment.service_layer.ports import Page
 from proof.processor import SimulatedProcessor
 from sandbox.world import World
 
@@ -341,10 +341,10 @@ class Garbled(SimulatedProcessor):
     def __init__(self, inner: SimulatedProcessor) -> None:
         self.inner = inner
 
-    async def intents(self, *window: Any) -> IntentPage | Unknown:
+    async def intents(self, *window: Any) -> Page[ListedIntent] | Unknown:
         page = await self.inner.intents(*window)
-        assert isinstance(page, IntentPage)
-        return IntentPage([replace(each, intent=None) for each in page.intents], page.has_more)
+        assert isinstance(page, Page)
+        return Page([replace(each, intent=None) for each in page.items], page.has_more)
 
     async def refunds_made(self, *window: Any) -> Any:
         return await self.inner.refunds_made(*window)

@@ -14,11 +14,12 @@ from small_world import SILENCE
 from payment.domain.birth import Attempt
 from payment.domain.evidence import Unknown
 from payment.domain.payment import Payment, State
+from payment.domain.reconciliation import ListedIntent
 from payment.domain.refund import RefundState
 from payment.repository.memory_books import MemoryBooks
 from payment.service_layer import reconcile
 from payment.service_layer.both_sides import CouldNotCompare
-from payment.service_layer.ports import IntentPage
+from payment.service_layer.ports import Page
 from proof.processor import SimulatedProcessor, listed_intent
 
 
@@ -188,7 +189,7 @@ async def test_a_processor_that_stays_silent_ends_it_without_a_verdict(day: Day)
 
 async def test_a_list_that_does_not_come_ends_it_too(day: Day) -> None:
     class Silent:
-        async def intents(self, *_window: Any) -> IntentPage | Unknown:
+        async def intents(self, *_window: Any) -> Page[ListedIntent] | Unknown:
             return Unknown("HTTP 401")
 
     day.statement = Silent()
@@ -254,8 +255,8 @@ async def test_what_a_hanging_commit_binds_at_the_last_moment_is_no_orphan(day: 
 
 async def test_an_empty_page_that_is_not_the_last_ends_it_too(day: Day) -> None:
     class Statement:
-        async def intents(self, *_: object) -> IntentPage:
-            return IntentPage([], has_more=True)
+        async def intents(self, *_: object) -> Page[ListedIntent]:
+            return Page([], has_more=True)
 
     day.statement = Statement()
     with pytest.raises(CouldNotCompare):

@@ -28,8 +28,8 @@ from payment.domain.reconciliation import ListedIntent, ListedRefund
 from payment.domain.refund import Refund
 from payment.domain.values import Money
 from payment.processors.currencies import from_stripe, to_stripe
-from payment.service_layer.ports import IntentPage, RefundPage
-from sandbox import objects
+from payment.service_layer.ports import Page
+from sandbox import objects, world
 from sandbox.actions import (
     CancelIntent,
     CaptureIntent,
@@ -46,7 +46,7 @@ from sandbox.actions import (
 from sandbox.errors import Error
 from sandbox.objects import Methods
 from sandbox.transition import transition
-from sandbox.world import Page, Response, View, World
+from sandbox.world import Response, View, World
 
 PAGE = 100
 
@@ -141,37 +141,39 @@ class SimulatedProcessor:
         while True:
             action = List("refund", PAGE, starting_after=last, intent=intent_id)
             page = self._ask(Request(action)).body
-            if not isinstance(page, Page):
+            if not isinstance(page, world.Page):
                 return Unknown("no such intent")
             found += [refund_of(item) for item in page.items if isinstance(item, objects.Refund)]
             if not page.has_more:
                 return found
             last = found[-1].id
 
-    async def intents(self, since: datetime, until: datetime, after: str) -> IntentPage | Unknown:
+    async def intents(
+        self, since: datetime, until: datetime, after: str
+    ) -> Page[ListedIntent] | Unknown:
         """A page of everybody's intents, newest first."""
         page = self._page("payment_intent", since, until, after)
         intents = [listed_intent(each) for each in page.items if isinstance(each, objects.Intent)]
-        return IntentPage(intents, page.has_more)
+        return Page(intents, page.has_more)
 
     async def refunds_made(
         self, since: datetime, until: datetime, after: str
-    ) -> RefundPage | Unknown:
+    ) -> Page[ListedRefund] | Unknown:
         """The same of refunds."""
         page = self._page("refund", since, until, after)
         refunds = [listed_refund(each) for each in page.items if isinstance(each, objects.Refund)]
-        return RefundPage(refunds, page.has_more)
+        return Page(refunds, page.has_more)
 
     async def discard(self, intent_id: str) -> Reply:
         """Cancel an intent that no payment is bound to."""
         key = f"{self._installation}:{intent_id}:discard"
         return intent_reply(self._write(CancelIntent(intent_id), key))
 
-    def _page(self, kind: str, since: datetime, until: datetime, after: str) -> Page:
+    def _page(self, kind: str, since: datetime, until: datetime, after: str) -> world.Page:
         window = Window(int(since.timestamp()), int(until.timestamp()) - 1)
         action = List(kind, PAGE, starting_after=after or None, created=window)
         page = self._ask(Request(action)).body
-        assert isinstance(page, Page)  # noqa: S101 (a list of ours is never refused)
+        assert isinstance(page, world.Page)  # noqa: S101 (a list of ours is never refused)
         return page
 
     def _write(self, action: Write, key: str) -> Response:

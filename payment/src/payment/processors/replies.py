@@ -7,7 +7,6 @@ kept under the key. Whatever is not listed is unknown, a 200 that cannot be read
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -29,7 +28,7 @@ from payment.domain.payment import Failure
 from payment.domain.reconciliation import ListedIntent, ListedRefund
 from payment.domain.values import Money
 from payment.processors.currencies import from_stripe
-from payment.service_layer.ports import IntentPage, RefundPage
+from payment.service_layer.ports import Item, Page
 
 Json = dict[str, Any]
 Definite = Refused | Faulted | KeyMisused
@@ -43,14 +42,6 @@ OURS = frozenset({"payment_method", "amount", "currency"})
 """Parameters that are a caller's; a refusal that names another one is our mistake."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some refunds of a list, newest first."""
-
-    refunds: list[ProcessorRefund]
-    has_more: bool
-
-
 def intent_of(body: object) -> Intent | Unknown:
     """The payment intent in an answer."""
     return _read(_intent, "payment_intent", body)
@@ -58,28 +49,14 @@ def intent_of(body: object) -> Intent | Unknown:
 
 def refund_of(body: object) -> ProcessorRefund | Unknown:
     """The refund in an answer."""
-    return _read(_refund, "refund", body)
+    return _read(processor_refund, "refund", body)
 
 
-def page_of(body: object) -> Page | Unknown:
-    """The refunds in one page of a list."""
-    return _read(_page, "list", body)
+def page_of(item_of: Callable[[Json], Item], body: object) -> Page[Item] | Unknown:
+    """A page of a list: nothing of it is known where `item_of` raises for one item."""
 
-
-def intents_of(body: object) -> IntentPage | Unknown:
-    """The intents in one page of a list, everybody's: what cannot be read of one spoils no other."""
-
-    def page(body: Json) -> IntentPage:
-        return IntentPage([_listed_intent(item) for item in body["data"]], bool(body["has_more"]))
-
-    return _read(page, "list", body)
-
-
-def refunds_of(body: object) -> RefundPage | Unknown:
-    """The same of refunds."""
-
-    def page(body: Json) -> RefundPage:
-        return RefundPage([_listed_refund(item) for item in body["data"]], bool(body["has_more"]))
+    def page(body: Json) -> Page[Item]:
+        return Page([item_of(item) for item in body["data"]], bool(body["has_more"]))
 
     return _read(page, "list", body)
 
@@ -114,7 +91,8 @@ def _intent(body: Json) -> Intent:
     )
 
 
-def _refund(body: Json) -> ProcessorRefund:
+def processor_refund(body: Json) -> ProcessorRefund:
+    """A refund; what cannot be read of it is raised."""
     status = body["status"]
     reason = _words(body.get("failure_reason"))
     return ProcessorRefund(
@@ -127,11 +105,8 @@ def _refund(body: Json) -> ProcessorRefund:
     )
 
 
-def _page(body: Json) -> Page:
-    return Page([_refund(item) for item in body["data"]], bool(body["has_more"]))
-
-
-def _listed_intent(body: Json) -> ListedIntent:
+def listed_intent(body: Json) -> ListedIntent:
+    """An intent of a list of everybody's: what cannot be read of one spoils no other."""
     intent = intent_of(body)
     currency_code = body["currency"].upper()
     refunded = _inside(body, "latest_charge", "amount_refunded") or 0
@@ -146,7 +121,8 @@ def _listed_intent(body: Json) -> ListedIntent:
     )
 
 
-def _listed_refund(body: Json) -> ListedRefund:
+def listed_refund(body: Json) -> ListedRefund:
+    """The same of a refund."""
     refund = refund_of(body)
     return ListedRefund(
         id=_id(body["id"]),

@@ -8,6 +8,7 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -29,22 +30,24 @@ from payment.domain.evidence import (
 )
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod, Payment
+from payment.domain.reconciliation import ListedIntent, ListedRefund
 from payment.domain.refund import Refund
 from payment.domain.values import Money
 from payment.processors.currencies import to_stripe
 from payment.processors.replies import (
     Definite,
-    Page,
+    Json,
     intent_of,
-    intents_of,
+    listed_intent,
+    listed_refund,
     page_of,
+    processor_refund,
     refund_of,
-    refunds_of,
     refusal_in,
     reply_to,
     reply_to_creation,
 )
-from payment.service_layer.ports import IntentPage, RefundPage
+from payment.service_layer.ports import Item, Page
 
 API_VERSION = "2026-10-28.endive"
 """What `replies` was written for. Pinned, so that neither an account's setting nor an update of
@@ -201,31 +204,32 @@ class StripeProcessor:
     async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | Unknown:
         """Every refund of an intent, page by page; Unknown unless each page came."""
         found: list[ProcessorRefund] = []
-        after: dict[str, str] = {}
+        after = ""
         for _ in range(MAXIMUM_PAGES):
-            page = await self._call(
-                page_of, refusal_in, "get", REFUNDS, payment_intent=intent_id, limit=PAGE, **after
-            )
-            if not isinstance(page, Page):
-                return listed(page)
-            found += page.refunds
+            page = await self._page(processor_refund, REFUNDS, after, payment_intent=intent_id)
+            if isinstance(page, Unknown):
+                return page
+            found += page.items
             if not page.has_more:
                 return found
-            if not page.refunds:
+            if not page.items:
                 return Unknown("an empty page that is not the last")
-            after = {"starting_after": page.refunds[-1].id}
+            after = page.items[-1].id
         return Unknown(f"more than {MAXIMUM_PAGES} pages of refunds")
 
-    async def intents(self, since: datetime, until: datetime, after: str) -> IntentPage | Unknown:
+    async def intents(
+        self, since: datetime, until: datetime, after: str
+    ) -> Page[ListedIntent] | Unknown:
         """A page of everybody's intents that were made in a time, newest first."""
         expand = [f"data.{each}" for each in CHARGE]
-        return listed(await self._list(intents_of, INTENTS, since, until, after, expand=expand))
+        created = window(since, until)
+        return await self._page(listed_intent, INTENTS, after, created=created, expand=expand)
 
     async def refunds_made(
         self, since: datetime, until: datetime, after: str
-    ) -> RefundPage | Unknown:
+    ) -> Page[ListedRefund] | Unknown:
         """The same of refunds."""
-        return listed(await self._list(refunds_of, REFUNDS, since, until, after))
+        return await self._page(listed_refund, REFUNDS, after, created=window(since, until))
 
     async def discard(self, intent_id: str) -> Reply:
         """Cancel an intent that no payment is bound to."""
@@ -233,20 +237,14 @@ class StripeProcessor:
         path = f"{INTENTS}/{intent_id}/cancel"
         return await self._call(intent_of, reply_to, "post", path, idempotency_key=key)
 
-    async def _list(
-        self,
-        read: Callable[[object], Read],
-        path: str,
-        since: datetime,
-        until: datetime,
-        after: str,
-        **params: Any,
-    ) -> Read | Definite | Unknown:
-        window = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+    async def _page(
+        self, item_of: Callable[[Json], Item], path: str, after: str, **params: Any
+    ) -> Page[Item] | Unknown:
+        """The page of a list behind the item `after`. A refusal of one proves nothing either."""
+        read = partial(page_of, item_of)
         place = {"starting_after": after} if after else {}
-        return await self._call(
-            read, refusal_in, "get", path, created=window, limit=PAGE, **place, **params
-        )
+        page = await self._call(read, refusal_in, "get", path, limit=PAGE, **place, **params)
+        return Unknown("the list was refused") if isinstance(page, Definite) else page
 
     async def _call(
         self,
@@ -270,11 +268,9 @@ class StripeProcessor:
         return found
 
 
-def listed(answer: Read | Definite) -> Read | Unknown:
-    """The answer to a list: a refusal of one proves nothing either."""
-    if isinstance(answer, Refused | Faulted | KeyMisused):
-        return Unknown("the list was refused")
-    return answer
+def window(since: datetime, until: datetime) -> dict[str, int]:
+    """What was created in a time, as Stripe's lists are asked for it."""
+    return {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
 
 
 def _tell(reply: object, error: Exception | None = None) -> None:
@@ -284,9 +280,7 @@ def _tell(reply: object, error: Exception | None = None) -> None:
         case Unknown() if getattr(error, "http_status", None) in KEY_REFUSED:
             log.error("processor_refuses_our_key", reason=reply.why, processor_request=number)
         case Unknown() if error and not isinstance(error, LOST):
-            log.error(
-                "processor_call_failed", exc_info=error
-            )  # on bytes that the library trips over
+            log.error("processor_call_failed", exc_info=error)  # bytes that the library trips over
         case Unknown():
             log.warning("processor_said_nothing", reason=reply.why, processor_request=number)
         case Faulted():

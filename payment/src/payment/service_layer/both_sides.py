@@ -3,22 +3,22 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 from chassis.filters import Comparison
 from chassis.pages import Position
-from payment.domain.evidence import Intent, ProcessorRefund, Reply, Unknown
+from payment.domain.evidence import Intent, ProcessorRefund, Unknown
 from payment.domain.payment import Payment
 from payment.domain.reconciliation import ListedIntent, ListedRefund
 from payment.domain.refund import Refund
 from payment.service_layer.ports import (
     Books,
-    IntentPage,
+    Page,
     PaymentQuery,
     PaymentRepository,
     Processor,
-    RefundPage,
     RefundRepository,
     Statement,
 )
@@ -28,9 +28,9 @@ TRIES = 5
 """How often the processor is asked, with pauses of 1, 2, 4, 8 s: one lost answer ends no comparison."""
 NOT_THERE = "HTTP 404"
 """The one answer that says that there is none. To the machine it proves nothing; a report may say it."""
-EMPTY_PAGE = "the processor's list has an empty page that is not the last"
 
 Answer = TypeVar("Answer")
+Listed = TypeVar("Listed", ListedIntent, ListedRefund)
 
 
 class CouldNotCompare(Exception):
@@ -48,27 +48,13 @@ class BothSides:
     statement: Statement
     pause: Callable[[float], Awaitable[None]]
 
-    async def intents(
-        self, since: datetime, until: datetime
-    ) -> AsyncIterator[Sequence[ListedIntent]]:
-        page = IntentPage([], has_more=True)
-        while page.has_more:
-            after = page.intents[-1].id if page.intents else ""
-            page = await self._page(self.statement.intents, since, until, after)
-            if page.has_more and not page.intents:
-                raise CouldNotCompare(EMPTY_PAGE)
-            yield page.intents
+    def intents(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[ListedIntent]]:
+        return self._pages(self.statement.intents, since, until)
 
-    async def refunds_made(
+    def refunds_made(
         self, since: datetime, until: datetime
     ) -> AsyncIterator[Sequence[ListedRefund]]:
-        page = RefundPage([], has_more=True)
-        while page.has_more:
-            after = page.refunds[-1].id if page.refunds else ""
-            page = await self._page(self.statement.refunds_made, since, until, after)
-            if page.has_more and not page.refunds:
-                raise CouldNotCompare(EMPTY_PAGE)
-            yield page.refunds
+        return self._pages(self.statement.refunds_made, since, until)
 
     async def rows(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[Payment]]:
         """Our payments of a time, the deleted among them."""
@@ -92,11 +78,7 @@ class BothSides:
 
     async def intent(self, intent_id: str) -> Intent | None:
         """As it is now; None where the processor says that there is none."""
-
-        async def ask() -> Reply:
-            return await self.processor.retrieve(intent_id)
-
-        reply = await self._answer(ask)
+        reply = await self._answer(partial(self.processor.retrieve, intent_id))
         if isinstance(reply, Intent):
             return reply
         if isinstance(reply, Unknown) and reply.why == NOT_THERE:
@@ -105,11 +87,7 @@ class BothSides:
 
     async def their_refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | None:
         """All of an intent, as they are now; None where one of them cannot be read."""
-
-        async def ask() -> Sequence[ProcessorRefund] | Unknown:
-            return await self.processor.refunds(intent_id)
-
-        refunds = await self._answer(ask)
+        refunds = await self._answer(partial(self.processor.refunds, intent_id))
         if isinstance(refunds, Unknown):
             if refunds.unreachable:
                 raise CouldNotCompare(f"the refunds of {intent_id} do not come: {refunds.why}")
@@ -125,17 +103,21 @@ class BothSides:
             if len(page) < ROWS:
                 return found
 
-    async def _page(
+    async def _pages(
         self,
-        ask: Callable[[datetime, datetime, str], Awaitable[Answer | Unknown]],
+        page: Callable[[datetime, datetime, str], Awaitable[Page[Listed] | Unknown]],
         since: datetime,
         until: datetime,
-        after: str,
-    ) -> Answer:
-        page = await self._answer(lambda: ask(since, until, after))
-        if isinstance(page, Unknown):
-            raise CouldNotCompare(f"the processor's list does not come: {page.why}")
-        return page
+    ) -> AsyncIterator[Sequence[Listed]]:
+        after: str | None = ""
+        while after is not None:
+            found = await self._answer(partial(page, since, until, after))
+            if isinstance(found, Unknown):
+                raise CouldNotCompare(f"the processor's list does not come: {found.why}")
+            if found.has_more and not found.items:
+                raise CouldNotCompare("the processor's list has an empty page that is not the last")
+            yield found.items
+            after = found.items[-1].id if found.has_more else None
 
     async def _answer(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """The first answer that says something, or the last that says nothing."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from chassis.filters import Comparison
@@ -30,6 +30,8 @@ from payment.domain.payment import ListedState, Payment
 from payment.domain.reconciliation import ListedIntent, ListedRefund
 from payment.domain.refund import Refund
 from payment.domain.values import CustomerName, Money
+
+Item = TypeVar("Item")
 
 # ---------------------------------------------------------------- the store of payments
 
@@ -230,18 +232,10 @@ class Processor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class IntentPage:
-    """Some intents of a list, newest first."""
+class Page(Generic[Item]):
+    """Some of a list of the processor's, newest first."""
 
-    intents: Sequence[ListedIntent]
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RefundPage:
-    """The same of refunds."""
-
-    refunds: Sequence[ListedRefund]
+    items: Sequence[Item]
     has_more: bool
 
 
@@ -253,11 +247,11 @@ class Statement(Protocol):
 
     async def intents(
         self, since: datetime, until: datetime, after: str
-    ) -> IntentPage | Unknown: ...
+    ) -> Page[ListedIntent] | Unknown: ...
 
     async def refunds_made(
         self, since: datetime, until: datetime, after: str
-    ) -> RefundPage | Unknown: ...
+    ) -> Page[ListedRefund] | Unknown: ...
 
     async def discard(self, intent_id: str) -> Reply:
         """Cancel an intent that no payment is bound to."""

@@ -17,7 +17,7 @@ from processor_targets import Target
 
 from payment.domain.evidence import IntentStatus, ProcessorRefund
 from payment.domain.reconciliation import ListedIntent, ListedRefund
-from payment.service_layer.ports import IntentPage, RefundPage, Statement
+from payment.service_layer.ports import Page, Statement
 
 MINUTE = timedelta(minutes=1)
 
@@ -32,16 +32,16 @@ async def intents(target: Target, since: datetime, until: datetime) -> dict[str,
     after, has_more = "", True
     while has_more:
         page = await statement_of(target).intents(since, until, after)
-        assert isinstance(page, IntentPage)
-        found |= {each.id: each for each in page.intents}
-        after, has_more = page.intents[-1].id if page.intents else "", page.has_more
+        assert isinstance(page, Page)
+        found |= {each.id: each for each in page.items}
+        after, has_more = page.items[-1].id if page.items else "", page.has_more
     return found
 
 
 async def refunds(target: Target, since: datetime, until: datetime) -> dict[str, ListedRefund]:
     page = await statement_of(target).refunds_made(since, until, "")
-    assert isinstance(page, RefundPage)
-    return {each.id: each for each in page.refunds}
+    assert isinstance(page, Page)
+    return {each.id: each for each in page.items}
 
 
 def now() -> datetime:
