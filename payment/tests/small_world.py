@@ -176,7 +176,7 @@ class SmallWorld:
         self.change = ChangePayment(self.payments, self.processor, self.machine)
         self.refunds = Refunds(
             payments=self.payments,
-            refunds=self.refund_store,
+            refund_repository=self.refund_store,
             processor=self.processor,
             alarm=self.alarm,
             new_id=uuid4,
@@ -184,8 +184,6 @@ class SmallWorld:
             jitter=lambda: 0.0,
         )
         self.recovery = Recovery(
-            payments=self.payments,
-            refund_repository=self.refund_store,
             machine=self.machine,
             refunds=self.refunds,
             alarm=self.alarm,

@@ -197,7 +197,8 @@ def callers_side(
 ) -> PaymentServicer:
     """The use cases that callers reach."""
     share = CallersShare(processor, places=CALLERS_PLACES)
-    payments, machine, refunds = side(database.pool, share)
+    machine, refunds = side(database.pool, share)
+    payments = machine.payments
     installation = database.installation
     return PaymentServicer(
         payments=payments,
@@ -221,25 +222,18 @@ def callers_side(
 
 def recovery_side(pool: Pool, processor: Processor) -> Recovery:
     """What works by itself, over connections and with calls that no caller can take."""
-    payments, machine, refunds = side(pool, processor)
-    return Recovery(
-        payments=payments,
-        refund_repository=PostgresRefunds(pool),
-        machine=machine,
-        refunds=refunds,
-        alarm=alarm,
-        surprised=surprised,
-    )
+    machine, refunds = side(pool, processor)
+    return Recovery(machine, refunds, alarm, surprised)
 
 
-def side(pool: Pool, processor: Processor) -> tuple[PostgresPayments, Machine, Refunds]:
+def side(pool: Pool, processor: Processor) -> tuple[Machine, Refunds]:
     """What both sides drive payments and refunds with, each over its own connections to the database
     and with its own share of the calls to the processor.
     """
     payments, jitter = PostgresPayments(pool), random.random
     machine = Machine(payments, processor, alarm, jitter)
     refunds = Refunds(payments, PostgresRefunds(pool), processor, alarm, uuid7, elapsed, jitter)
-    return payments, machine, refunds
+    return machine, refunds
 
 
 def alarm(name: str, about: str, words: str) -> None:

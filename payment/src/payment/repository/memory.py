@@ -24,6 +24,7 @@ from payment.domain.values import PaymentName, RefundName
 from payment.repository import cursor as cursors
 from payment.service_layer.ports import (
     Due,
+    DueRefund,
     PaymentQuery,
     RequestRecord,
     Seen,
@@ -242,10 +243,10 @@ class MemoryRefunds:
         of_payment = (each for each in refunds if each.payment_id == payment_id)
         return page(of_payment, after, limit, newest_first=True)
 
-    async def claim_due(self, limit: int) -> Sequence[tuple[Refund, int, datetime]]:
+    async def claim_due(self, limit: int) -> Sequence[DueRefund]:
         store, now = self._store, self._store.clock()
         claimed = store.claim(store.refunds, limit)
-        return [(store.refunds[each], store.next_attempt(each), now) for each in claimed]
+        return [DueRefund(store.refunds[each], store.next_attempt(each), now) for each in claimed]
 
     async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
         if self._store.refunds[seen.id].version == seen.version:

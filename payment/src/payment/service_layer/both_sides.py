@@ -42,7 +42,7 @@ class BothSides:
     """What the comparison reads. `pause` waits for so many seconds."""
 
     payments: PaymentRepository
-    refunds: RefundRepository
+    refund_repository: RefundRepository
     books: Books
     processor: Processor
     statement: Statement
@@ -98,7 +98,7 @@ class BothSides:
         found: list[Refund] = []
         while True:
             after = Position(found[-1].create_time, found[-1].id) if found else None
-            page = await self.refunds.list(payment_id, ROWS, after)
+            page = await self.refund_repository.list(payment_id, ROWS, after)
             found += page
             if len(page) < ROWS:
                 return found

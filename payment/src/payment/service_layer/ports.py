@@ -73,6 +73,15 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class DueRefund:
+    """The same of a refund, as it was read with its claim, at `now` of the database's clock."""
+
+    refund: Refund
+    attempt: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentQuery:
     """Which payments a page lists: `limit` rows at most, of those that meet every condition that is
     given.
@@ -158,8 +167,8 @@ class RefundRepository(Protocol):
         self, payment_id: UUID, limit: int, after: Position | None
     ) -> Sequence[Refund]: ...
 
-    async def claim_due(self, limit: int) -> Sequence[tuple[Refund, int, datetime]]:
-        """Take the refunds that are due: each with its attempt's number and the clock."""
+    async def claim_due(self, limit: int) -> Sequence[DueRefund]:
+        """The same as of payments."""
 
     async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
         """The same as of a payment."""

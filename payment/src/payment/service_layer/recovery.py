@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from payment.domain.refund import Refund
 from payment.domain.schedule import is_overdue, is_refund_overdue
-from payment.service_layer.ports import Alarms, Due, PaymentRepository, RefundRepository
+from payment.service_layer.ports import Alarms, Due, DueRefund
 from payment.service_layer.refunds import Refunds
 from payment.service_layer.reminders import Reminders
 from payment.service_layer.step import Machine
@@ -35,8 +34,6 @@ Claimed = TypeVar("Claimed")
 class Recovery:
     """Steps what is due. `surprised` is told of every error: none may end the work."""
 
-    payments: PaymentRepository
-    refund_repository: RefundRepository
     machine: Machine
     refunds: Refunds
     alarm: Alarms
@@ -72,13 +69,13 @@ class Recovery:
 
     async def claim(self, places: int) -> list[Work]:
         """Claim at most so many payments that are due; returns the work on each."""
-        due = await self._claimed(self.payments.claim_due, places)
+        due = await self._claimed(self.machine.payments.claim_due, places)
         return [self._guarded(self.take_up, each) for each in due]
 
     async def claim_refunds(self, places: int) -> list[Work]:
         """The same of refunds."""
-        due = await self._claimed(self.refund_repository.claim_due, places)
-        return [self._guarded(self.take_up_refund, *each) for each in due]
+        due = await self._claimed(self.refunds.refund_repository.claim_due, places)
+        return [self._guarded(self.take_up_refund, each) for each in due]
 
     async def _claimed(
         self, claim_due: Callable[[int], Awaitable[Sequence[Claimed]]], places: int
@@ -98,21 +95,22 @@ class Recovery:
         has_moved = payment.version != due.version
         await self.machine.rest(stepped, 1 if has_moved else due.attempt)
 
-    async def take_up_refund(self, refund: Refund, attempt: int, now: datetime) -> None:
+    async def take_up_refund(self, due: DueRefund) -> None:
         """The same for a refund."""
-        stepped = await self.refunds.step(refund)
-        if is_refund_overdue(stepped.refund, now):
-            self._remind("refund_overdue", str(refund.name), refund.create_time, now)
-        has_moved = stepped.refund.version != refund.version
-        await self.refunds.rest(stepped, 1 if has_moved else attempt, now)
+        stepped = await self.refunds.step(due.refund)
+        refund = stepped.refund
+        if is_refund_overdue(refund, due.now):
+            self._remind("refund_overdue", str(refund.name), refund.create_time, due.now)
+        has_moved = refund.version != due.refund.version
+        await self.refunds.rest(stepped, 1 if has_moved else due.attempt, due.now)
 
     def _remind(self, name: str, about: str, since: datetime, now: datetime) -> None:
         if self.reminders.is_time(about, now):
             self.alarm(name, about, f"no outcome since {since:%Y-%m-%d %H:%M:%S} UTC")
 
-    async def _guarded(self, take_up: Callable[..., Awaitable[None]], *due: object) -> None:
+    async def _guarded(self, take_up: Callable[[Claimed], Awaitable[None]], due: Claimed) -> None:
         try:
-            await take_up(*due)
+            await take_up(due)
         except Exception as error:  # noqa: BLE001 (whatever it is, the next one is not to blame)
             self.surprised(error)
 

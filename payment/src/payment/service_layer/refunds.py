@@ -59,7 +59,7 @@ class Refunds:
     """The refunds of payments. One object serves all calls."""
 
     payments: PaymentRepository
-    refunds: RefundRepository
+    refund_repository: RefundRepository
     processor: Processor
     alarm: Alarms
     new_id: NewId
@@ -87,7 +87,7 @@ class Refunds:
             record = RequestRecord(request.request_id, content, refund.payment_id, refund.id)
             sent_at = self.elapsed()
             try:
-                row = await self.refunds.insert(refund, record)
+                row = await self.refund_repository.insert(refund, record)
             except OutcomeUnknown:
                 continue
             if row is not None:
@@ -110,14 +110,14 @@ class Refunds:
 
     async def get(self, name: RefundName) -> Refund:
         """Raises RefundNotFound."""
-        return await self.refunds.get(name.payment_id, name.id)
+        return await self.refund_repository.get(name.payment_id, name.id)
 
     async def list(
         self, payment: PaymentName, limit: int, after: Position | None
     ) -> Sequence[Refund]:
         """Raises PaymentNotFound."""
         await self.payments.get(payment.id)
-        return await self.refunds.list(payment.id, limit, after)
+        return await self.refund_repository.list(payment.id, limit, after)
 
     async def step(self, refund: Refund, not_listed_at: float | None = None) -> SteppedRefund:
         """Bring a refund forward. `not_listed_at`: when it was last known, on the `elapsed`
@@ -148,7 +148,7 @@ class Refunds:
             jitter=self.jitter(),
         )
         number = counted(attempt, unreachable=stepped.unreachable)
-        await self.refunds.postpone(refund, wait, number)
+        await self.refund_repository.postpone(refund, wait, number)
         return refund
 
     async def _send(self, refund: Refund, not_listed_at: float) -> SteppedRefund:
@@ -197,7 +197,7 @@ class Refunds:
         what = refund_happening(before, after)
         if what is None:
             return before
-        saved = await self.refunds.save(before, after, what)
+        saved = await self.refund_repository.save(before, after, what)
         return saved or await self.get(before.name)
 
     def _tell_incident(self, refund: Refund, words: str) -> None:

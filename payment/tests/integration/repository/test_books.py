@@ -74,7 +74,7 @@ async def test_what_is_made_due_is_claimed_at_once(pair: Pair) -> None:
     await books.make_due(refund)
     await books.make_due(other)
 
-    assert [each.id for each, _, _ in await stores.refunds.claim_due(9)] == [refund.id]
+    assert [due.refund.id for due in await stores.refunds.claim_due(9)] == [refund.id]
     assert [each.id for each in await stores.payments.claim_due(9)] == [other.id]
 
 

@@ -333,8 +333,8 @@ async def test_attempts_are_counted_at_their_end_and_from_the_last_event(
         await superuser.execute("UPDATE payments SET due_time = now() WHERE id = $1", payment.id)
         await superuser.execute("UPDATE refunds SET due_time = now()")
         (due,) = await postgres.payments.claim_due(10)
-        ((_, attempt, _),) = await postgres.refunds.claim_due(10)
-        return due.attempt, attempt
+        (due_refund,) = await postgres.refunds.claim_due(10)
+        return due.attempt, due_refund.attempt
 
     payment = await postgres.born()
     refund = await postgres.refund(await postgres.payment_in(State.SUCCEEDED))

@@ -124,7 +124,7 @@ async def test_a_refund_that_is_not_looked_at_any_more_is_looked_at_for_a_hint(
     done = some(await stores.refunds.save(refund, succeeded, UPDATED))
     await stores.refunds.postpone(done, None, 1)
     assert await hints.take(about(payment, refund_id="re_1"))
-    assert [each.id for each, _, _ in await stores.refunds.claim_due(10)] == [done.id]
+    assert [due.refund.id for due in await stores.refunds.claim_due(10)] == [done.id]
     failed = replace(done, state=RefundState.FAILED)
     await stores.refunds.save(done, failed, UPDATED)
     assert not await hints.take(about(payment, "evt_2", refund_id="re_1")), "that is its end"
@@ -141,7 +141,7 @@ async def test_a_hint_of_a_refund_hurries_that_refund_alone(
         known[name] = some(await stores.refunds.save(refund, pending, UPDATED))
         await stores.refunds.postpone(known[name], HOUR, 1)
     assert await hints.take(about(payment, refund_id="re_2"))
-    claimed = [refund.id for refund, _, _ in await stores.refunds.claim_due(10)]
+    claimed = [due.refund.id for due in await stores.refunds.claim_due(10)]
     assert claimed == [known["re_2"].id]
     assert await stores.payments.claim_due(10) == []
 

@@ -190,14 +190,14 @@ async def test_a_refund_that_is_due_is_claimed_once(stores: Stores) -> None:
     assert await stores.refunds.claim_due(10) == []
     for ended in (1, 2):
         await make_due(stores, refund, ended)
-        ((claimed, attempt, now),) = await stores.refunds.claim_due(10)
-        assert (claimed, attempt) == (refund, ended + 1)
-        assert refund.create_time < now <= (await stores.seen(payment)).now
+        (due,) = await stores.refunds.claim_due(10)
+        assert (due.refund, due.attempt) == (refund, ended + 1)
+        assert refund.create_time < due.now <= (await stores.seen(payment)).now
         assert await stores.refunds.claim_due(10) == []
     row = await saved(stores, refund, replace(refund, state=RefundState.SUCCEEDED))
     assert await stores.refunds.claim_due(10) == [], "a step has just looked at it"
     await make_due(stores, row)
-    assert [each[:2] for each in await stores.refunds.claim_due(10)] == [(row, 2)]
+    assert [(each.refund, each.attempt) for each in await stores.refunds.claim_due(9)] == [(row, 2)]
     await make_due(stores, row)
     await saved(stores, row, row.fail(FAILURE))
     assert await stores.refunds.claim_due(10) == [], "failed is final"
@@ -208,7 +208,7 @@ async def test_the_refunds_that_wait_longest_are_claimed_first(stores: Stores) -
     made = [await stores.refund(payment, 1) for _ in range(3)]
     for refund, seconds in zip(made, (10, 30, 20), strict=True):
         await stores.refunds.postpone(refund, -seconds * SECOND, 1)
-    claimed = {refund.id for refund, _, _ in await stores.refunds.claim_due(2)}
+    claimed = {due.refund.id for due in await stores.refunds.claim_due(2)}
     assert claimed == {made[1].id, made[2].id}
 
 

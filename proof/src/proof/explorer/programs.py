@@ -146,7 +146,7 @@ class StepRefund:
         return self._step(replica)
 
     async def _step(self, replica: UseCases) -> None:
-        refund = await replica.refund_repository.get(self.payment_id, self.refund_id)
+        refund = await replica.refunds.refund_repository.get(self.payment_id, self.refund_id)
         await replica.refunds.step(refund)
 
     def __str__(self) -> str:

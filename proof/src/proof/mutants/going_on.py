@@ -89,9 +89,8 @@ GOING_ON = (
         (
             Edit(
                 RECOVERY,
-                "            refunds = await self.refund_repository.claim_due(places) if places "
-                "else []\n",
-                "            refunds: list[tuple[Refund, int, datetime]] = []\n",
+                "        due = await self._claimed(self.refunds.refund_repository.claim_due, places)\n",
+                "        due: Sequence[DueRefund] = []\n",
             ),
         ),
     ),

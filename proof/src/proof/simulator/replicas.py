@@ -55,8 +55,6 @@ class Process:
             installation=INSTALLATION,
         )
         recovery = Recovery(
-            payments=self.use_cases.payments,
-            refund_repository=self.use_cases.refund_repository,
             machine=self.use_cases.machine,
             refunds=self.use_cases.refunds,
             alarm=alarm,

@@ -12,7 +12,7 @@ from payment.domain.evidence import Intent, ProcessorRefund
 from payment.domain.machine import Post
 from payment.domain.payment import Payment
 from payment.domain.refund import Refund
-from payment.service_layer.ports import Due, RequestRecord, Seen, Standing
+from payment.service_layer.ports import Due, DueRefund, RequestRecord, Seen, Standing
 from proof.world.calls import Call, Fate
 from proof.world.world import BEGINNING
 
@@ -111,6 +111,7 @@ WORDS: dict[type, Callable[[Any], str]] = {
     PaymentEvent: lambda event: f"{event.payment_id} {event.type.value}",
     RequestRecord: lambda record: str(record.request_id),
     Due: lambda due: f"{due.id}, attempt {due.attempt}",
+    DueRefund: lambda due: f"{of_refund(due.refund)}, attempt {due.attempt}",
     datetime: of_time,
     timedelta: lambda wait: f"for {wait.total_seconds():.1f} s",
     list: of_all,

@@ -52,10 +52,8 @@ class ProcessorPort(Port):
 
 @dataclass(frozen=True, slots=True)
 class UseCases:
-    """What one replica of the Payment service can do, and the ports it does it on."""
+    """What one replica of the Payment service can do."""
 
-    payments: PaymentRepository
-    refund_repository: RefundRepository
     machine: Machine
     create: CreatePayment
     change: ChangePayment
@@ -80,8 +78,6 @@ def use_cases(
     processor = cast("Processor", ProcessorPort("processor", perform))
     machine = Machine(payments, processor, alarm, jitter)
     return UseCases(
-        payments=payments,
-        refund_repository=refund_repository,
         machine=machine,
         create=CreatePayment(
             payments=payments,

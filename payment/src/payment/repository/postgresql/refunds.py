@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -16,7 +16,7 @@ from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import HOLD
 from payment.domain.values import RefundName
 from payment.repository.postgresql import rows
-from payment.service_layer.ports import RequestRecord
+from payment.service_layer.ports import DueRefund, RequestRecord
 
 REFUNDS = """
 SELECT refunds.*, intent_id, currency_code
@@ -134,9 +134,11 @@ class PostgresRefunds:
         found = await self._pool.fetch(LIST, payment_id, *place, limit)
         return [rows.refund(row) for row in found]
 
-    async def claim_due(self, limit: int) -> Sequence[tuple[Refund, int, datetime]]:
+    async def claim_due(self, limit: int) -> Sequence[DueRefund]:
         claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)
-        return [(rows.refund(row), row["attempt"] + 1, row["read_time"]) for row in claimed]
+        return [
+            DueRefund(rows.refund(row), row["attempt"] + 1, row["read_time"]) for row in claimed
+        ]
 
     async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
         await self._pool.execute(POSTPONE, seen.id, seen.version, wait, attempt, GRACE)
