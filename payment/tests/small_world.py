@@ -25,7 +25,7 @@ from payment.service_layer.events import Events
 from payment.service_layer.ports import OutcomeUnknown, RequestRecord, Standing, Verdict
 from payment.service_layer.recovery import Recovery
 from payment.service_layer.refunds import Refunds
-from payment.service_layer.step import Machine
+from payment.service_layer.step import Steps
 from proof.processor import SimulatedProcessor
 from sandbox import objects
 
@@ -162,18 +162,18 @@ class SmallWorld:
         self.caller = Caller()
         inner = SimulatedProcessor(INSTALLATION, lambda: int(self.now.timestamp()))
         self.processor = TroubledProcessor(inner)
-        self.machine = Machine(self.payments, self.processor, self.alarm, lambda: 0.0)
+        self.steps = Steps(self.payments, self.processor, self.alarm, lambda: 0.0)
         self.create = CreatePayment(
             payments=self.payments,
             customers=self.customers,
             processor=self.processor,
-            machine=self.machine,
+            steps=self.steps,
             alarm=self.alarm,
             new_id=uuid4,
             elapsed=lambda: self.seconds,
             installation=INSTALLATION,
         )
-        self.change = ChangePayment(self.payments, self.processor, self.machine)
+        self.change = ChangePayment(self.payments, self.processor, self.steps)
         self.refunds = Refunds(
             payments=self.payments,
             refund_repository=self.refund_store,
@@ -184,7 +184,7 @@ class SmallWorld:
             jitter=lambda: 0.0,
         )
         self.recovery = Recovery(
-            machine=self.machine,
+            steps=self.steps,
             refunds=self.refunds,
             alarm=self.alarm,
             surprised=self.surprises.append,

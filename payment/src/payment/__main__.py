@@ -53,7 +53,7 @@ from payment.service_layer.ports import Customers, Processor
 from payment.service_layer.reconcile import Reconcile, Report
 from payment.service_layer.recovery import BATCH, Recovery
 from payment.service_layer.refunds import Refunds
-from payment.service_layer.step import Machine
+from payment.service_layer.step import Steps
 from payment.settings import MigrationSettings, Settings
 
 NAME = service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
@@ -197,8 +197,8 @@ def callers_side(
 ) -> PaymentServicer:
     """The use cases that callers reach."""
     share = CallersShare(processor, places=CALLERS_PLACES)
-    machine, refunds = side(database.pool, share)
-    payments = machine.payments
+    steps, refunds = side(database.pool, share)
+    payments = steps.payments
     installation = database.installation
     return PaymentServicer(
         payments=payments,
@@ -206,13 +206,13 @@ def callers_side(
             payments=payments,
             customers=customers,
             processor=share,
-            machine=machine,
+            steps=steps,
             alarm=alarm,
             new_id=uuid7,
             elapsed=elapsed,
             installation=str(installation.id),
         ),
-        change=ChangePayment(payments, share, machine),
+        change=ChangePayment(payments, share, steps),
         refunds=refunds,
         events=Events(payments, PostgresEvents(database.pool, installation.era)),
         outliving=outliving,
@@ -222,18 +222,18 @@ def callers_side(
 
 def recovery_side(pool: Pool, processor: Processor) -> Recovery:
     """What works by itself, over connections and with calls that no caller can take."""
-    machine, refunds = side(pool, processor)
-    return Recovery(machine, refunds, alarm, surprised)
+    steps, refunds = side(pool, processor)
+    return Recovery(steps, refunds, alarm, surprised)
 
 
-def side(pool: Pool, processor: Processor) -> tuple[Machine, Refunds]:
+def side(pool: Pool, processor: Processor) -> tuple[Steps, Refunds]:
     """What both sides drive payments and refunds with, each over its own connections to the database
     and with its own share of the calls to the processor.
     """
     payments, jitter = PostgresPayments(pool), random.random
-    machine = Machine(payments, processor, alarm, jitter)
+    steps = Steps(payments, processor, alarm, jitter)
     refunds = Refunds(payments, PostgresRefunds(pool), processor, alarm, uuid7, elapsed, jitter)
-    return machine, refunds
+    return steps, refunds
 
 
 def alarm(name: str, about: str, words: str) -> None:

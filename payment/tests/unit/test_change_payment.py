@@ -72,7 +72,7 @@ async def test_a_capture_whose_answer_was_lost_is_processing_and_never_goes_back
     assert asked.state is State.CAPTURING
     with pytest.raises(WrongState):
         await world.change.cancel(payment.name, an_id())
-    assert (await world.machine.step(payment.id)).payment.state is State.SUCCEEDED
+    assert (await world.steps.step(payment.id)).payment.state is State.SUCCEEDED
 
 
 async def test_a_request_id_stands_for_one_content_on_one_payment(world: SmallWorld) -> None:

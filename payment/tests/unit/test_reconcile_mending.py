@@ -79,7 +79,7 @@ async def test_a_payment_that_moves_while_it_is_looked_at_is_no_difference(day: 
     day.alter(payment, state=State.CONFIRMING, amount_captured=0)
 
     async def finish() -> None:
-        await day.machine.step(payment.id)
+        await day.steps.step(payment.id)
 
     day.processor.troubles["retrieve"] = [finish]
     report = await day.compare()

@@ -23,9 +23,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SmallWorld:
     monkeypatch.setattr(share, "WAIT_SECONDS", 0.05)
     world = SmallWorld()
     callers = CallersShare(world.processor, places=1)
-    machine = replace(world.machine, processor=callers)
-    world.create = replace(world.create, processor=callers, machine=machine)
-    world.change = replace(world.change, processor=callers, machine=machine)
+    steps = replace(world.steps, processor=callers)
+    world.create = replace(world.create, processor=callers, steps=steps)
+    world.change = replace(world.change, processor=callers, steps=steps)
     recovers = world.refunds
     world.refunds = replace(world.refunds, processor=callers)
     world.recovery = replace(world.recovery, refunds=recovers)

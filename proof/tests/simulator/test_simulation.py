@@ -119,7 +119,7 @@ def test_a_recovery_that_ends_by_an_error_is_found(monkeypatch: pytest.MonkeyPat
     right = Recovery.claim
 
     async def claim(self: Recovery, places: int) -> Any:
-        await self.machine.payments.claim_due(0)  # whose error nobody takes
+        await self.steps.payments.claim_due(0)  # whose error nobody takes
         return await right(self, places)
 
     monkeypatch.setattr(Recovery, "claim", claim)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from payment.domain.payment import Payment, State
 from payment.domain.refund import WATCH_FOR, Refund, RefundState
 
-HOLD = timedelta(seconds=25)
+CLAIM_LASTS = timedelta(seconds=25)
 """How far ahead a claim, a birth and every write of a step set the due time: one call's time-out
 (20 s) and a little. So a payment whose process died is taken up within 25 s.
 """

@@ -19,7 +19,7 @@ from payment.domain.events import UNMOVING, EventType, Happening, PaymentEvent
 from payment.domain.hint import GRACE, KEEP, Hint
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
-from payment.domain.schedule import HOLD
+from payment.domain.schedule import CLAIM_LASTS
 from payment.domain.values import PaymentName, RefundName
 from payment.repository import cursor as cursors
 from payment.service_layer.ports import (
@@ -96,7 +96,7 @@ class Store:
         due = sorted((time, each) for each, time in self.due.items() if each in among)
         claimed = [each for time, each in due if time <= now][:limit]
         for each in claimed:
-            self.due[each] = now + HOLD
+            self.due[each] = now + CLAIM_LASTS
         return claimed
 
     def next_attempt(self, each: UUID) -> int:
@@ -125,7 +125,7 @@ class MemoryPayments:
             return None
         born = replace(payment, create_time=holders.now, update_time=holders.now)
         self._store.write(born, Happening(EventType.CREATED))
-        self._store.schedule(born.id, HOLD)
+        self._store.schedule(born.id, CLAIM_LASTS)
         return born
 
     async def get(self, payment_id: UUID) -> Seen:
@@ -158,7 +158,7 @@ class MemoryPayments:
         self._store.payments[row.id] = saved
         moves = saved.n != row.n if happening is None else happening.type not in UNMOVING
         if moves or (happening is None and self._store.is_later(row.id)):
-            self._store.schedule(row.id, None if saved.is_settled else HOLD)
+            self._store.schedule(row.id, None if saved.is_settled else CLAIM_LASTS)
         return saved
 
     async def find_request(self, request_id: RequestId) -> RequestRecord | None:
@@ -256,7 +256,7 @@ class MemoryRefunds:
         """Put a refund in its place, with what it adds to its payment's sum."""
         fails = refund.state is RefundState.FAILED
         self._store.refunds[refund.id] = refund
-        self._store.schedule(refund.id, None if fails else HOLD)
+        self._store.schedule(refund.id, None if fails else CLAIM_LASTS)
         row = self._store.payments[refund.payment_id]
         payment = replace(
             row,

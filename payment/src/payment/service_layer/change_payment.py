@@ -24,7 +24,7 @@ from payment.domain.machine import apply
 from payment.domain.payment import Payment
 from payment.domain.values import Money, PaymentName
 from payment.service_layer.ports import PaymentRepository, Processor, RequestRecord
-from payment.service_layer.step import Machine
+from payment.service_layer.step import Steps
 
 TRIES = 5
 """How often a change is tried that others keep overtaking."""
@@ -46,7 +46,7 @@ class ChangePayment:
 
     payments: PaymentRepository
     processor: Processor
-    machine: Machine
+    steps: Steps
 
     async def capture(
         self, name: PaymentName, request_id: RequestId, amount: Money | None, etag: str = ""
@@ -107,7 +107,7 @@ class ChangePayment:
         saved = await self.payments.save(seen.payment, after, happening(seen.payment, after, note))
         if saved is None:
             raise TryAgain("the payment changed meanwhile")
-        return await self.machine.attempt(saved.id)
+        return await self.steps.attempt(saved.id)
 
     async def _request(
         self,
@@ -135,7 +135,7 @@ class ChangePayment:
                 continue
             what = happening(payment, after)
             if await self.payments.save(payment, after, what, record) is not None:
-                return await self.machine.attempt(name.id)
+                return await self.steps.attempt(name.id)
         raise TryAgain("the payment kept changing meanwhile")
 
     async def _change(

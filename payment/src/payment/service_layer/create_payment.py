@@ -42,7 +42,7 @@ from payment.service_layer.ports import (
     Processor,
     Seen,
 )
-from payment.service_layer.step import Machine
+from payment.service_layer.step import Steps
 
 One = TypeVar("One")
 Other = TypeVar("Other")
@@ -62,7 +62,7 @@ class CreatePayment:
     payments: PaymentRepository
     customers: Customers
     processor: Processor
-    machine: Machine
+    steps: Steps
     alarm: Alarms
     new_id: NewId
     elapsed: Elapsed
@@ -115,7 +115,7 @@ class CreatePayment:
             match after_conflict(payment, holders, attempt.insert_by, ambiguous=ambiguous):
                 case Mine(own):
                     caller.born(own)
-                    return await self.machine.attempt(own.id)
+                    return await self.steps.attempt(own.id)
                 case Theirs(other):
                     await self._cancel_orphan(payment)
                     return other
@@ -132,9 +132,9 @@ class CreatePayment:
         now.
         """
         if self.elapsed() - sent_at > CONFIRM_WITHIN:
-            return await self.machine.attempt(seen.payment.id)
-        stepped = await self.machine.call(seen, IntentStatus.REQUIRES_CONFIRMATION, n=0)
-        return await self.machine.rest(stepped, attempt=1)
+            return await self.steps.attempt(seen.payment.id)
+        stepped = await self.steps.call(seen, IntentStatus.REQUIRES_CONFIRMATION, n=0)
+        return await self.steps.rest(stepped, attempt=1)
 
     async def _made_by_another(self, request: PaymentRequest, error: PaymentError) -> Payment:
         """An error speaks for its attempt only: another one may have made the payment."""

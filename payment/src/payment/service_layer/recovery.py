@@ -15,7 +15,7 @@ from payment.domain.schedule import is_overdue, is_refund_overdue
 from payment.service_layer.ports import Alarms, Due, DueRefund
 from payment.service_layer.refunds import Refunds
 from payment.service_layer.reminders import Reminders
-from payment.service_layer.step import Machine
+from payment.service_layer.step import Steps
 
 BATCH = 50
 """How many are stepped at once at most, in one process: as many calls are under way."""
@@ -34,7 +34,7 @@ Claimed = TypeVar("Claimed")
 class Recovery:
     """Steps what is due. `surprised` is told of every error: none may end the work."""
 
-    machine: Machine
+    steps: Steps
     refunds: Refunds
     alarm: Alarms
     surprised: Callable[[Exception], None]
@@ -69,7 +69,7 @@ class Recovery:
 
     async def claim(self, places: int) -> list[Work]:
         """Claim at most so many payments that are due; returns the work on each."""
-        due = await self._claimed(self.machine.payments.claim_due, places)
+        due = await self._claimed(self.steps.payments.claim_due, places)
         return [self._guarded(self.take_up, each) for each in due]
 
     async def claim_refunds(self, places: int) -> list[Work]:
@@ -88,12 +88,12 @@ class Recovery:
 
     async def take_up(self, due: Due) -> None:
         """Step one payment, and set when it is looked at again."""
-        stepped = await self.machine.step(due.id)
+        stepped = await self.steps.step(due.id)
         payment = stepped.payment
         if is_overdue(payment, stepped.now):
             self._remind("payment_overdue", str(payment.name), payment.update_time, stepped.now)
         has_moved = payment.version != due.version
-        await self.machine.rest(stepped, 1 if has_moved else due.attempt)
+        await self.steps.rest(stepped, 1 if has_moved else due.attempt)
 
     async def take_up_refund(self, due: DueRefund) -> None:
         """The same for a refund."""

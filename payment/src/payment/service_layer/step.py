@@ -30,8 +30,8 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """What a step works with."""
+class Steps:
+    """The steps of payments, by the rules of `payment.domain.machine`. One object serves all."""
 
     payments: PaymentRepository
     processor: Processor

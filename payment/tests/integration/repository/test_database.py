@@ -17,7 +17,7 @@ from payment.domain.evidence import Intent, IntentStatus
 from payment.domain.machine import apply
 from payment.domain.payment import CancelReason, Payment, State
 from payment.domain.refund import RefundState
-from payment.domain.schedule import HOLD
+from payment.domain.schedule import CLAIM_LASTS
 
 UPDATED = Happening(EventType.REFUND_UPDATED)
 NEXT = "UPDATE payments SET version = version + 1"
@@ -298,7 +298,7 @@ async def test_every_write_sets_the_due_time_as_far_ahead_as_a_step_may_last(
         )
 
     def is_hold(since: timedelta | None) -> bool:
-        return since is not None and timedelta() < HOLD - since < timedelta(seconds=5)
+        return since is not None and timedelta() < CLAIM_LASTS - since < timedelta(seconds=5)
 
     payment = await postgres.born()
     assert is_hold(await ahead())

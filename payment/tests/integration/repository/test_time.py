@@ -11,7 +11,7 @@ from stores import PATHS, SECOND, Stores, a_new_payment, some
 
 from payment.domain.events import EventType, Happening
 from payment.domain.payment import Failure, State
-from payment.domain.schedule import HOLD
+from payment.domain.schedule import CLAIM_LASTS
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
 
 MICROSECOND = timedelta(microseconds=1)
@@ -48,7 +48,7 @@ async def test_an_insert_is_in_time_until_its_last_moment(memory: Stores) -> Non
 async def due_in(stores: Stores, clock: Clock) -> timedelta | None:
     """How far ahead the one thing that will be due is; None if nothing will within a year."""
     start = clock.now
-    for ahead in (HOLD - MICROSECOND, HOLD, timedelta(days=365)):
+    for ahead in (CLAIM_LASTS - MICROSECOND, CLAIM_LASTS, timedelta(days=365)):
         clock.now = start + ahead
         claimed = [*await stores.payments.claim_due(1), *await stores.refunds.claim_due(1)]
         if claimed:
@@ -64,21 +64,21 @@ async def test_a_payment_is_due_as_far_ahead_as_a_step_may_last_or_never(
     for each in PATHS[state]:
         clock.now += SECOND
         payment = await memory.move(payment, each)
-    assert await due_in(memory, clock) == (None if state.is_final else HOLD)
+    assert await due_in(memory, clock) == (None if state.is_final else CLAIM_LASTS)
 
 
 async def test_a_claim_lasts_as_long_as_a_step_may(memory: Stores, clock: Clock) -> None:
     await memory.born()
     clock.now += timedelta(hours=1)
     assert len(await memory.payments.claim_due(1)) == 1
-    assert await due_in(memory, clock) == HOLD
+    assert await due_in(memory, clock) == CLAIM_LASTS
 
 
 async def test_an_answer_that_was_used_up_is_a_step_too(memory: Stores, clock: Clock) -> None:
     payment = await memory.born()
     clock.now += SECOND
     await memory.payments.save(payment, replace(payment, n=1), None)
-    assert await due_in(memory, clock) == HOLD
+    assert await due_in(memory, clock) == CLAIM_LASTS
 
 
 async def test_a_held_payment_is_never_due(memory: Stores, clock: Clock) -> None:
@@ -94,11 +94,11 @@ async def test_a_refund_is_due_until_it_has_failed(
     clock.now += SECOND
     after = refund.fail(Failure("no")) if fails else replace(refund, processor_id="re_1")
     some(await memory.refunds.save(refund, after, UPDATED))
-    assert await due_in(memory, clock) == (None if fails else HOLD)
+    assert await due_in(memory, clock) == (None if fails else CLAIM_LASTS)
 
 
 async def test_a_refunds_claim_lasts_as_long_as_a_step_may(memory: Stores, clock: Clock) -> None:
     await memory.refund(await memory.payment_in(State.SUCCEEDED))
     clock.now += timedelta(hours=1)
     assert len(await memory.refunds.claim_due(1)) == 1
-    assert await due_in(memory, clock) == HOLD
+    assert await due_in(memory, clock) == CLAIM_LASTS

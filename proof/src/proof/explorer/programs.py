@@ -128,7 +128,7 @@ class Step:
 
     def begin(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
         """The use case, not yet started."""
-        return replica.machine.step(self.payment_id)
+        return replica.steps.step(self.payment_id)
 
     def __str__(self) -> str:
         return "recovery"

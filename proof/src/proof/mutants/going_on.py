@@ -15,14 +15,14 @@ LONG = Edit(SCHEDULE, "JITTER = 0.2\n", "JITTER = 0.2\nYEARS = timedelta(days=99
 GOING_ON = (
     Mutant(
         "a payment is born without a time to look at it",
-        (Edit(MEMORY, "        self._store.schedule(born.id, HOLD)\n", ""),),
+        (Edit(MEMORY, "        self._store.schedule(born.id, CLAIM_LASTS)\n", ""),),
     ),
     Mutant(
         "a claim does not set the next look",
         (
             Edit(
                 MEMORY,
-                "            self.due[each] = now + HOLD\n        return claimed",
+                "            self.due[each] = now + CLAIM_LASTS\n        return claimed",
                 "            self.due.pop(each)\n        return claimed",
             ),
         ),
@@ -32,7 +32,7 @@ GOING_ON = (
         (
             Edit(
                 MEMORY,
-                "        self._store.schedule(row.id, None if saved.is_settled else HOLD)\n",
+                "        self._store.schedule(row.id, None if saved.is_settled else CLAIM_LASTS)\n",
                 "        self._store.schedule(row.id, None)\n",
             ),
         ),

@@ -55,7 +55,7 @@ class Process:
             installation=INSTALLATION,
         )
         recovery = Recovery(
-            machine=self.use_cases.machine,
+            steps=self.use_cases.steps,
             refunds=self.use_cases.refunds,
             alarm=alarm,
             surprised=surprised,

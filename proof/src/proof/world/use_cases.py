@@ -21,7 +21,7 @@ from payment.service_layer.ports import (
     RefundRepository,
 )
 from payment.service_layer.refunds import Refunds
-from payment.service_layer.step import Machine
+from payment.service_layer.step import Steps
 from proof.world.calls import Call
 
 Perform = Callable[[Call], Awaitable[Any]]
@@ -54,7 +54,7 @@ class ProcessorPort(Port):
 class UseCases:
     """What one replica of the Payment service can do."""
 
-    machine: Machine
+    steps: Steps
     create: CreatePayment
     change: ChangePayment
     refunds: Refunds
@@ -76,20 +76,20 @@ def use_cases(
     events = cast("EventRepository", Port("events", perform))
     customers = cast("Customers", Port("customers", perform))
     processor = cast("Processor", ProcessorPort("processor", perform))
-    machine = Machine(payments, processor, alarm, jitter)
+    steps = Steps(payments, processor, alarm, jitter)
     return UseCases(
-        machine=machine,
+        steps=steps,
         create=CreatePayment(
             payments=payments,
             customers=customers,
             processor=processor,
-            machine=machine,
+            steps=steps,
             alarm=alarm,
             new_id=new_id,
             elapsed=elapsed,
             installation=installation,
         ),
-        change=ChangePayment(payments, processor, machine),
+        change=ChangePayment(payments, processor, steps),
         refunds=Refunds(payments, refund_repository, processor, alarm, new_id, elapsed, jitter),
         events=Events(payments, events),
     )

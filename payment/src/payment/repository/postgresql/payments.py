@@ -14,7 +14,7 @@ from payment.domain.errors import PaymentNotFound
 from payment.domain.events import UNMOVING, Happening
 from payment.domain.hint import GRACE
 from payment.domain.payment import Payment
-from payment.domain.schedule import HOLD
+from payment.domain.schedule import CLAIM_LASTS
 from payment.domain.values import PaymentName
 from payment.repository.postgresql import rows
 from payment.repository.postgresql.listing import select
@@ -120,7 +120,7 @@ class PostgresPayments:
         return await self._holders(asked.request_id, payment.id, asked.reference)
 
     async def insert(self, payment: Payment, insert_by: datetime) -> Payment | None:
-        row = await rows.insert(self._pool, INSERT, *rows.birth(payment), HOLD, insert_by)
+        row = await rows.insert(self._pool, INSERT, *rows.birth(payment), CLAIM_LASTS, insert_by)
         return None if row is None else rows.payment(row)
 
     async def get(self, payment_id: UUID) -> Seen:
@@ -139,7 +139,7 @@ class PostgresPayments:
         seen = (before.id, before.state.value, before.n, before.version)
         told = (happening.type.value, happening.note) if happening else (None, "")
         record = (request.request_id.uuid, request.fingerprint) if request else (None, None)
-        due = None if after.is_settled else HOLD
+        due = None if after.is_settled else CLAIM_LASTS
         keeps = happening is not None and happening.type in UNMOVING
         row = None
         with suppress(asyncpg.UniqueViolationError):  # of the request_id, or of the reference
@@ -159,7 +159,7 @@ class PostgresPayments:
         return [rows.payment(row) for row in await self._pool.fetch(statement, *arguments)]
 
     async def claim_due(self, limit: int) -> Sequence[Due]:
-        claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)
+        claimed = await self._pool.fetch(CLAIM_DUE, limit, CLAIM_LASTS)
         return [Due(**row) for row in claimed]
 
     async def postpone(self, seen: Payment, wait: timedelta | None, attempt: int) -> None:

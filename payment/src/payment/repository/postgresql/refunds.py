@@ -13,7 +13,7 @@ from payment.domain.errors import BrokenRule, RefundNotFound
 from payment.domain.events import Happening
 from payment.domain.hint import GRACE
 from payment.domain.refund import Refund, RefundState
-from payment.domain.schedule import HOLD
+from payment.domain.schedule import CLAIM_LASTS
 from payment.domain.values import RefundName
 from payment.repository.postgresql import rows
 from payment.service_layer.ports import DueRefund, RequestRecord
@@ -102,7 +102,7 @@ class PostgresRefunds:
 
     async def insert(self, refund: Refund, request: RequestRecord) -> Refund | None:
         reason = refund.reason and refund.reason.value
-        what = (refund.id, refund.payment_id, refund.amount, reason, HOLD)
+        what = (refund.id, refund.payment_id, refund.amount, reason, CLAIM_LASTS)
         record = (request.request_id.uuid, request.fingerprint)
         row = None
         with suppress(asyncpg.UniqueViolationError):  # the request_id was used
@@ -120,7 +120,7 @@ class PostgresRefunds:
         given_back = before.amount if fails and before.state is not RefundState.FAILED else 0
         what = (after.state.value, rows.failure(after.failure), after.processor_id or None)
         told = (happening.type.value, happening.note)
-        due = None if fails else HOLD
+        due = None if fails else CLAIM_LASTS
         try:
             row = await self._pool.fetchrow(
                 SAVE, before.id, before.version, *what, *told, due, given_back
@@ -135,7 +135,7 @@ class PostgresRefunds:
         return [rows.refund(row) for row in found]
 
     async def claim_due(self, limit: int) -> Sequence[DueRefund]:
-        claimed = await self._pool.fetch(CLAIM_DUE, limit, HOLD)
+        claimed = await self._pool.fetch(CLAIM_DUE, limit, CLAIM_LASTS)
         return [
             DueRefund(rows.refund(row), row["attempt"] + 1, row["read_time"]) for row in claimed
         ]
