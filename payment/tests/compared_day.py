@@ -18,7 +18,7 @@ from payment.domain.refund import Refund, RefundRequest
 from payment.domain.values import Money, PaymentMethod, PaymentName
 from payment.repository.memory_books import MemoryBooks
 from payment.service_layer.both_sides import BothSides
-from payment.service_layer.reconcile import Reconcile, Report
+from payment.service_layer.reconcile import Report, compare_both_sides
 from proof.processor import listed_intent
 from sandbox.actions import CreateRefund, Request
 from sandbox.transition import transition
@@ -46,7 +46,7 @@ class Day(SmallWorld):
         sides = BothSides(
             self.payments, self.refund_store, self.books, self.processor, self.statement, pause
         )
-        return await Reconcile(sides, INSTALLATION).run(since, **said)
+        return await compare_both_sides(sides, INSTALLATION, since, **said)
 
     async def refund(self, payment: Payment, amount: int) -> Refund:
         request = RefundRequest(

@@ -50,7 +50,7 @@ from payment.service_layer.events import Events
 from payment.service_layer.hints import TakeHint
 from payment.service_layer.lookout import Lookout
 from payment.service_layer.ports import Customers, Processor
-from payment.service_layer.reconcile import Reconcile, Report
+from payment.service_layer.reconcile import Report, compare_both_sides
 from payment.service_layer.recovery import BATCH, Recovery
 from payment.service_layer.refunds import Refunds
 from payment.service_layer.step import Steps
@@ -144,7 +144,9 @@ async def compare(settings: Settings, asked: Asked) -> Report:
             processor,
             asyncio.sleep,
         )
-        return await Reconcile(sides, installation).run(
+        return await compare_both_sides(
+            sides,
+            installation,
             asked.since,
             asked.until,
             report_only=asked.report_only,

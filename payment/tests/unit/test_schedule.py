@@ -9,7 +9,7 @@ from payment.domain.payment import Held, State
 from payment.domain.refund import RefundState
 from payment.domain.schedule import (
     UNREACHABLE_WAIT,
-    counted,
+    attempts_ended,
     is_overdue,
     until_next_look,
     until_next_look_at_refund,
@@ -29,10 +29,10 @@ def test_the_waits_grow_to_an_hour_and_never_end() -> None:
 def test_what_was_out_of_reach_for_long_is_not_left_alone_for_an_hour_then() -> None:
     remembered = 0
     for _ in range(100):
-        remembered = counted(remembered + 1, unreachable=True)
+        remembered = attempts_ended(remembered + 1, unreachable=True)
     (found_there,) = seconds(120)
-    assert wait(counted(remembered + 1, unreachable=False), 0.0) == found_there
-    assert [counted(attempt, unreachable=False) for attempt in (1, 4, 100)] == [1, 4, 100]
+    assert wait(attempts_ended(remembered + 1, unreachable=False), 0.0) == found_there
+    assert [attempts_ended(attempt, unreachable=False) for attempt in (1, 4, 100)] == [1, 4, 100]
 
 
 @pytest.mark.parametrize("attempt", [1, 4, 7, 100])

@@ -121,7 +121,8 @@ def as_text(report: Report) -> str:
         name = currency_code
         for side, sums in (("here", report.ours), ("processor", report.theirs)):
             total = sums.get(currency_code, Total())
-            charged, refunded = (written(each, currency_code) for each in sums_of(total))
+            charged = written(total.charged, currency_code)
+            refunded = written(total.refunded, currency_code)
             lines.append(row.format(name, side, total.payments, charged, total.refunds, refunded))
             name = ""
     if not report.ours and not report.theirs:
@@ -158,10 +159,6 @@ def remarks(report: Report) -> list[str]:
         (report.opened, "The database was closed by its adoption. It is open now."),
     ]
     return [text for is_so, text in said if is_so]
-
-
-def sums_of(total: Total) -> tuple[int, int]:
-    return total.charged, total.refunded
 
 
 def as_json(report: Report) -> str:

@@ -51,9 +51,9 @@ class Difference:
     words: str
     payment: str = ""
     intent_id: str = ""
-    refund: str = ""
     ours: Money | None = None
     theirs: Money | None = None
+    refund: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def differences(payment: Payment, intent: Intent) -> Iterator[Difference]:
     captured = money(payment.amount_captured, payment.request.amount.currency_code)
 
     def told(kind: Kind, words: str, ours: Money | None, theirs: Money | None) -> Difference:
-        return Difference(kind, words, str(payment.name), intent.id, "", ours, theirs)
+        return Difference(kind, words, str(payment.name), intent.id, ours, theirs)
 
     if payment.held is not None:
         yield told(Kind.HELD, f"it waits for a person: {payment.held.reason}", captured, received)
@@ -138,53 +138,53 @@ def refund_differences(
 
     def told(kind: Kind, words: str, refund: str, mine: int, its: int) -> Difference:
         sums = money(mine, currency_code), money(its, currency_code)
-        return Difference(kind, words, str(payment.name), payment.intent_id, refund, *sums)
+        return Difference(kind, words, str(payment.name), payment.intent_id, *sums, refund)
 
     known: set[str] = set()
     for refund in ours:
-        words = named(refund, theirs)
-        known.update(word.id for word in words)
-        name, amount = str(refund.name), counted(refund)
-        moved = sum(word.amount for word in words if is_money(word))
-        if len(words) > 1 and moved > refund.amount:
+        made = matching(refund, theirs)
+        known.update(each.id for each in made)
+        name, amount = str(refund.name), amount_in_sums(refund)
+        moved = sum(each.amount for each in made if is_money(each))
+        if len(made) > 1 and moved > refund.amount:
             yield told(Kind.REFUNDS_DIFFER, "it was made more than once", name, amount, moved)
-        elif words and words[0].amount != refund.amount:
+        elif made and made[0].amount != refund.amount:
             yield told(Kind.REFUNDS_DIFFER, "another amount was refunded", name, amount, moved)
         elif refund.state is RefundState.FAILED and moved:
             yield told(Kind.REFUNDS_DIFFER, "it FAILED here, and was made there", name, 0, moved)
-        elif refund.state is RefundState.SUCCEEDED and not words:
+        elif refund.state is RefundState.SUCCEEDED and not made:
             unknown = Kind.REFUND_UNKNOWN_TO_PROCESSOR
             yield told(unknown, "the processor knows of no such refund", name, amount, 0)
-    for word in theirs:
-        if word.id not in known and is_money(word):
-            words_of_it = "it was made at the processor, and not by us"
-            yield told(Kind.REFUNDED_ELSEWHERE, words_of_it, word.id, 0, word.amount)
-    total = sum(map(counted, ours))
+    for each in theirs:
+        if each.id not in known and is_money(each):
+            words = "it was made at the processor, and not by us"
+            yield told(Kind.REFUNDED_ELSEWHERE, words, each.id, 0, each.amount)
+    total = sum(map(amount_in_sums, ours))
     if total != payment.amount_refunded:
-        words_of_sum = "our own refunds are not the sum that the payment says"
-        yield told(Kind.REFUNDS_DIFFER, words_of_sum, "", payment.amount_refunded, total)
+        words = "our own refunds are not the sum that the payment says"
+        yield told(Kind.REFUNDS_DIFFER, words, "", payment.amount_refunded, total)
 
 
 def refund_moves(refund: Refund, theirs: Sequence[ProcessorRefund]) -> bool:
     """Whether a refund is not at its end yet, or the processor has changed its mind about it."""
-    words = named(refund, theirs)
-    if not words:
+    made = matching(refund, theirs)
+    if not made:
         return refund.state is RefundState.PENDING
-    return words[0].amount == refund.amount and refund.apply(words[0]).state is not refund.state
+    return made[0].amount == refund.amount and refund.apply(made[0]).state is not refund.state
 
 
-def named(refund: Refund, theirs: Sequence[ProcessorRefund]) -> list[ProcessorRefund]:
+def matching(refund: Refund, theirs: Sequence[ProcessorRefund]) -> list[ProcessorRefund]:
     """What the processor has of a refund: one at most, if nothing is wrong."""
     return [
-        word for word in theirs if refund.id == word.refund_id or word.id == refund.processor_id
+        each for each in theirs if refund.id == each.refund_id or each.id == refund.processor_id
     ]
 
 
-def is_money(word: ProcessorRefund) -> bool:
-    return word.status in {RefundStatus.PENDING, RefundStatus.SUCCEEDED}
+def is_money(made: ProcessorRefund) -> bool:
+    return made.status in {RefundStatus.PENDING, RefundStatus.SUCCEEDED}
 
 
-def counted(refund: Refund) -> int:
+def amount_in_sums(refund: Refund) -> int:
     """What a refund counts in sums: a failed one nothing."""
     return 0 if refund.state is RefundState.FAILED else refund.amount
 
@@ -214,7 +214,7 @@ def stray(listed: ListedIntent, intent: Intent, holder: str) -> Difference | Non
             kind, did = Kind.CONFIRMED_WITHOUT_PAYMENT, f"the card was tried ({status.value})"
     if holder and kind is Kind.CHARGED_WITHOUT_PAYMENT:
         kind, words = Kind.CHARGED_TWICE, f"{words}, and {holder} is of the same request_id"
-    return Difference(kind, f"{did}, and {words}", "", intent.id, "", None, theirs)
+    return Difference(kind, f"{did}, and {words}", intent_id=intent.id, theirs=theirs)
 
 
 def is_unconfirmed(intent: Intent) -> bool:

@@ -80,7 +80,7 @@ def wait(attempt: int, jitter: float, *, unreachable: bool = False) -> timedelta
     return planned * (1 + JITTER * jitter)
 
 
-def counted(attempt: int, *, unreachable: bool) -> int:
+def attempts_ended(attempt: int, *, unreachable: bool) -> int:
     """The number under which an attempt that has ended is remembered."""
     return min(attempt, UNREACHABLE_ATTEMPTS) if unreachable else attempt
 

@@ -25,13 +25,13 @@ from payment.domain.reconciliation import (
     ListedIntent,
     ListedRefund,
     agrees,
-    counted,
+    amount_in_sums,
     differences,
     is_money,
     is_unconfirmed,
+    matching,
     money,
     moves,
-    named,
     refund_differences,
     refund_moves,
     stray,
@@ -113,39 +113,34 @@ class Report:
                 total.refunded += refunded
 
 
-@dataclass(frozen=True, slots=True)
-class Reconcile:
-    """The comparison, of what is the installation's."""
+async def compare_both_sides(
+    sides: BothSides,
+    installation: str,
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    report_only: bool = False,
+    differences_are_known: bool = False,
+) -> Report:
+    """Compare what was made from `since` until `until`, or now, of what is the installation's.
+    Raises CouldNotCompare.
 
-    sides: BothSides
-    installation: str
-
-    async def run(
-        self,
-        since: datetime,
-        until: datetime | None = None,
-        *,
-        report_only: bool = False,
-        differences_are_known: bool = False,
-    ) -> Report:
-        """Compare what was made from `since` until `until`, or now. Raises CouldNotCompare.
-
-        A database that an adoption has closed is opened where both sides agree, or where a person
-        knows of the differences.
-        """
-        start = since.replace(microsecond=0)
-        end = (until or await self.sides.books.now()).replace(microsecond=0)
-        comparison = Comparison(self.sides, self.installation, Report(start, end), report_only)
-        report = comparison.report
-        try:
-            for begin, finish in slices(start, end):
-                await comparison.compare(begin, finish)
-        except TooManyDifferences:
-            report.cut_short = True
-            return report
-        if until is None and not report_only and (differences_are_known or not report.differences):
-            report.opened = await self.sides.books.open(since)
+    A database that an adoption has closed is opened where both sides agree, or where a person
+    knows of the differences.
+    """
+    start = since.replace(microsecond=0)
+    end = (until or await sides.books.now()).replace(microsecond=0)
+    report = Report(start, end)
+    comparison = Comparison(sides, installation, report, report_only)
+    try:
+        for begin, finish in slices(start, end):
+            await comparison.compare(begin, finish)
+    except TooManyDifferences:
+        report.cut_short = True
         return report
+    if until is None and not report_only and (differences_are_known or not report.differences):
+        report.opened = await sides.books.open(since)
+    return report
 
 
 @dataclass(slots=True)
@@ -165,7 +160,7 @@ class Comparison:
         known: set[str] = set()
         async for intents in self.sides.intents(*wide):
             known.update(each.id for each in intents)
-            await self._take_intents([i for i in intents if since <= i.create_time < until])
+            await self._take_intents([one for one in intents if since <= one.create_time < until])
         async for rows in self.sides.rows(since, until):
             for row in rows:
                 if row.intent_id not in known:
@@ -173,10 +168,10 @@ class Comparison:
         known.clear()
         async for made in self.sides.refunds_made(*wide):
             known.update(str(each.refund.refund_id) for each in made if each.refund)
-            await self._take_refunds([r for r in made if since <= r.create_time < until])
+            await self._take_refunds([one for one in made if since <= one.create_time < until])
         async for refunds in self.sides.refund_rows(since, until):
             for refund in refunds:
-                if counted(refund) and str(refund.id) not in known:
+                if amount_in_sums(refund) and str(refund.id) not in known:
                     await self._refund_not_listed(refund)
 
     # ------------------------------------------------------------ payments
@@ -229,9 +224,9 @@ class Comparison:
             if not still:
                 self.report.under_way += 1
             elif intent is None:
-                words, amount = "the processor knows of no such intent", row.request.amount
-                kind, name = Kind.UNKNOWN_TO_PROCESSOR, str(row.name)
-                self._tell(Difference(kind, words, name, row.intent_id, "", amount))
+                kind, words = Kind.UNKNOWN_TO_PROCESSOR, "the processor knows of no such intent"
+                amount = row.request.amount
+                self._tell(Difference(kind, words, str(row.name), row.intent_id, ours=amount))
             elif theirs is None:
                 self._tell_unreadable(str(row.name), row.intent_id)
             else:
@@ -248,7 +243,7 @@ class Comparison:
             await self._set_due(payment, is_behind=moves(payment, intent, seen.now))
         for refund in ours:
             if refund_moves(refund, theirs):
-                await self._set_due(refund, is_behind=bool(named(refund, theirs)))
+                await self._set_due(refund, is_behind=bool(matching(refund, theirs)))
 
     async def _set_due(self, each: Payment | Refund, *, is_behind: bool) -> None:
         self.report.under_way += 1
@@ -266,7 +261,7 @@ class Comparison:
                 words = f"{other.name} was charged for the same reference"
                 received = money(intent.amount_received, intent.amount.currency_code)
                 kind, name = Kind.CHARGED_TWICE, str(payment.name)
-                self._tell(Difference(kind, words, name, intent.id, "", None, received))
+                self._tell(Difference(kind, words, name, intent.id, theirs=received))
 
     async def _stray(self, listed: ListedIntent) -> None:
         """An intent of ours that no payment is bound to."""
@@ -325,7 +320,8 @@ class Comparison:
                 self._tell_unreadable(str(payment.name), each.intent_id, each.id)
                 continue
             mine = ours.get(word.refund_id) if word.refund_id else None
-            amount, theirs = counted(mine) if mine else 0, word.amount if is_money(word) else 0
+            amount = amount_in_sums(mine) if mine else 0
+            theirs = word.amount if is_money(word) else 0
             self.report.count_refund(each.currency_code, amount, theirs)
             if mine is None or amount != theirs or refund_moves(mine, [word]):
                 await self._examine(payment)
@@ -333,14 +329,14 @@ class Comparison:
     async def _refund_not_listed(self, refund: Refund) -> None:
         """A refund of ours that is in no list of that time: it may have been made much later."""
         await self._examine((await self.sides.payments.get(refund.payment_id)).payment)
-        if not named(refund, await self.sides.their_refunds(refund.intent_id) or []):
-            self.report.count_refund(refund.currency_code, counted(refund), 0)
+        if not matching(refund, await self.sides.their_refunds(refund.intent_id) or []):
+            self.report.count_refund(refund.currency_code, amount_in_sums(refund), 0)
 
     # ------------------------------------------------------------ what is told
 
     def _tell_unreadable(self, payment: str, intent_id: str, refund: str = "") -> None:
         words = "what the processor says of it cannot be read"
-        self._tell(Difference(Kind.UNREADABLE, words, payment, intent_id, refund))
+        self._tell(Difference(Kind.UNREADABLE, words, payment, intent_id, refund=refund))
 
     def _tell(self, *found: Difference) -> None:
         room = MOST_DIFFERENCES - len(self.report.differences)

@@ -26,7 +26,7 @@ from payment.domain.refund import (
     RefundRequest,
     refundable,
 )
-from payment.domain.schedule import counted, until_next_look_at_refund
+from payment.domain.schedule import attempts_ended, until_next_look_at_refund
 from payment.domain.values import PaymentName, RefundName
 from payment.service_layer.change_payment import TRIES
 from payment.service_layer.ports import (
@@ -129,7 +129,7 @@ class Refunds:
         listed = await self.processor.refunds(refund.intent_id)
         if isinstance(listed, Unknown):
             return SteppedRefund(refund, answered=False, unreachable=listed.unreachable)
-        if word := named(refund, listed):
+        if word := word_on(refund, listed):
             return SteppedRefund(await self._take(refund, word))
         if refund.processor_id:
             self._tell_incident(refund, "a refund is no longer listed")
@@ -147,7 +147,7 @@ class Refunds:
             unreachable=stepped.unreachable,
             jitter=self.jitter(),
         )
-        number = counted(attempt, unreachable=stepped.unreachable)
+        number = attempts_ended(attempt, unreachable=stepped.unreachable)
         await self.refund_repository.postpone(refund, wait, number)
         return refund
 
@@ -183,7 +183,7 @@ class Refunds:
         listed = await self.processor.refunds(refund.intent_id)
         if isinstance(listed, Unknown):
             return refund
-        if word := named(refund, listed):
+        if word := word_on(refund, listed):
             return await self._take(refund, word)
         return await self._save(refund, refund.fail(Failure(reply.code, message=reply.message)))
 
@@ -220,7 +220,7 @@ def fingerprint_of(request: RefundRequest) -> bytes:
     )
 
 
-def named(refund: Refund, listed: Sequence[ProcessorRefund]) -> ProcessorRefund | None:
+def word_on(refund: Refund, listed: Sequence[ProcessorRefund]) -> ProcessorRefund | None:
     """What the processor has of a refund: by its own id, once that is known. Ours is in the
     metadata, which people may edit.
     """

@@ -13,7 +13,7 @@ from payment.domain.events import happening
 from payment.domain.evidence import Intent, IntentStatus, Reply, Unknown
 from payment.domain.machine import Operation, answer, apply, expire, incident_of, next_post
 from payment.domain.payment import Payment, State
-from payment.domain.schedule import counted, until_next_look
+from payment.domain.schedule import attempts_ended, until_next_look
 from payment.service_layer.ports import Alarms, Jitter, PaymentRepository, Processor, Seen
 
 
@@ -75,7 +75,7 @@ class Steps:
             jitter=self.jitter(),
         )
         if wait is not None:
-            number = counted(attempt, unreachable=stepped.unreachable)
+            number = attempts_ended(attempt, unreachable=stepped.unreachable)
             await self.payments.postpone(payment, wait, number)
         return payment
 
