@@ -19,13 +19,7 @@ from payment.domain.errors import (
     RequestIdReused,
     TryAgain,
 )
-from payment.domain.evidence import (
-    Intent,
-    IntentStatus,
-    KeyMisused,
-    Refused,
-    Reply,
-)
+from payment.domain.evidence import Intent, IntentStatus, KeyMisused, Refused, Reply
 from payment.domain.payment import INSERT_WITHIN, START_WITHIN, Payment, PaymentRequest
 
 

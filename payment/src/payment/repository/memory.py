@@ -22,13 +22,7 @@ from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import CLAIM_LASTS
 from payment.domain.values import PaymentName, RefundName
 from payment.repository import cursor as cursors
-from payment.service_layer.ports import (
-    Due,
-    DueRefund,
-    PaymentQuery,
-    RequestRecord,
-    Seen,
-)
+from payment.service_layer.ports import Due, DueRefund, PaymentQuery, RequestRecord, Seen
 
 NOW = timedelta(0)
 WAITED_FOR = {State.REQUIRES_ACTION, State.AUTHORIZED}

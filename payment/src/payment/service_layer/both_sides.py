@@ -1,6 +1,6 @@
 """The processor's books and ours, read page by page, for reconciliation. Nothing is judged here."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -122,14 +122,9 @@ class BothSides:
     async def _answer(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """The first answer that says something, or the last that says nothing."""
         answer = await ask()
-        for seconds in pauses():
+        for number in range(TRIES - 1):
             if not isinstance(answer, Unknown) or answer.why == NOT_THERE:
                 break
-            await self.pause(seconds)
+            await self.pause(2.0**number)
             answer = await ask()
         return answer
-
-
-def pauses() -> Iterator[float]:
-    """Seconds between the tries."""
-    return (2.0**number for number in range(TRIES - 1))

@@ -12,15 +12,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from payment.domain.birth import (
-    Attempt,
-    Lost,
-    Mine,
-    Theirs,
-    after_conflict,
-    born,
-    fingerprint_of,
-)
+from payment.domain.birth import Attempt, Lost, Mine, Theirs, after_conflict, born, fingerprint_of
 from payment.domain.errors import (
     BrokenRule,
     PaymentError,

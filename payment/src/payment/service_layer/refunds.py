@@ -11,21 +11,11 @@ from datetime import datetime
 
 from chassis.pages import Position
 from payment.domain.birth import fingerprint
-from payment.domain.errors import (
-    PaymentError,
-    RefusedByProcessor,
-    RequestIdReused,
-    TryAgain,
-)
+from payment.domain.errors import PaymentError, RefusedByProcessor, RequestIdReused, TryAgain
 from payment.domain.events import refund_happening
 from payment.domain.evidence import KeyMisused, ProcessorRefund, Refused, Unknown
 from payment.domain.payment import Failure
-from payment.domain.refund import (
-    POST_WITHIN,
-    Refund,
-    RefundRequest,
-    refundable,
-)
+from payment.domain.refund import POST_WITHIN, Refund, RefundRequest, refundable
 from payment.domain.schedule import attempts_ended, until_next_look_at_refund
 from payment.domain.values import PaymentName, RefundName
 from payment.service_layer.change_payment import TRIES
