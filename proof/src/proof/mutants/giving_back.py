@@ -31,7 +31,9 @@ GIVING_BACK = (
                 "            return await self._send(refund, not_listed_at or self.elapsed())\n"
                 "        listing_at = self.elapsed()\n",
             ),
-            Edit(REFUNDS, "RefundRequest, refundable\n", "RefundRequest, RefundState, refundable\n"),
+            Edit(
+                REFUNDS, "RefundRequest, refundable\n", "RefundRequest, RefundState, refundable\n"
+            ),
         ),
         ("refunds", "one refund, sent twice"),
     ),
