@@ -149,7 +149,7 @@ async def test_a_refund_without_an_answer_is_looked_for_before_it_is_sent_again(
     world.processor.troubles["refund"] = [trouble]
     refund = await world.refunds.create(a_request(payment))
     assert refund.state is RefundState.PENDING
-    stepped = await world.refunds.step(refund)
+    stepped = await world.refunds.step(refund, world.now)
     assert stepped.refund.state is RefundState.SUCCEEDED
     assert await refunded(world, payment) == 400
 
@@ -160,7 +160,7 @@ async def test_a_list_that_is_not_complete_proves_nothing(
     world.processor.troubles["refund"] = [LOST]
     refund = await world.refunds.create(a_request(payment))
     world.processor.troubles["refunds"] = [SILENCE]
-    stepped = await world.refunds.step(refund)
+    stepped = await world.refunds.step(refund, world.now)
     assert (stepped.refund, stepped.unreachable) == (refund, True)
 
 
@@ -173,7 +173,7 @@ async def test_a_refund_that_leaves_too_late_is_looked_for_again(
     world.processor.troubles["refund"] = [SILENCE]
     refund = await world.refunds.create(a_request(payment))
     world.processor.troubles["refunds"] = [a_slow_list]
-    assert (await world.refunds.step(refund)).refund == refund
+    assert (await world.refunds.step(refund, world.now)).refund == refund
     assert world.processor.made[-1] == "refunds"
 
 
@@ -193,7 +193,7 @@ async def test_a_refusal_after_an_earlier_copy_worked_is_no_failure(
 ) -> None:
     world.processor.troubles["refund"] = [LOST, Refused("charge_already_refunded")]
     refund = await world.refunds.create(a_request(payment))
-    taken = await world.refunds.step(refund, not_listed_at=0.0)
+    taken = await world.refunds.step(refund, world.now, not_listed_at=0.0)
     assert taken.refund.state is RefundState.SUCCEEDED
 
 
@@ -211,11 +211,11 @@ async def test_what_must_not_be_wakes_a_person(world: SmallWorld, payment: Payme
     pending = await world.refunds.create(a_request(payment))
     other = ProcessorRefund("re_9", RefundStatus.SUCCEEDED, 401, pending.id)
     world.processor.troubles["refund"] = [other]
-    assert (await world.refunds.step(pending)).refund == pending
-    done = (await world.refunds.step(pending)).refund
+    assert (await world.refunds.step(pending, world.now)).refund == pending
+    done = (await world.refunds.step(pending, world.now)).refund
     assert done.state is RefundState.SUCCEEDED
     world.processor.troubles["refunds"] = [[]]
-    assert (await world.refunds.step(done)).refund == done
+    assert (await world.refunds.step(done, world.now)).refund == done
     assert world.alarms == ["refund_incident"] * 3
 
 
@@ -226,10 +226,10 @@ async def test_a_refund_that_two_replicas_bring_to_its_end_is_one(
     refund = await world.refunds.create(a_request(payment))
 
     async def another_replica() -> None:
-        await world.refunds.step(refund)
+        await world.refunds.step(refund, world.now)
 
     world.processor.troubles["refund"] = [another_replica]
-    stepped = await world.refunds.step(refund)
+    stepped = await world.refunds.step(refund, world.now)
     assert stepped.refund.state is RefundState.SUCCEEDED
     assert await refunded(world, payment) == 400
 
@@ -249,7 +249,7 @@ async def test_a_refund_that_a_bank_sends_back_is_failed_and_its_amount_free(
 
 async def test_what_is_as_it_was_is_not_written_again(world: SmallWorld, payment: Payment) -> None:
     refund: Refund = await world.refunds.create(a_request(payment))
-    stepped = await world.refunds.step(refund)
+    stepped = await world.refunds.step(refund, world.now)
     assert stepped.refund == refund
 
 
@@ -304,3 +304,21 @@ async def test_an_answer_about_another_refund_is_not_taken(
     refund = await world.refunds.create(a_request(payment))
     assert (refund.state, refund.processor_id) == (RefundState.PENDING, "")
     assert world.alarms == ["refund_incident"]
+
+
+async def test_a_refusal_that_was_heard_long_ago_is_not_believed(
+    world: SmallWorld, payment: Payment
+) -> None:
+    async def asleep_with_the_answer() -> list[ProcessorRefund]:
+        world.later(days=2)  # the key is forgotten, and the refusal with it
+        await world.recover()
+        return []
+
+    world.processor.troubles["refund"] = [Refused("balance_insufficient"), LOST]
+    world.processor.troubles["refunds"] = [asleep_with_the_answer]
+    refund = await world.refunds.create(a_request(payment))
+    assert refund.state is RefundState.PENDING, "another copy may have been paid out"
+    world.later(minutes=1)
+    await world.recover()
+    assert (await world.refunds.get(refund.name)).state is RefundState.SUCCEEDED
+    assert await refunded(world, payment) == 400

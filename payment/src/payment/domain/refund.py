@@ -21,6 +21,11 @@ POST_WITHIN = timedelta(seconds=10)
 """How soon after the list that did not name it a refund must leave (assumption Z): the processor
 forgets a key after 24 h, and a POST that leaves late could meet a forgotten one.
 """
+REFUSED_WITHIN = timedelta(seconds=60)
+"""How soon after a step began, on the database's clock, a refusal must be written down. The processor
+remembers it under the key for 24 h, and so pays no other copy of the call out before; but whoever slept
+in between may have been passed by one that was.
+"""
 WATCH_FOR = timedelta(days=30)
 """How long a refund that succeeded is looked at: a bank may send it back days later."""
 

@@ -220,14 +220,16 @@ class MemoryRefunds:
             raise RefundNotFound(str(RefundName(payment_id, refund_id)))
         return refund
 
-    async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
-        row = self._store.refunds[before.id]
-        if row.version != before.version:
+    async def save(
+        self, before: Refund, after: Refund, happening: Happening, by: datetime | None = None
+    ) -> Refund | None:
+        row, now = self._store.refunds[before.id], self._store.clock()
+        if row.version != before.version or (by is not None and now >= by):
             return None
         others = [each for each in self._store.refunds.values() if each.id != row.id]
         if after.processor_id and after.processor_id in {each.processor_id for each in others}:
             raise BrokenRule("a refund of the processor's is named for two of ours")
-        saved = replace(after, version=row.version + 1, update_time=self._store.clock())
+        saved = replace(after, version=row.version + 1, update_time=now)
         fails = saved.state is RefundState.FAILED is not row.state
         self._store.attempts.pop(row.id, None)
         return self._write(saved, -row.amount if fails else 0, happening)

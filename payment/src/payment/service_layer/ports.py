@@ -158,9 +158,12 @@ class RefundRepository(Protocol):
     async def get(self, payment_id: UUID, refund_id: UUID) -> Refund:
         """Raises RefundNotFound, for a refund of another payment, too."""
 
-    async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
-        """Write `after` if the row still has `before`'s version, with the payment's event; one
-        that FAILED gives its part of the sum back. None: somebody was faster.
+    async def save(
+        self, before: Refund, after: Refund, happening: Happening, by: datetime | None = None
+    ) -> Refund | None:
+        """Write `after` if the row still has `before`'s version, with the payment's event, and not
+        later than `by`; one that FAILED gives its part of the sum back. None: it was too late, or
+        somebody was faster.
         """
 
     async def list(

@@ -97,7 +97,7 @@ class Recovery:
 
     async def take_up_refund(self, due: DueRefund) -> None:
         """The same for a refund."""
-        stepped = await self.refunds.step(due.refund)
+        stepped = await self.refunds.step(due.refund, due.now)
         refund = stepped.refund
         if is_refund_overdue(refund, due.now):
             self._remind("refund_overdue", str(refund.name), refund.create_time, due.now)

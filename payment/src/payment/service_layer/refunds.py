@@ -15,7 +15,7 @@ from payment.domain.errors import PaymentError, RefusedByProcessor, RequestIdReu
 from payment.domain.events import refund_happening
 from payment.domain.evidence import KeyMisused, ProcessorRefund, Refused, Unknown
 from payment.domain.payment import Failure
-from payment.domain.refund import POST_WITHIN, Refund, RefundRequest, refundable
+from payment.domain.refund import POST_WITHIN, REFUSED_WITHIN, Refund, RefundRequest, refundable
 from payment.domain.schedule import attempts_ended, until_next_look_at_refund
 from payment.domain.values import PaymentName, RefundName
 from payment.service_layer.change_payment import TRIES
@@ -81,7 +81,7 @@ class Refunds:
             except OutcomeUnknown:
                 continue
             if row is not None:
-                stepped = await self.step(row, not_listed_at=sent_at)
+                stepped = await self.step(row, row.create_time, not_listed_at=sent_at)
                 return await self.rest(stepped, attempt=1, now=row.create_time)
         raise TryAgain("the payment's refunds kept changing meanwhile")
 
@@ -109,12 +109,14 @@ class Refunds:
         await self.payments.get(payment.id)
         return await self.refund_repository.list(payment.id, limit, after)
 
-    async def step(self, refund: Refund, not_listed_at: float | None = None) -> SteppedRefund:
-        """Bring a refund forward. `not_listed_at`: when it was last known, on the `elapsed`
-        clock, that the processor cannot have it yet; None: nobody knows.
+    async def step(
+        self, refund: Refund, now: datetime, not_listed_at: float | None = None
+    ) -> SteppedRefund:
+        """Bring a refund forward, which was read at `now`. `not_listed_at`: when it was last known,
+        on the `elapsed` clock, that the processor cannot have it yet; None: nobody knows.
         """
         if not_listed_at is not None:
-            return await self._send(refund, not_listed_at)
+            return await self._send(refund, now, not_listed_at)
         listing_at = self.elapsed()
         listed = await self.processor.refunds(refund.intent_id)
         if isinstance(listed, Unknown):
@@ -124,7 +126,7 @@ class Refunds:
         if refund.processor_id:
             self._tell_incident(refund, "a refund is no longer listed")
             return SteppedRefund(refund)
-        return await self._send(refund, listing_at)
+        return await self._send(refund, now, listing_at)
 
     async def rest(self, stepped: SteppedRefund, attempt: int, now: datetime) -> Refund:
         """End an attempt: set when the refund is looked at again, if it has to be."""
@@ -141,7 +143,7 @@ class Refunds:
         await self.refund_repository.postpone(refund, wait, number)
         return refund
 
-    async def _send(self, refund: Refund, not_listed_at: float) -> SteppedRefund:
+    async def _send(self, refund: Refund, now: datetime, not_listed_at: float) -> SteppedRefund:
         """Post it, if that can still be done in time. A 500 and silence leave it open.
 
         It is read once more before: a replica that slept may hold what was refused meanwhile and
@@ -159,23 +161,24 @@ class Refunds:
             case ProcessorRefund():
                 return SteppedRefund(await self._take(refund, reply))
             case Refused():
-                return SteppedRefund(await self._refused(refund, reply))
+                return SteppedRefund(await self._refused(refund, now, reply))
             case Unknown(unreachable=unreachable):
                 return SteppedRefund(refund, unreachable=unreachable)
             case KeyMisused():
                 self._tell_incident(refund, "its idempotency key was used with other parameters")
         return SteppedRefund(refund)
 
-    async def _refused(self, refund: Refund, reply: Refused) -> Refund:
-        """A refusal counts only when the complete list, read after it, does not name the refund:
-        an earlier copy of the call may have worked.
+    async def _refused(self, refund: Refund, now: datetime, reply: Refused) -> Refund:
+        """A refusal counts only when the complete list, read after it, does not name the refund (an
+        earlier copy of the call may have worked), and when it is written down in time.
         """
         listed = await self.processor.refunds(refund.intent_id)
         if isinstance(listed, Unknown):
             return refund
         if word := word_on(refund, listed):
             return await self._take(refund, word)
-        return await self._save(refund, refund.fail(Failure(reply.code, message=reply.message)))
+        failed = refund.fail(Failure(reply.code, message=reply.message))
+        return await self._save(refund, failed, by=now + REFUSED_WITHIN)
 
     async def _take(self, refund: Refund, word: ProcessorRefund) -> Refund:
         if word.amount != refund.amount:
@@ -183,11 +186,11 @@ class Refunds:
             return refund
         return await self._save(refund, refund.apply(word))
 
-    async def _save(self, before: Refund, after: Refund) -> Refund:
+    async def _save(self, before: Refund, after: Refund, by: datetime | None = None) -> Refund:
         what = refund_happening(before, after)
         if what is None:
             return before
-        saved = await self.refund_repository.save(before, after, what)
+        saved = await self.refund_repository.save(before, after, what, by)
         return saved or await self.get(before.name)
 
     def _tell_incident(self, refund: Refund, words: str) -> None:

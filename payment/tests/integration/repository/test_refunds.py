@@ -221,3 +221,12 @@ async def test_a_refund_that_has_moved_is_not_put_off(stores: Stores) -> None:
     await make_due(stores, row)
     await stores.refunds.postpone(refund, None, 1)
     assert len(await stores.refunds.claim_due(10)) == 1
+
+
+async def test_a_refund_is_not_changed_later_than_is_said(stores: Stores) -> None:
+    payment = await stores.payment_in(State.SUCCEEDED)
+    refund = await stores.refund(payment)
+    failed, now = refund.fail(Failure("balance_insufficient")), (await stores.seen(payment)).now
+    assert await stores.refunds.save(refund, failed, UPDATED, by=now - SECOND) is None
+    assert await stores.refunds.get(payment.id, refund.id) == refund
+    assert await stores.refunds.save(refund, failed, UPDATED, by=now + 60 * SECOND) is not None

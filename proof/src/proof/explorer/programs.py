@@ -2,6 +2,7 @@
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from payment.domain.payment import Payment, PaymentRequest
 from payment.domain.refund import RefundRequest
 from payment.domain.values import Money, PaymentName
 from proof.world.use_cases import UseCases
+from proof.world.world import BEGINNING
 
 
 class Caller(Protocol):
@@ -147,7 +149,8 @@ class StepRefund:
 
     async def _step(self, replica: UseCases) -> None:
         refund = await replica.refunds.refund_repository.get(self.payment_id, self.refund_id)
-        await replica.refunds.step(refund)
+        now = BEGINNING + timedelta(seconds=replica.refunds.elapsed())
+        await replica.refunds.step(refund, now)
 
     def __str__(self) -> str:
         return "recovery of a refund"

@@ -103,6 +103,17 @@ GIVING_BACK = (
         ("a refund is refused, and a day passes",),
     ),
     Mutant(
+        "a refusal is written down however late",
+        (
+            Edit(
+                REFUNDS,
+                "        return await self._save(refund, failed, by=now + REFUSED_WITHIN)\n",
+                "        return await self._save(refund, failed)\n",
+            ),
+        ),
+        ("a refund is refused, and a day passes",),
+    ),
+    Mutant(
         "the sum of the refunds is not part of the insert",
         (
             Edit(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -54,7 +54,7 @@ WITH saved AS (
     UPDATE refunds
        SET state = $3, failure = $4, processor_id = $5, due_time = now() + $8::interval,
            version = version + 1, update_time = now(), attempt = 0
-     WHERE id = $1 AND version = $2
+     WHERE id = $1 AND version = $2 AND ($10::timestamptz IS NULL OR clock_timestamp() < $10)
     RETURNING *
 ), payment AS (
     UPDATE payments
@@ -115,7 +115,9 @@ class PostgresRefunds:
             raise RefundNotFound(str(RefundName(payment_id, refund_id)))
         return rows.refund(row)
 
-    async def save(self, before: Refund, after: Refund, happening: Happening) -> Refund | None:
+    async def save(
+        self, before: Refund, after: Refund, happening: Happening, by: datetime | None = None
+    ) -> Refund | None:
         fails = after.state is RefundState.FAILED
         given_back = before.amount if fails and before.state is not RefundState.FAILED else 0
         what = (after.state.value, rows.failure(after.failure), after.processor_id or None)
@@ -123,7 +125,7 @@ class PostgresRefunds:
         due = None if fails else CLAIM_LASTS
         try:
             row = await self._pool.fetchrow(
-                SAVE, before.id, before.version, *what, *told, due, given_back
+                SAVE, before.id, before.version, *what, *told, due, given_back, by
             )
         except asyncpg.UniqueViolationError:
             raise BrokenRule("a refund of the processor's is named for two of ours") from None
