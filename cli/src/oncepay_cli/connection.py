@@ -19,8 +19,6 @@ Reply = TypeVar("Reply", bound=Message)
 ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 3.0
-# Never through a proxy that the shell names.
-CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0),)
 # The services answer within 10 s of their own accord; a little is left for the way.
 TIMEOUT_SECONDS = 15.0
 
@@ -50,8 +48,8 @@ class CallRefused(Refusal):
 
 
 def connect(address: str) -> grpc.Channel:
-    """A channel to `host:port`."""
-    return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+    """A channel to `host:port`, never through a proxy that the shell names."""
+    return grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
 
 
 def call(method: Callable[..., Reply], request: Message) -> Reply:

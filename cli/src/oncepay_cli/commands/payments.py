@@ -1,15 +1,13 @@
 """`oncepay payments`: money, once."""
 
-import asyncio
 import sys
-from contextlib import suppress
+import time
 from enum import StrEnum
 from typing import Annotated
 
 import grpc
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
-from grpc import aio
 from oncepay.payment.v1.payment_pb2 import Money, Payment, PaymentEvent, Refund
 from oncepay.payment.v1.payment_service_pb2 import (
     CancelPaymentRequest,
@@ -49,14 +47,7 @@ from oncepay_cli.commands.options import (
     said,
     shown_request_id,
 )
-from oncepay_cli.connection import (
-    CHANNEL_OPTIONS,
-    LONGEST_WAIT_SECONDS,
-    call,
-    call_once,
-    connect,
-    refused,
-)
+from oncepay_cli.connection import LONGEST_WAIT_SECONDS, call, call_once, connect, refused
 from oncepay_cli.pictures import cells, json, show_one, show_page
 from oncepay_cli.screen import Screen
 
@@ -340,30 +331,30 @@ def watch(
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
     """Show what happens as it happens, until Ctrl-C. With --json, an event a line."""
+    screen = Screen()
+    service = _service(address)
     request = WatchPaymentEventsRequest(parent=full_name("payments", name), cursor=cursor)
-    # asyncio takes Ctrl-C between two events. Elsewhere it is an exception in whatever line runs,
-    # and one of gRPC's own may swallow it.
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_show_events(Screen(), address, request, as_json))
-
-
-async def _show_events(
-    screen: Screen, address: str, request: WatchPaymentEventsRequest, as_json: bool
-) -> None:
-    """Show events as they come, for ever: streams end, and the next goes on behind the last event."""
-    async with aio.insecure_channel(address, CHANNEL_OPTIONS) as channel:
-        service = PaymentServiceStub(channel)
+    try:
         while True:
-            try:
-                async for message in service.WatchPaymentEvents(request):
-                    _show_event(screen, message.payment_event, as_json)
-                    request.cursor = message.payment_event.cursor
-            except aio.AioRpcError as error:
-                # The service restarts, or the stream has become too old.
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                    raise refused(error) from None
-                sys.stderr.write("Payment does not answer; trying again.\n")
-            await asyncio.sleep(LONGEST_WAIT_SECONDS)
+            _show_stream(screen, service, request, as_json)
+            time.sleep(LONGEST_WAIT_SECONDS)
+    except KeyboardInterrupt:
+        return
+
+
+def _show_stream(
+    screen: Screen, service: PaymentServiceStub, request: WatchPaymentEventsRequest, as_json: bool
+) -> None:
+    """Show events until the stream ends; the request then says where to go on."""
+    try:
+        for message in service.WatchPaymentEvents(request):
+            _show_event(screen, message.payment_event, as_json)
+            request.cursor = message.payment_event.cursor
+    except grpc.RpcError as error:
+        # The service restarts, or the stream has become too old: watch again, and miss nothing.
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise refused(error) from None
+        sys.stderr.write("Payment does not answer; trying again.\n")
 
 
 def _show_event(screen: Screen, event: PaymentEvent, as_json: bool) -> None:
