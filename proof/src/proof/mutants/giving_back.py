@@ -25,10 +25,10 @@ GIVING_BACK = (
             Edit(
                 REFUNDS,
                 "        if not_listed_at is not None:\n"
-                "            return await self._send(refund, not_listed_at)\n"
+                "            return await self._send(refund, now, not_listed_at)\n"
                 "        listing_at = self.elapsed()\n",
                 "        if refund.state is RefundState.PENDING:\n"
-                "            return await self._send(refund, not_listed_at or self.elapsed())\n"
+                "            return await self._send(refund, now, not_listed_at or self.elapsed())\n"
                 "        listing_at = self.elapsed()\n",
             ),
             Edit(
@@ -42,7 +42,7 @@ GIVING_BACK = (
         (
             Edit(
                 REFUNDS,
-                "        return await self._send(refund, listing_at)\n",
+                "        return await self._send(refund, now, listing_at)\n",
                 '        failed = refund.fail(Failure("not_listed"))\n'
                 "        return SteppedRefund(await self._save(refund, failed))\n",
             ),
@@ -154,7 +154,11 @@ GIVING_BACK = (
                 "RefundState.FAILED:\n",
                 "    if after.state is RefundState.FAILED:\n",
             ),
-            Edit(MEMORY, "        if row.version != before.version:\n", "        if False:\n"),
+            Edit(
+                MEMORY,
+                "        if row.version != before.version or (by is not None and now >= by):\n",
+                "        if False:\n",
+            ),
         ),
         ("a refund that comes back",),
     ),
