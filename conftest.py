@@ -10,6 +10,7 @@ import itertools
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sysconfig
@@ -26,6 +27,8 @@ from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 
 # Processes are started while gRPC's threads run: its handlers of a fork would end the child.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+# A shell ignores Ctrl-C for what it runs in the background, and so would our children, which are sent it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # pytest makes an empty module `chassis` for chassis/tests, unless the package of that name is there.
 for _room in ("chassis", "customer", "payment", "sandbox", "proof"):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from oncepay.payment.v1.payment_pb2 import PaymentEvent
 
 EVERYTHING = "payments/-"
-PAYMENTS = 30
+PAYMENTS, CALLERS = 300, 30
 INSIST_SECONDS = 60
 
 
@@ -84,10 +84,10 @@ def test_a_watcher_survives_the_crash_of_postgresql_while_payments_go_on(
         )
     )
     shop, watcher = Shop(house), Watcher(Shop(house))
-    with ThreadPoolExecutor(PAYMENTS + 1) as callers:
+    with ThreadPoolExecutor(CALLERS) as callers, ThreadPoolExecutor(1) as readers:
         paying = [callers.submit(pay_insisting, shop) for _ in range(PAYMENTS)]
         watcher.read_until(5)
-        reading = callers.submit(watcher.read_until, 2 * PAYMENTS)
+        reading = readers.submit(watcher.read_until, 2 * PAYMENTS)
         assert server.kill()
         asyncio.run(server.start())
         for each in paying:

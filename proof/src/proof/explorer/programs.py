@@ -138,10 +138,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class StepRefund:
-    """Recovery's: a step of a refund, as it was read when it was claimed."""
+    """Recovery's: a step of a refund, as it was read when it was claimed. `sleeps`: whether time may
+    pass before its first call.
+    """
 
     payment_id: UUID
     refund_id: UUID
+    sleeps: bool = False
 
     def begin(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
         """The use case, not yet started."""
@@ -150,6 +153,8 @@ class StepRefund:
     async def _step(self, replica: UseCases) -> None:
         refund = await replica.refunds.refund_repository.get(self.payment_id, self.refund_id)
         now = BEGINNING + timedelta(seconds=replica.refunds.elapsed())
+        if self.sleeps:  # until this is answered; what it says is not used
+            await replica.refunds.refund_repository.get(self.payment_id, self.refund_id)
         await replica.refunds.step(refund, now)
 
     def __str__(self) -> str:

@@ -30,6 +30,7 @@ class Scenario:
     keys_live    whether no key dies and no 500 acts late: then no card is tried after a decline
     late_500     whether a 500 may act later
     slow         the calls whose answers may be late by fault, while time passes
+    claims_sleep whether time may pass between the claim of a refund and its first call
     odd_replies  what a creation may be answered by fault: "a refusal", "another's intent"
     alarms       the alarms that may be raised
     in_slice     whether it is one of those that are explored with every change
@@ -46,6 +47,7 @@ class Scenario:
     keys_live: bool = False
     rules: Rules = field(default_factory=lambda: Rules(key_life=int(KEY_LIFE), history=False))
     slow: tuple[str, ...] = ()
+    claims_sleep: bool = False
     odd_replies: tuple[str, ...] = ()
     alarms: frozenset[str] = frozenset()
     in_slice: bool = True
@@ -186,6 +188,7 @@ SCENARIOS = (
         (*sent(1, VISA), GiveBack(21, own(5), EUROS[1])),
         rules=REAL_KEYS,
         jumps=(DAY_PASSES,),
+        claims_sleep=True,
     ),
     Scenario(
         "two refunds, a day passes",

@@ -235,7 +235,8 @@ class Steps:
                 yield from self.started(state, Step(payment.id))
         for refund in rows.refunds:
             if refund.state is not RefundState.FAILED:
-                yield from self.started(state, StepRefund(refund.payment_id, refund.id))
+                sleeps = self._scenario.claims_sleep
+                yield from self.started(state, StepRefund(refund.payment_id, refund.id, sleeps))
 
     def _was_sent_before(self, asked: Create, state: State) -> bool:
         """Whether the same request waits with a lower number: which of the two goes first makes no
