@@ -1,8 +1,8 @@
 """What the processor may say, as values: no library's type, no exception.
 
 The one distinction that safety rests on: a reply is evidence of an intent, or a definite refusal,
-or it is *unknown*. A time-out, a broken connection, a 409, a 429, a 401, a 403, a 404, any 5xx
-but 500 are unknown: they prove nothing (Stripe docs: "Low-level error handling").
+or it is *unknown*. A time-out, a broken connection, a 409, a 429, a 401, a 403, a 404 (but to a
+creation), any 5xx but 500 are unknown: they prove nothing (Stripe docs: "Low-level error handling").
 """
 
 from dataclasses import dataclass
@@ -71,8 +71,8 @@ class ProcessorRefund:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A definite no: a 400, 402 or (where a parameter names it) 404 with the processor's error in
-    its body. `field` is the part of our request that it names, where it is the caller's.
+    """A definite no: a 400, a 402 or (to a creation) a 404 with the processor's error in its
+    body. `field` is the part of our request that it names, where it is the caller's.
     """
 
     code: str

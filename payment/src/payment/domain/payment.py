@@ -1,7 +1,7 @@
 """The payment, and what people may ask of it. What the processor's word makes of it is in
 `machine`; here nothing is decided by evidence.
 
-The states are those of the model-checked design (docs/decisions): eight on disk, six in public.
+The states (docs/payment.md) are those of the model-checked design: eight on disk, six in public.
 A payment is born CONFIRMING, bound for ever to the processor's intent, which was made before it
 and can move no money before the payment is committed.
 """

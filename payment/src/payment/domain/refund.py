@@ -18,7 +18,7 @@ from payment.domain.payment import Failure, Payment, State
 from payment.domain.values import Money, PaymentName, RefundName
 
 POST_WITHIN = timedelta(seconds=10)
-"""How soon after the list that did not name it a refund must leave (assumption Z): the processor
+"""How soon after the list that did not name it a refund must leave (assumption Z, docs/payment.md): the processor
 forgets a key after 24 h, and a POST that leaves late could meet a forgotten one.
 """
 REFUSED_WITHIN = timedelta(seconds=60)

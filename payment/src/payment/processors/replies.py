@@ -1,8 +1,8 @@
 """What Stripe's answers mean, as values of `payment.domain.evidence`: pure functions of JSON.
 
-The rules (docs/decisions; https://docs.stripe.com/error-low-level): a 200, or a 402 that carries
-the intent, is evidence. A 400 or 402 with Stripe's error in its body is a definite no. A 500 is
-kept under the key. Whatever is not listed is unknown, a 200 that cannot be read among it.
+The rules (docs/payment.md; https://docs.stripe.com/error-low-level): a 200, or a 402 that carries
+the intent, is evidence. A 400 or 402 with Stripe's error in its body is a definite no, to a creation
+a 404 as well. A 500 is kept under the key. Whatever is not listed is unknown, a 200 that cannot be read among it.
 """
 
 import re
