@@ -23,7 +23,8 @@ def test_every_refusal_has_an_answer() -> None:
 
 def test_the_codes_and_reasons_are_those_of_the_contract() -> None:
     contract = set(ROW.findall(CONTRACT.read_text()))
-    assert {(each.code.name, each.reason) for each in ANSWERS.values()} == contract
+    by_the_chassis = {("UNAVAILABLE", "DATABASE_UNAVAILABLE")}
+    assert {(each.code.name, each.reason) for each in ANSWERS.values()} == contract - by_the_chassis
 
 
 @pytest.mark.parametrize("refusal", ANSWERS, ids=lambda refusal: refusal.__name__)

@@ -67,7 +67,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     ),
     errors.TryAgain: Answer(
         StatusCode.UNAVAILABLE,
-        "DATABASE_UNAVAILABLE",
+        "TRY_AGAIN",
         "too many calls want the same at once, and this one did nothing; repeat it",
         retry_after=1,
     ),

@@ -120,8 +120,8 @@ class Customer(_message.Message):
     """
     etag: _builtins.str
     """A token that changes with every change of the customer (AIP-154). Send it
-    back with an update, a deletion or an erasure to have the call refused
-    (ABORTED) if somebody else was faster. Compare it for equality only.
+    back with an update, a deletion, its undoing or an erasure to have the call
+    refused (ABORTED) if somebody else was faster. Compare it for equality only.
     """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

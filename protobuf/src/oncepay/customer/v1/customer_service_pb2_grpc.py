@@ -45,6 +45,7 @@ class CustomerServiceStub:
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
     | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
     another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
@@ -118,6 +119,7 @@ class CustomerServiceServicer:
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
     | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
     another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
@@ -256,6 +258,7 @@ class CustomerService:
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
     | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
     another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),

@@ -46,6 +46,7 @@ class CustomerServiceStub:
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
     | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
     another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
@@ -114,6 +115,7 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
     | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
     another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
@@ -178,6 +180,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
     | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
     another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),

@@ -281,7 +281,9 @@ class Payment(_message.Message):
     Without it a card that asks for 3D Secure gets no address to act at.
     """
     description: _builtins.str
-    """What the payment is for: at most 1,000 characters."""
+    """What the payment is for: at most 1,000 characters, none of them a card
+    number.
+    """
     reference: _builtins.str
     """The caller's own number for what is paid, an order's for example: 1 to 128
     characters on one line. While a payment that has not FAILED or been

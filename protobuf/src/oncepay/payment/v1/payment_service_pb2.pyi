@@ -321,8 +321,8 @@ class ReleasePaymentRequest(_message.Message):
     name: _builtins.str
     """The payment's name, `payments/{payment}`."""
     note: _builtins.str
-    """What the person found, 1 to 1,000 characters. It is kept as an event, and
-    so is no place for personal details.
+    """What the person found, 1 to 1,000 characters, none of them a card number. It
+    is kept as an event, and so is no place for personal details.
     """
     etag: _builtins.str
     """The payment's current etag; any where it is empty."""

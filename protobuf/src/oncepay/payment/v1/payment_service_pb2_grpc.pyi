@@ -34,11 +34,12 @@ class PaymentServiceStub:
     with the same request_id, a request moves money at most once, however often
     it is sent, and is answered with the same payment.
 
-    INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED
-    mean that this call did nothing. UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED
-    and INTERNAL mean *unknown*: repeat the call **with the same request_id**. A
-    new request_id is a new payment. A decline is no error: it is a payment that
-    FAILED, and an OK reply.
+    INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
+    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    *unknown*: repeat the call **with the same request_id**. A new request_id is a
+    new payment. A decline is no error: it is a payment that FAILED, and an OK
+    reply.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -146,11 +147,12 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     with the same request_id, a request moves money at most once, however often
     it is sent, and is answered with the same payment.
 
-    INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED
-    mean that this call did nothing. UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED
-    and INTERNAL mean *unknown*: repeat the call **with the same request_id**. A
-    new request_id is a new payment. A decline is no error: it is a payment that
-    FAILED, and an OK reply.
+    INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
+    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    *unknown*: repeat the call **with the same request_id**. A new request_id is a
+    new payment. A decline is no error: it is a payment that FAILED, and an OK
+    reply.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -254,11 +256,12 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     with the same request_id, a request moves money at most once, however often
     it is sent, and is answered with the same payment.
 
-    INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED
-    mean that this call did nothing. UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED
-    and INTERNAL mean *unknown*: repeat the call **with the same request_id**. A
-    new request_id is a new payment. A decline is no error: it is a payment that
-    FAILED, and an OK reply.
+    INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
+    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    *unknown*: repeat the call **with the same request_id**. A new request_id is a
+    new payment. A decline is no error: it is a payment that FAILED, and an OK
+    reply.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
