@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -65,6 +66,21 @@ async def test_a_transaction_left_open_does_not_reach_the_next_user(
             await connection.execute("BEGIN")
         async with found.pool.acquire() as connection:
             assert not connection.is_in_transaction()
+
+
+async def test_a_password_that_is_changed_is_used_from_the_next_connection_on(
+    empty_database: Any, owner: Any, administrator: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text(empty_database.password)
+    secret = Secret(empty_database.password, file)
+    opening = Database.open(empty_database.url, secret, pool_size=2, schema_version="0002")
+    async with opening as found:
+        await administrator.execute("ALTER ROLE guest PASSWORD 'changed'")
+        file.write_text("changed")
+        await found.pool.expire_connections()
+        assert await found.pool.fetchval("SELECT 1") == 1
+    await administrator.execute(f"ALTER ROLE guest PASSWORD '{empty_database.password}'")
 
 
 async def test_another_pool_is_examined_as_the_first_is_and_does_not_wait_for_it(

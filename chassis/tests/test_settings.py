@@ -35,6 +35,19 @@ def test_a_variable_may_be_a_file_whose_content_is_stripped(tmp_path: Path) -> N
     assert found.password.reveal() == "secret"
 
 
+def test_a_secret_of_a_file_can_be_changed_while_the_service_runs(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("old\n")
+    secret = read(Everything, {"NAME": "x", "PASSWORD_FILE": str(file)}).password
+    file.write_text("new\n")
+    assert (secret.reveal(), secret.reveal_anew()) == ("old", "new")
+    file.write_text("")
+    assert secret.reveal_anew() == "old", "it is just being written"
+    file.unlink()
+    assert secret.reveal_anew() == "old"
+    assert Secret("said").reveal_anew() == "said"
+
+
 def test_an_empty_variable_counts_as_absent() -> None:
     assert read(Everything, LEAST | {"POOL_SIZE": "", "NAME_FILE": ""}).pool_size == 10
 

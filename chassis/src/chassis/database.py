@@ -137,7 +137,7 @@ class Database:
         Raises:
             DatabaseRefused: it answers, and must not be used.
         """
-        how = {"dsn": url, "password": password.reveal(), "timeout": CONNECT_SECONDS}
+        how = {"dsn": url, "password": password.reveal_anew, "timeout": CONNECT_SECONDS}
         watch = _Watch(how, _Needs(schema_version, comparing))
         task = asyncio.create_task(watch.run())
         try:

@@ -8,6 +8,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -23,12 +24,21 @@ class SettingsError(Refusal):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Secret:
-    """A text that no log, traceback or repr shows."""
+    """A text that no log, traceback or repr shows. `file`: where it was read, if it was."""
 
     _text: str = dataclasses.field(repr=False)
+    file: Path | None = None
 
     def reveal(self) -> str:
         """The text itself, for the one place that sends it."""
+        return self._text
+
+    def reveal_anew(self) -> str:
+        """The same as its file has it by now, for what is sent again and again: so it can be changed
+        while the service runs. As it was, where the file has nothing to read just then.
+        """
+        with suppress(OSError, UnicodeDecodeError):
+            return (self.file and self.file.read_text(encoding="utf-8").strip()) or self._text
         return self._text
 
 
@@ -106,7 +116,11 @@ def read(wanted: type[Settings], environment: Mapping[str, str]) -> Settings:
         try:
             text = _text(variable, environment)
             if text is not None:
-                values[field.name] = _value(text, hints[field.name])
+                value = _value(text, hints[field.name])
+                file = environment.get(f"{variable}_FILE")
+                if isinstance(value, Secret) and file:
+                    value = dataclasses.replace(value, file=Path(file))
+                values[field.name] = value
             elif field.default is field.default_factory is dataclasses.MISSING:
                 wrong.append(f"{variable} is not set; set it, or {variable}_FILE to a file's path.")
         except ValueError as error:
