@@ -285,6 +285,20 @@ async def test_beyond_its_limit_the_server_takes_no_call_but_health(
         await reply(channel, "hello")
 
 
+async def test_streams_leave_room_for_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chassis.handling.MOST_STREAMS", 1)
+    async with running() as (_, channel, echo):
+        watching = stream(channel, "")
+        await echo.entered.wait()
+        code, _, found = await refusal(stream(channel, "one").read())
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert found["ErrorInfo"].reason == "TOO_MANY_CALLS"
+        await reply(channel, "hello")
+        watching.cancel()
+        await asyncio.wait_for(echo.ended.wait(), 5)
+        assert (await stream(channel, "one").read()).value == "one"
+
+
 async def test_a_stream_is_delivered_and_has_no_deadline_of_ours() -> None:
     async with running() as (_, channel, echo):
         made = stream(channel, "one two three")

@@ -39,6 +39,8 @@ MOST_SECONDS = 30.0
 # with the largest requests. Measured: 78 MB idle, 169 MB with 4,000 small ones, 398 MB with 2,000 of 74 KB,
 # 570 MB with 4,000 of those. Beyond, callers are told to come again.
 MOST_CALLS = 2_048
+# A stream keeps its place for as long as its client wants: they must leave room for calls.
+MOST_STREAMS = 256
 
 UNTIMED = nullcontext()
 # In quotes: the stubs have parameters that the class itself does not.
@@ -137,7 +139,7 @@ class Handling:
         self._running += 1
         if streams:
             self._streams.add(task)
-        answer = self._not_now()
+        answer = self._not_now(streams=streams)
         try:
             if answer is None:
                 async with timer or UNTIMED:
@@ -166,15 +168,20 @@ class Handling:
             log.info("call", method=method, code=code, ms=ms)
         return await _abort(context, answer, returned)
 
-    def _not_now(self) -> status_pb2.Status | None:
+    def _not_now(self, *, streams: bool) -> status_pb2.Status | None:
         """Why no new call is taken; None if it is."""
         if self._draining:
             return self._draining_status()
+        full = ""
         if self._running > MOST_CALLS:
-            message = f"the service has {MOST_CALLS} calls in hand and takes no more; try again"
-            code = grpc.StatusCode.RESOURCE_EXHAUSTED
-            return status(code, "TOO_MANY_CALLS", message, domain=self._domain, retry_after=1)
-        return None
+            full = f"{MOST_CALLS} calls"
+        elif streams and len(self._streams) > MOST_STREAMS:
+            full = f"{MOST_STREAMS} streams"
+        if not full:
+            return None
+        message = f"the service has {full} in hand and takes no more; try again"
+        code = grpc.StatusCode.RESOURCE_EXHAUSTED
+        return status(code, "TOO_MANY_CALLS", message, domain=self._domain, retry_after=1)
 
     def _draining_status(self) -> status_pb2.Status:
         return unavailable("DRAINING", "the service stops; call another replica", self._domain)
