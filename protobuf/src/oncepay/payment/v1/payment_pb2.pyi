@@ -541,7 +541,8 @@ class PaymentEvent(_message.Message):
     `payment.succeeded`, `payment.failed`, `payment.canceled`, `payment.held`,
     `payment.released`, `payment.updated`, `payment.deleted`,
     `payment.undeleted`, `refund.created`, `refund.updated`,
-    `refund.succeeded`, `refund.failed`. More may come.
+    `refund.succeeded`, `refund.failed`. More may come. Whether a payment has
+    ended says `state`: a release can find that it succeeded.
     """
     state: Global___Payment.State.ValueType
     """The payment's state after it."""
