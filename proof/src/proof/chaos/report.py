@@ -110,8 +110,12 @@ def commit() -> str:
     return done.stdout.strip() or "no commit"
 
 
+NAMED = ("event", "error", "sqlstate", "reason")
+"""What of an error's line tells one kind from another."""
+
+
 def alarms(logs: Path) -> dict[str, int]:
-    """The errors that the services logged, by name: what would have woken a person."""
+    """The errors that the services logged, by name and class: what would have woken a person."""
     found: Counter[str] = Counter()
     for path in (*logs.glob("payment*.log"), *logs.glob("customer*.log")):
         for line in path.read_text(errors="replace").splitlines():
@@ -120,7 +124,7 @@ def alarms(logs: Path) -> dict[str, int]:
             except ValueError:
                 continue
             if entry.get("level") in ("error", "critical"):
-                found[str(entry.get("event"))] += 1
+                found[" ".join(str(entry[each]) for each in NAMED if each in entry)] += 1
     return dict(found)
 
 
