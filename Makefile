@@ -9,7 +9,7 @@ CONTAINERS = $(COMPOSE) -p oncepay
 IMAGES := oncepay/customer:0.1.0 oncepay/payment:0.1.0 oncepay/sandbox:0.1.0
 # How long a service may take to be ready, in seconds, once its container runs.
 PATIENCE := 60
-ROOMS := chassis customer payment sandbox cli proof
+ROOMS := chassis customer payment sandbox cli verification
 
 .PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
 	report stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
@@ -61,33 +61,33 @@ kubernetes-secrets: secrets ## copies of the passwords, where kustomize may read
 		cp -f payment/webhook_secret.txt $$folder/; done
 
 kubernetes-check: kubernetes ## render the manifests, and hold them to schemas, a scanner and our own rules
-	@$(BIN)/python -m proof.kubernetes
-	@$(BIN)/python -m pytest -q proof/tests/kubernetes
+	@$(BIN)/python -m verification.kubernetes
+	@$(BIN)/python -m pytest -q verification/tests/kubernetes
 
 cluster-test: kubernetes ## apply, pay, roll, evict: on the cluster that KUBECONFIG names, then take it away
-	@CLUSTER_TEST=yes $(BIN)/python -m pytest -q proof/tests/cluster
+	@CLUSTER_TEST=yes $(BIN)/python -m pytest -q verification/tests/cluster
 
 bench: development ## measure, as ratios within one run
-	$(BIN)/python -m proof bench
+	$(BIN)/python -m verification bench
 
 rolling: development ## two replicas of each service, restarted in turn under load: what callers see
-	$(BIN)/python -m proof.rolling
+	$(BIN)/python -m verification.rolling
 
 simulate: development ## the service in a simulated world, in virtual time: SEEDS= FIRST=, or SEED= to see one again
-	@$(BIN)/python -m proof.simulator $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
+	@$(BIN)/python -m verification.simulator $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(FIGURES),--json $(FIGURES))
 
 explore: development ## every interleaving of small worlds, by the production code: OPTIONS=--slice or --wide
-	@$(BIN)/python -m proof.explorer $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
+	@$(BIN)/python -m verification.explorer $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
 
 mutants: development ## plant wrong versions of the rules, and see each one caught
-	@$(BIN)/python -m proof.mutants $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
+	@$(BIN)/python -m verification.mutants $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
 
 report: development ## put what was measured (docs/figures) into docs/reliability.md
-	@$(BIN)/python -m proof.reliability
+	@$(BIN)/python -m verification.reliability
 
 chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
-	$(BIN)/python -m proof.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
+	$(BIN)/python -m verification.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEY_LIFE),--key-life $(KEY_LIFE)) \
 		$(if $(REFUNDS),--refunds-at-once $(REFUNDS)) $(if $(DESIGN),--design $(DESIGN)) \
 		$(if $(FOLDER),--folder $(FOLDER))
@@ -120,7 +120,7 @@ demo: environment ## a first payment, on the containers that are up
 	@$(BIN)/python -m oncepay_cli demo
 
 compose-test: development ## build, start, pay, crash: the containers, tested where a Docker engine answers
-	@COMPOSE="$(COMPOSE)" $(BIN)/python -m pytest proof/tests/containers
+	@COMPOSE="$(COMPOSE)" $(BIN)/python -m pytest verification/tests/containers
 
 logs: ## what the containers say, until Ctrl-C
 	$(CONTAINERS) logs --follow --tail=100

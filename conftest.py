@@ -31,7 +31,7 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # pytest makes an empty module `chassis` for chassis/tests, unless the package of that name is there.
-for _room in ("chassis", "customer", "payment", "sandbox", "proof"):
+for _room in ("chassis", "customer", "payment", "sandbox", "verification"):
     with suppress(ImportError):
         importlib.import_module(_room)
 

@@ -27,7 +27,7 @@ command -v "$python" >/dev/null ||
         "If there is a newer one here, name it: make PYTHON=python3.11 ..."
 
 rooms="protobuf chassis customer payment sandbox cli"
-[ "$purpose" = run ] || rooms="$rooms proof"
+[ "$purpose" = run ] || rooms="$rooms verification"
 
 # What the environment is made from. A folder that moved or another Python needs a new one.
 home=$("$python" -c 'import sys; print(*sys.version_info[:2], sys.platform, sys.argv[1])' "$PWD")

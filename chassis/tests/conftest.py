@@ -26,8 +26,8 @@ def logs_as_before() -> Iterator[None]:
 SCHEMA = """
 CREATE TABLE schema_migrations (version varchar PRIMARY KEY);
 CREATE TABLE installation (
-  id uuid, era integer, system_identifier numeric, page_token_key bytea, database_oid oid,
-  compare_since timestamptz
+  id uuid, generation integer, system_identifier numeric, page_token_key bytea, database_oid oid,
+  reconcile_since timestamptz
 );
 INSERT INTO schema_migrations VALUES ('0001'), ('0002');
 INSERT INTO installation

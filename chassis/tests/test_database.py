@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from chassis import database, telemetry
-from chassis.database import Database, DatabaseRefused
+from chassis.database import Database, DatabaseUnusable
 from chassis.errors import is_database_away
 from chassis.settings import Secret
 
@@ -39,7 +39,7 @@ async def test_a_database_that_answers_is_ready_and_says_who_we_are(
 ) -> None:
     async with opened(empty_database) as found:
         assert found.is_ready()
-        assert found.installation.era == 3
+        assert found.installation.generation == 3
         assert found.installation.page_token_key == b"\xab" * 32
         assert await found.pool.fetchval("SELECT current_user") == "guest"
 
@@ -92,7 +92,7 @@ async def test_another_pool_is_examined_as_the_first_is_and_does_not_wait_for_it
             assert await apart.fetchval("SELECT current_setting('lock_timeout')") == "2s"
             await administrator.execute("UPDATE installation SET system_identifier = 1")
             await until(lambda: not found.is_ready())
-            with pytest.raises(DatabaseRefused):
+            with pytest.raises(DatabaseUnusable):
                 await apart.fetchval("SELECT 1")
     assert apart.is_closing()
 
@@ -203,7 +203,7 @@ async def test_a_copy_of_a_database_is_refused_and_the_sentence_says_why(
     empty_database: Any, owner: Any
 ) -> None:
     await owner.execute("UPDATE installation SET system_identifier = system_identifier + 1")
-    with pytest.raises(DatabaseRefused, match="is a copy"):
+    with pytest.raises(DatabaseUnusable, match="is a copy"):
         async with opened(empty_database):
             pass
 
@@ -215,7 +215,7 @@ async def test_a_database_exchanged_while_we_run_gets_no_more_statements(
         assert await found.pool.fetchval("SELECT 1") == 1
         await owner.execute("UPDATE installation SET system_identifier = system_identifier + 1")
         await until(lambda: not found.is_ready())
-        with pytest.raises(DatabaseRefused):
+        with pytest.raises(DatabaseUnusable):
             await found.pool.fetchval("SELECT 1")
         await owner.execute("UPDATE installation SET system_identifier = system_identifier - 1")
         await until(found.is_ready)
@@ -230,7 +230,7 @@ async def test_a_postgresql_that_may_lose_commits_is_refused(
     await administrator.execute("SELECT pg_reload_conf()")
     try:
         await until_setting(administrator, setting, "off")
-        with pytest.raises(DatabaseRefused, match=f"{setting} = off"):
+        with pytest.raises(DatabaseUnusable, match=f"{setting} = off"):
             async with opened(empty_database):
                 pass
     finally:

@@ -8,7 +8,7 @@ import pytest
 from google.rpc import error_details_pb2 as details
 from google.rpc import status_pb2
 
-from chassis.database import DatabaseRefused
+from chassis.database import DatabaseUnusable
 from chassis.errors import Resource, invalid, is_database_away, status
 from chassis.values import InvalidValue
 
@@ -81,7 +81,7 @@ def test_an_invalid_value_gives_its_rule_as_the_reason() -> None:
         ConnectionRefusedError(),
         TimeoutError(),
         OSError("Multiple exceptions"),
-        DatabaseRefused("a copy"),
+        DatabaseUnusable("a copy"),
     ],
 )
 def test_a_database_that_does_not_answer_is_away(error: Exception) -> None:

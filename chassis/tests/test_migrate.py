@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from chassis.migrate import migrate, with_password
-from chassis.refusal import Refusal
 from chassis.settings import OwnerSettings, Secret
+from chassis.startup_error import StartupError
 
 FIRST = "-- migrate:up\nCREATE TABLE things (id integer);\n-- migrate:down\n"
 
@@ -52,7 +52,7 @@ async def test_a_failed_migration_leaves_nothing_and_is_refused(
     (folder / "0002_wrong.sql").write_text(
         "-- migrate:up\nCREATE TABLE more (id integer);\nSELECT 1 / 0;\n-- migrate:down\n"
     )
-    with pytest.raises(Refusal, match="was not migrated"):
+    with pytest.raises(StartupError, match="was not migrated"):
         migrate(as_owner(empty_database.owner_url, empty_database.owner_password, folder))
     assert await tables(empty_database) == {"things", "schema_migrations"}
     captured = capfd.readouterr()
@@ -70,9 +70,9 @@ def test_the_password_is_quoted_and_sslmode_is_kept_or_disabled() -> None:
 def test_what_is_missing_is_said_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Refusal, match="MIGRATIONS_DIRECTORY"):
+    with pytest.raises(StartupError, match="MIGRATIONS_DIRECTORY"):
         migrate(as_owner("postgresql://o@h/d", "p", tmp_path / "nowhere"))
     monkeypatch.setattr(sys, "executable", str(tmp_path / Path(sys.executable).name))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Refusal, match="dbmate is not installed"):
+    with pytest.raises(StartupError, match="dbmate is not installed"):
         migrate(as_owner("postgresql://o@h/d", "p", tmp_path))

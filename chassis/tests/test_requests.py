@@ -8,10 +8,10 @@ from google.type.money_pb2 import Money
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.filters import Kind, Restriction, newest_first, parse
+from chassis.aip.field_masks import updated
+from chassis.aip.filters import Kind, Restriction, newest_first, parse
+from chassis.aip.pages import PageTokens, Position, page_size
 from chassis.identifiers import uuid7
-from chassis.masks import updated
-from chassis.pages import PageTokens, Position, page_size
 from chassis.values import InvalidValue
 
 FIELDS = {

@@ -23,9 +23,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from chassis import call, telemetry
+from chassis.call_handling import CALL_ID, DEFAULT_SECONDS, MAX_CALL_SECONDS
 from chassis.errors import status
-from chassis.handling import CALL_ID, DEFAULT_SECONDS, MOST_SECONDS
-from chassis.server import ListenRefused, Server
+from chassis.server import ListenError, Server
 from chassis.values import InvalidValue
 
 NAME = "google.longrunning.Operations"  # a service whose descriptor is at hand
@@ -240,7 +240,7 @@ async def test_an_unknown_method_is_unimplemented() -> None:
 
 @pytest.mark.parametrize(
     ("given", "least", "most"),
-    [(None, DEFAULT_SECONDS - 5, DEFAULT_SECONDS), (3, 0, 3.01), (900, 20, MOST_SECONDS)],
+    [(None, DEFAULT_SECONDS - 5, DEFAULT_SECONDS), (3, 0, 3.01), (900, 20, MAX_CALL_SECONDS)],
 )
 async def test_a_call_has_ten_seconds_unless_said_and_thirty_at_most(
     given: float | None, least: float, most: float
@@ -253,7 +253,7 @@ async def test_a_call_has_ten_seconds_unless_said_and_thirty_at_most(
 async def test_a_call_out_of_time_is_deadline_exceeded_and_its_work_is_cancelled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chassis.handling.DEFAULT_SECONDS", 0.05)
+    monkeypatch.setattr("chassis.call_handling.DEFAULT_SECONDS", 0.05)
     async with running() as (_, channel, echo):
         code, _, found = await refusal(reply(channel, "wait"))
         assert code is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -272,7 +272,7 @@ async def test_a_client_that_gives_up_cancels_the_work() -> None:
 async def test_beyond_its_limit_the_server_takes_no_call_but_health(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chassis.handling.MOST_CALLS", 1)
+    monkeypatch.setattr("chassis.call_handling.MAX_CALLS", 1)
     async with running() as (_, channel, echo):
         first = reply(channel, "wait")
         await echo.entered.wait()
@@ -286,7 +286,7 @@ async def test_beyond_its_limit_the_server_takes_no_call_but_health(
 
 
 async def test_streams_leave_room_for_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chassis.handling.MOST_STREAMS", 1)
+    monkeypatch.setattr("chassis.call_handling.MAX_STREAMS", 1)
     async with running() as (_, channel, echo):
         watching = stream(channel, "")
         await echo.entered.wait()
@@ -375,7 +375,7 @@ async def test_a_second_server_on_the_same_port_is_refused_with_a_sentence() -> 
         second = Server(
             listen=server.address, names=(), domain="test", translate=translate, drain_seconds=1
         )
-        with pytest.raises(ListenRefused, match=r"another process has the port"):
+        with pytest.raises(ListenError, match=r"another process has the port"):
             await second.__aenter__()
 
 
@@ -514,7 +514,7 @@ async def test_an_error_in_the_translation_does_not_leave_either(
 
 
 async def test_a_long_deadline_is_cut_at_thirty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chassis.handling.MOST_SECONDS", 0.05)
+    monkeypatch.setattr("chassis.call_handling.MAX_CALL_SECONDS", 0.05)
     async with running() as (_, channel, echo):
         code, _, found = await refusal(reply(channel, "wait", timeout=60))
         assert code is grpc.StatusCode.DEADLINE_EXCEEDED

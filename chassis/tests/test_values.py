@@ -16,11 +16,11 @@ from chassis.values import (
     Metadata,
     Reference,
     RequestId,
-    at,
     checked_text,
     free_text,
     holds_card_number,
     resource_ids,
+    with_field_path,
 )
 
 ID = "0192e0c4-5c8e-7d3a-9f6b-2b1c8d4e5f60"
@@ -49,7 +49,7 @@ def test_an_error_is_seen_from_outside_with_its_whole_path() -> None:
     )
     assert InvalidValue("[colour]", "R", "m").inside("metadata").field == "metadata[colour]"
     with pytest.raises(InvalidValue, match=r"^customer\.reference: it must not be empty$"):
-        at("customer.reference", Reference, "")
+        with_field_path("customer.reference", Reference, "")
 
 
 @pytest.mark.parametrize("text", [ID, ID.upper(), "d9428888-122b-11e1-b85c-61cd3cbb3210"])
@@ -120,7 +120,7 @@ def test_metadata_is_sorted_hashable_and_bounded() -> None:
 )
 def test_metadata_says_which_pair_is_wrong(pairs: dict[str, str], field: str, rule: str) -> None:
     with pytest.raises(InvalidValue) as caught:
-        at("metadata", Metadata.of, pairs)
+        with_field_path("metadata", Metadata.of, pairs)
     assert (caught.value.field, caught.value.rule) == (field, rule)
     assert CARDS[0] not in str(caught.value)
 
@@ -200,7 +200,7 @@ def test_new_ids_are_uuids_of_version_7_in_the_order_of_time(
 
 
 def test_what_was_stored_is_read_without_its_check_as_rules_may_have_become_stricter() -> None:
-    read = values.stored(values.Reference, text=" an old one ")
+    read = values.from_trusted(values.Reference, text=" an old one ")
     assert (read.text, type(read)) == (" an old one ", values.Reference)
     with pytest.raises(values.InvalidValue):
         values.Reference(" an old one ")

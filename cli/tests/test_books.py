@@ -1,4 +1,4 @@
-"""`oncepay adopt` and `oncepay reconcile`, on everything as it is."""
+"""`oncepay rebind` and `oncepay reconcile`, on everything as it is."""
 
 import json
 import time
@@ -19,11 +19,11 @@ def test_the_books_are_compared_beside_what_runs_and_without_it(home: "Home") ->
     assert report["agree"]
     assert report["totals"][0]["ours"]["payments"] == 1, "the first payment"
 
-    assert home.run("adopt", ports[1], "--the-old-one-is-stopped").code == 1, "it runs"
+    assert home.run("rebind", ports[1], "--the-old-one-is-stopped").code == 1, "it runs"
     up.end()
 
-    assert home.run("adopt", ports[1]).code == 1, "nobody said that the old one is stopped"
-    adopted = home.run("adopt", ports[1], "--the-old-one-is-stopped")
+    assert home.run("rebind", ports[1]).code == 1, "nobody said that the old one is stopped"
+    adopted = home.run("rebind", ports[1], "--the-old-one-is-stopped")
     assert adopted.code == 0, adopted.stderr
     assert "closed until it is compared" in adopted.stdout
 

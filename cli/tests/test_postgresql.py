@@ -17,7 +17,7 @@ import pytest
 from oncepay_cli.local import running
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
 from oncepay_cli.local.postgresql import PostgreSQL
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 HOST = "127.0.0.1"
 
@@ -150,7 +150,7 @@ def test_it_does_not_start_beside_children_of_a_dead_server(
     )
     monkeypatch.setattr("oncepay_cli.local.postgresql.ORPHANS_SECONDS", 0.1)
     try:
-        with pytest.raises(Refusal, match=rf"still work in .*: {child.pid}\."):
+        with pytest.raises(StartupError, match=rf"still work in .*: {child.pid}\."):
             server.start()
     finally:
         child.communicate(b"\n")
@@ -160,7 +160,7 @@ def test_a_taken_port_is_named_in_a_sentence(server: PostgreSQL) -> None:
     with socket.socket() as taken:
         taken.bind((HOST, server.port))
         taken.listen()
-        with pytest.raises(Refusal, match=f"Port {server.port} is taken.*--postgresql-port"):
+        with pytest.raises(StartupError, match=f"Port {server.port} is taken.*--postgresql-port"):
             server.start()
     assert server.server() is None
 
@@ -198,14 +198,14 @@ def test_data_of_another_major_version_is_refused_in_a_sentence(server: PostgreS
     server.start()
     server.stop()
     (server.data / "PG_VERSION").write_text("16\n")
-    with pytest.raises(Refusal, match="is PostgreSQL 16's"):
+    with pytest.raises(StartupError, match="is PostgreSQL 16's"):
         server.start()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
 def test_root_is_told_which_folder_keeps_the_server_out(server: PostgreSQL) -> None:
     server.data.parent.chmod(0o700)
-    with pytest.raises(Refusal, match=r"may not enter .*oncepay test"):
+    with pytest.raises(StartupError, match=r"may not enter .*oncepay test"):
         server.start()
 
 

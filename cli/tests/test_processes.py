@@ -12,7 +12,7 @@ import pytest
 from oncepay_cli.local import lock, processes, running
 from oncepay_cli.local.places import Places
 from oncepay_cli.local.processes import Program
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_child_that_ends_by_itself_is_told_of_with_the_end_of_its_log(
 ) -> None:
     source = "import sys\nprint('the disk is full')\nsys.exit(3)\n"
     child = processes.start(program(tmp_path, source), places)
-    with pytest.raises(Refusal, match=r"story ended \(exit code 3\).*\n  the disk is full"):
+    with pytest.raises(StartupError, match=r"story ended \(exit code 3\).*\n  the disk is full"):
         child.wait_until_ready()
 
 
@@ -88,7 +88,7 @@ def test_a_child_sees_its_settings_and_nothing_of_the_shells(
 
 
 def test_a_failed_run_is_a_refusal(places: Places, tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=r"story ended \(exit code 1\)"):
+    with pytest.raises(StartupError, match=r"story ended \(exit code 1\)"):
         processes.run(program(tmp_path, "raise SystemExit('no')"), places)
 
 
@@ -134,7 +134,7 @@ def test_a_second_command_is_told_who_runs(places: Places) -> None:
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
-    refusal = pytest.raises(Refusal, match=rf"already runs .*process {holder.pid}\)")
+    refusal = pytest.raises(StartupError, match=rf"already runs .*process {holder.pid}\)")
     with refusal, lock.only_one(places):
         pass
     assert lock.holder(places) == holder.pid

@@ -2,23 +2,28 @@
 SET LOCAL lock_timeout = '2s';
 SET LOCAL statement_timeout = '30s';
 
--- Who we are, in one row. A service that finds another PostgreSQL around it refuses to start: it
--- would be a copy.
+-- The installation, in one row. A service that finds the row in another PostgreSQL, or in another
+-- database of this one (CREATE DATABASE ... TEMPLATE copies the system identifier, and not the oid),
+-- refuses to start: it would be a
+-- copy.
 CREATE TABLE installation (
     id uuid NOT NULL,
-    era bigint NOT NULL,
+    generation bigint NOT NULL,                 -- grows when the database is rebound
     system_identifier numeric NOT NULL,
+    database_oid oid NOT NULL,
     page_token_key bytea NOT NULL,
     create_time timestamptz NOT NULL DEFAULT now(),
+    reconcile_since timestamptz,                -- always NULL: nothing outside knows of customers
     -- One row only.
-    one boolean PRIMARY KEY DEFAULT true,
-    CONSTRAINT one_row CHECK (one),
+    only_row boolean PRIMARY KEY DEFAULT true,
+    CONSTRAINT one_row CHECK (only_row),
     CONSTRAINT key_of_256_bits CHECK (length(page_token_key) = 32)
 );
-INSERT INTO installation (id, era, system_identifier, page_token_key)
-SELECT gen_random_uuid(), 1, system_identifier,
+INSERT INTO installation (id, generation, system_identifier, database_oid, page_token_key)
+SELECT gen_random_uuid(), 1, system_identifier, oid,
        sha256((gen_random_uuid()::text || gen_random_uuid()::text)::bytea)
-  FROM pg_control_system();
+  FROM pg_control_system(), pg_database
+ WHERE datname = current_database();
 
 CREATE TYPE customer_state AS ENUM ('ACTIVE', 'BLOCKED');
 

@@ -3,29 +3,34 @@
 SET LOCAL lock_timeout = '2s';
 SET LOCAL statement_timeout = '30s';
 
--- Who we are, in one row. A service that finds another PostgreSQL around it refuses to start: it
--- would be a copy, and both would move money.
+-- The installation, in one row. A service that finds the row in another PostgreSQL, or in another
+-- database of this one (CREATE DATABASE ... TEMPLATE copies the system identifier, and not the oid),
+-- refuses to start: it would be a
+-- copy, and both would move money.
 CREATE TABLE installation (
     id uuid NOT NULL,
-    era bigint NOT NULL,
+    generation bigint NOT NULL,                 -- grows when the database is rebound
     system_identifier numeric NOT NULL,
+    database_oid oid NOT NULL,
     page_token_key bytea NOT NULL,
     create_time timestamptz NOT NULL DEFAULT now(),
+    reconcile_since timestamptz,                -- set by a rebinding, until a reconciliation from there on
     -- One row only.
-    one boolean PRIMARY KEY DEFAULT true,
-    CONSTRAINT one_row CHECK (one),
+    only_row boolean PRIMARY KEY DEFAULT true,
+    CONSTRAINT one_row CHECK (only_row),
     CONSTRAINT key_of_256_bits CHECK (length(page_token_key) = 32)
 );
-INSERT INTO installation (id, era, system_identifier, page_token_key)
-SELECT gen_random_uuid(), 1, system_identifier,
+INSERT INTO installation (id, generation, system_identifier, database_oid, page_token_key)
+SELECT gen_random_uuid(), 1, system_identifier, oid,
        sha256((gen_random_uuid()::text || gen_random_uuid()::text)::bytea)
-  FROM pg_control_system();
+  FROM pg_control_system(), pg_database
+ WHERE datname = current_database();
 
 -- Enums, and lengths in the types: PostgreSQL parses the text of each CHECK anew for every
 -- statement (measured: 15 of them cost a quarter of its time for a payment). One is worth it.
 CREATE TYPE payment_state AS ENUM ('CONFIRMING', 'REQUIRES_ACTION', 'AUTHORIZED', 'CAPTURING',
     'CANCELING', 'SUCCEEDED', 'FAILED', 'CANCELED');
-CREATE TYPE listed_state AS ENUM ('PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED', 'FAILED',
+CREATE TYPE public_state AS ENUM ('PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED', 'FAILED',
     'CANCELED');
 CREATE TYPE capture_method AS ENUM ('AUTOMATIC', 'MANUAL');
 CREATE TYPE cancel_reason AS ENUM ('DECLINE', 'USER', 'EXPIRED');
@@ -53,7 +58,7 @@ CREATE TABLE payments (
     amount_capturing bigint NOT NULL DEFAULT 0,
     amount_captured bigint NOT NULL DEFAULT 0,
     amount_refunded bigint NOT NULL DEFAULT 0,  -- the refunds that have not failed
-    n bigint NOT NULL DEFAULT 0,
+    idempotency_counter bigint NOT NULL DEFAULT 0,
     version bigint NOT NULL DEFAULT 1,          -- and the sequence of its last event
     attempt bigint NOT NULL DEFAULT 0,          -- looks at it since its last event
     event_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),   -- where that event is in the stream
@@ -63,20 +68,20 @@ CREATE TABLE payments (
     -- What lists filter by, as the contract shows it. Nearly all payments have SUCCEEDED: they
     -- are NULL here, and have no place in an index of the few. Generated, because a bound
     -- `state = $1` never proves `WHERE state <> 'SUCCEEDED'`: that index would not be used.
-    listed_state listed_state GENERATED ALWAYS AS (CASE state
-        WHEN 'CONFIRMING' THEN 'PROCESSING'::listed_state
-        WHEN 'CAPTURING' THEN 'PROCESSING'::listed_state
-        WHEN 'CANCELING' THEN 'PROCESSING'::listed_state
-        WHEN 'REQUIRES_ACTION' THEN 'REQUIRES_ACTION'::listed_state
-        WHEN 'AUTHORIZED' THEN 'AUTHORIZED'::listed_state
-        WHEN 'FAILED' THEN 'FAILED'::listed_state
-        WHEN 'CANCELED' THEN 'CANCELED'::listed_state
+    public_state public_state GENERATED ALWAYS AS (CASE state
+        WHEN 'CONFIRMING' THEN 'PROCESSING'::public_state
+        WHEN 'CAPTURING' THEN 'PROCESSING'::public_state
+        WHEN 'CANCELING' THEN 'PROCESSING'::public_state
+        WHEN 'REQUIRES_ACTION' THEN 'REQUIRES_ACTION'::public_state
+        WHEN 'AUTHORIZED' THEN 'AUTHORIZED'::public_state
+        WHEN 'FAILED' THEN 'FAILED'::public_state
+        WHEN 'CANCELED' THEN 'CANCELED'::public_state
         END) STORED,
     holds_reference boolean GENERATED ALWAYS AS
         (reference IS NOT NULL AND state NOT IN ('FAILED', 'CANCELED')) STORED,
     currency_code varchar(3) NOT NULL,
     fingerprint bytea NOT NULL,                 -- of the request
-    -- Born bound: no payment without its intent, no intent with two payments.
+    -- Intent first: no payment without its intent, no intent with two payments.
     intent_id varchar(255) NOT NULL UNIQUE,
     payment_method varchar(255) NOT NULL,
     customer_etag text NOT NULL,
@@ -112,10 +117,10 @@ CREATE INDEX payments_customer ON payments (customer_id, create_time, id)
     WHERE delete_time IS NULL;
 CREATE INDEX payments_customer_deleted ON payments (customer_id, create_time, id)
     WHERE delete_time IS NOT NULL;
-CREATE INDEX payments_state ON payments (listed_state, create_time, id)
-    WHERE listed_state IS NOT NULL AND delete_time IS NULL;
-CREATE INDEX payments_state_deleted ON payments (listed_state, create_time, id)
-    WHERE listed_state IS NOT NULL AND delete_time IS NOT NULL;
+CREATE INDEX payments_state ON payments (public_state, create_time, id)
+    WHERE public_state IS NOT NULL AND delete_time IS NULL;
+CREATE INDEX payments_state_deleted ON payments (public_state, create_time, id)
+    WHERE public_state IS NOT NULL AND delete_time IS NOT NULL;
 CREATE INDEX payments_held ON payments (create_time, id) WHERE held_time IS NOT NULL;
 
 -- Written in the statement that makes the payment's version; xid and sequence come from its row.
@@ -157,6 +162,18 @@ CREATE TABLE requests (
     fingerprint bytea NOT NULL
 );
 
+-- Webhooks of the processor about our payments: that one came, never what it said, which may hold
+-- personal details and is asked for anyway. The statement that inserts a row also makes the payment or
+-- the refund due. A row stays only so that the same event has no second effect.
+CREATE TABLE webhook_notifications (
+    id varchar(255) PRIMARY KEY,                -- the event's, made by the processor
+    payment_id uuid NOT NULL REFERENCES payments (id),
+    receive_time timestamptz NOT NULL DEFAULT now(),
+    type varchar(255) NOT NULL                  -- the processor's name of the event type
+);
+-- Each insert deletes the two oldest rows that are too old to come again.
+CREATE INDEX webhook_notifications_received ON webhook_notifications (receive_time);
+
 -- What no code may do, ours or a person's. A trigger whose WHEN does not hold costs nothing that
 -- could be measured.
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -165,14 +182,14 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
 END $$;
 
-CREATE TRIGGER birth_stays BEFORE UPDATE ON payments FOR EACH ROW WHEN (
+CREATE TRIGGER request_never_changes BEFORE UPDATE ON payments FOR EACH ROW WHEN (
     (NEW.id, NEW.request_id, NEW.fingerprint, NEW.intent_id, NEW.customer_id, NEW.customer_etag,
      NEW.amount, NEW.currency_code, NEW.payment_method, NEW.capture_method, NEW.return_url,
      NEW.start_by, NEW.create_time) IS DISTINCT FROM
     (OLD.id, OLD.request_id, OLD.fingerprint, OLD.intent_id, OLD.customer_id, OLD.customer_etag,
      OLD.amount, OLD.currency_code, OLD.payment_method, OLD.capture_method, OLD.return_url,
      OLD.start_by, OLD.create_time)
-) EXECUTE FUNCTION refuse('what a payment is born with never changes');
+) EXECUTE FUNCTION refuse('what a payment is build_payment with never changes');
 
 CREATE TRIGGER written_once BEFORE UPDATE ON payments FOR EACH ROW WHEN (
     OLD.reference IS NOT NULL AND NEW.reference IS DISTINCT FROM OLD.reference
@@ -198,9 +215,9 @@ CREATE TRIGGER only_failures_are_deleted BEFORE UPDATE ON payments FOR EACH ROW 
     AND (NEW.state NOT IN ('FAILED', 'CANCELED') OR NEW.held_time IS NOT NULL)
 ) EXECUTE FUNCTION refuse('only what ended without money is deleted');
 
--- A version is an event. Without one, only n and the schedule move.
+-- A version is an event. Without one, only the idempotency counter and the schedule move.
 CREATE TRIGGER versions_follow BEFORE UPDATE ON payments FOR EACH ROW WHEN (
-    NEW.n NOT IN (OLD.n, OLD.n + 1)
+    NEW.idempotency_counter NOT IN (OLD.idempotency_counter, OLD.idempotency_counter + 1)
     OR NEW.version NOT IN (OLD.version, OLD.version + 1)
     OR NEW.event_xid < OLD.event_xid
     OR NEW.version = OLD.version AND
@@ -223,7 +240,7 @@ CREATE TRIGGER refunds_go_forward BEFORE UPDATE ON refunds FOR EACH ROW WHEN (
     OR NEW.version = OLD.version AND
     (NEW.state, NEW.processor_id, NEW.failure, NEW.update_time) IS DISTINCT FROM
     (OLD.state, OLD.processor_id, OLD.failure, OLD.update_time)
-) EXECUTE FUNCTION refuse('a refund keeps its birth, and goes forward by versions');
+) EXECUTE FUNCTION refuse('a refund keeps its request, and goes forward by versions');
 
 CREATE TRIGGER payments_stay BEFORE DELETE OR TRUNCATE ON payments
     EXECUTE FUNCTION refuse('payments stay for ever');
@@ -234,14 +251,14 @@ CREATE TRIGGER requests_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON requests
 CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_events
     EXECUTE FUNCTION refuse('events are written once, and stay for ever');
 
--- The service's role. A payment can only be born as the defaults say: CONFIRMING, nothing taken.
+-- The service's role. A payment can only be build_payment as the defaults say: CONFIRMING, nothing taken.
 GRANT SELECT ON installation, schema_migrations, payments, payment_events, refunds, requests
     TO payment;
 GRANT INSERT (id, request_id, fingerprint, customer_id, customer_etag, amount, currency_code,
               payment_method, capture_method, return_url, description, reference, metadata,
               intent_id, start_by, due_time) ON payments TO payment;
 GRANT UPDATE (update_time, delete_time, due_time, action_by, capture_before, held_time,
-              held_reason, amount_capturing, amount_captured, amount_refunded, n, version, attempt,
+              held_reason, amount_capturing, amount_captured, amount_refunded, idempotency_counter, version, attempt,
               event_xid, state, cancel_reason, reference, description, metadata, redirect_url,
               failure) ON payments TO payment;
 GRANT INSERT (payment_id, refund_id, xid, sequence, type, state, note)
@@ -250,5 +267,9 @@ GRANT INSERT (id, payment_id, amount, reason, due_time) ON refunds TO payment;
 GRANT UPDATE (update_time, due_time, version, attempt, state, processor_id, failure)
     ON refunds TO payment;
 GRANT INSERT ON requests TO payment;
+-- The right to update serves SELECT FOR UPDATE alone: the trigger refuses every update.
+GRANT SELECT, INSERT (id, payment_id, type), UPDATE (receive_time), DELETE
+    ON webhook_notifications TO payment;
+GRANT UPDATE (reconcile_since) ON installation TO payment;
 
 -- migrate:down

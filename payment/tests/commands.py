@@ -32,7 +32,7 @@ async def ended(*arguments: str, **environment: str) -> tuple[int, str, str]:
 
 async def adopted(database: Any, *arguments: str) -> tuple[int, str, str]:
     return await ended(
-        "adopt",
+        "rebind",
         *arguments,
         DATABASE_URL=database.owner_url,
         DATABASE_PASSWORD=database.owner_password,

@@ -11,17 +11,17 @@ from payment_examples import INSTALLATION, NOW
 from small_world import SmallWorld
 
 from chassis.values import RequestId
-from payment.domain.birth import Attempt
+from payment.domain.creation import CreationAttempt
 from payment.domain.payment import CaptureMethod, Payment
-from payment.domain.reconciliation import Difference, ListedIntent
 from payment.domain.refund import Refund, RefundRequest
 from payment.domain.values import Money, PaymentMethod, PaymentName
-from payment.repository.memory_books import MemoryBooks
-from payment.service_layer.both_sides import BothSides
-from payment.service_layer.reconcile import Report, compare_both_sides
-from proof.processor import listed_intent
+from payment.reconciliation.comparison import Difference, ListedIntent
+from payment.reconciliation.memory import MemoryInternalRecords
+from payment.reconciliation.reconcile import Report, reconcile
+from payment.reconciliation.sources import ReconciliationSources
 from sandbox.actions import CreateRefund, Request
 from sandbox.transition import transition
+from verification.processor import listed_intent
 
 SINCE = NOW - timedelta(hours=3)
 DECLINED = {"payment_method": PaymentMethod("pm_card_visa_chargeDeclined")}
@@ -33,8 +33,8 @@ class Day(SmallWorld):
 
     def __init__(self) -> None:
         super().__init__()
-        self.books = MemoryBooks(self.store)
-        self.statement: Any = self.processor.inner
+        self.records = MemoryInternalRecords(self.store)
+        self.listing: Any = self.processor.inner
         self.waited: list[float] = []
 
     async def compare(self, since: datetime = SINCE, **said: Any) -> Report:
@@ -43,10 +43,10 @@ class Day(SmallWorld):
         async def pause(seconds: float) -> None:
             self.waited.append(seconds)
 
-        sides = BothSides(
-            self.payments, self.refund_store, self.books, self.processor, self.statement, pause
+        sides = ReconciliationSources(
+            self.payments, self.refund_store, self.records, self.processor, self.listing, pause
         )
-        return await compare_both_sides(sides, INSTALLATION, since, **said)
+        return await reconcile(sides, INSTALLATION, since, **said)
 
     async def refund(self, payment: Payment, amount: int) -> Refund:
         request = RefundRequest(
@@ -74,7 +74,7 @@ class Day(SmallWorld):
     async def attempt(self, **said: Any) -> ListedIntent:
         """An unconfirmed intent, of an attempt that became no payment."""
         payment = await self.pay(**said)
-        attempt = Attempt(uuid4(), payment.request, '"7"', self.now)
+        attempt = CreationAttempt(uuid4(), payment.request, '"7"', self.now)
         await self.processor.create(attempt)
         return listed_intent(next(self.intents))
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.values import Reference, RequestId
-from payment.domain.birth import Attempt, fingerprint_of
+from payment.domain.creation import CreationAttempt, fingerprint_of
 from payment.domain.evidence import Intent, IntentStatus, ProcessorRefund, RefundStatus
 from payment.domain.payment import (
     CancelReason,
@@ -30,7 +30,7 @@ REQUEST = PaymentRequest(
     payment_method=PaymentMethod("pm_card_visa"),
     reference=Reference("order-1"),
 )
-ATTEMPT = Attempt(PAYMENT_ID, REQUEST, '"1"', NOW)
+ATTEMPT = CreationAttempt(PAYMENT_ID, REQUEST, '"1"', NOW)
 
 
 def a_payment(state: State = State.CONFIRMING, **changes: Any) -> Payment:

@@ -9,7 +9,7 @@ from processor_targets import Target
 
 from chassis.identifiers import uuid7
 from chassis.values import RequestId
-from payment.domain.birth import Attempt, born
+from payment.domain.creation import CreationAttempt, build_payment
 from payment.domain.evidence import Intent, IntentStatus, Reply
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod, Payment
@@ -21,7 +21,7 @@ CANCEL = Post(Operation.CANCEL, 1)
 EUR_20 = Money(2000, "EUR")
 
 
-async def an_attempt(target: Target, card: str = "good", **changes: Any) -> Attempt:
+async def an_attempt(target: Target, card: str = "good", **changes: Any) -> CreationAttempt:
     """EUR 20 with one of the target's cards."""
     request = replace(
         REQUEST,
@@ -29,13 +29,13 @@ async def an_attempt(target: Target, card: str = "good", **changes: Any) -> Atte
         amount=EUR_20,
         payment_method=PaymentMethod(await target.card(card)),
     )
-    return Attempt(uuid7(), replace(request, **changes), '"1"', NOW)
+    return CreationAttempt(uuid7(), replace(request, **changes), '"1"', NOW)
 
 
 async def a_payment(target: Target, card: str = "good", **changes: Any) -> Payment:
     """Bound to an intent that was created for it, and not confirmed."""
     attempt = await an_attempt(target, card, **changes)
-    return born(attempt, await target.processor.create(attempt), INSTALLATION)
+    return build_payment(attempt, await target.processor.create(attempt), INSTALLATION)
 
 
 async def a_confirmed_payment(target: Target, card: str = "good", **changes: Any) -> Payment:

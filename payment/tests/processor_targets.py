@@ -23,11 +23,11 @@ import aiohttp
 from payment_examples import INSTALLATION
 
 from chassis.settings import Secret
-from payment.processors.stripe import StripeProcessor
+from payment.processors.stripe.adapter import StripeProcessor
 from payment.service_layer.ports import Processor
-from proof.processor import SimulatedProcessor
 from sandbox.actions import Authenticate, Request
 from sandbox.transition import transition
+from verification.processor import SimulatedProcessor
 
 ROOT = Path(__file__).parents[2]
 ANY_KEY = "sk_test_any"

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 from payment_examples import INSTALLATION, NOW, REQUEST
 
 from chassis.values import RequestId
-from payment.domain.birth import Attempt
-from payment.domain.evidence import ProcessorRefund, RefundReply, Reply, Unknown
+from payment.domain.creation import CreationAttempt
+from payment.domain.evidence import OutcomeUnknown, ProcessorRefund, RefundReply, Reply
 from payment.domain.machine import Post
 from payment.domain.payment import Payment, PaymentRequest
 from payment.domain.refund import Refund
@@ -22,16 +22,16 @@ from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefund
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment
 from payment.service_layer.events import Events
-from payment.service_layer.ports import OutcomeUnknown, RequestRecord, Standing, Verdict
+from payment.service_layer.ports import CommitUnknown, CustomerCheck, CustomerStatus, RequestRecord
 from payment.service_layer.recovery import Recovery
 from payment.service_layer.refunds import Refunds
 from payment.service_layer.step import Steps
-from proof.processor import SimulatedProcessor
 from sandbox import objects
+from verification.processor import SimulatedProcessor
 
 Said = TypeVar("Said")
 
-SILENCE = Unknown("time-out", unreachable=True)
+SILENCE = OutcomeUnknown("time-out", unreachable=True)
 LOST = "the reply is lost, after the effect"
 BREAKS = "the database breaks the connection before it has done anything"
 BREAKS_AFTER = "the database commits, and breaks the connection"
@@ -47,7 +47,7 @@ class TroubledProcessor:
     troubles: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     made: list[str] = field(default_factory=list)
 
-    async def _make(self, name: str, call: Callable[[], Awaitable[Said]]) -> Said | Unknown:
+    async def _make(self, name: str, call: Callable[[], Awaitable[Said]]) -> Said | OutcomeUnknown:
         self.made.append(name)
         trouble = self.troubles[name].pop(0) if self.troubles[name] else None
         if trouble is LOST:
@@ -56,10 +56,10 @@ class TroubledProcessor:
         reply: Any = await trouble() if callable(trouble) else trouble
         return await call() if reply is None else reply
 
-    def can_say(self, amount: Money) -> bool:
-        return self.inner.can_say(amount)
+    def supports_amount(self, amount: Money) -> bool:
+        return self.inner.supports_amount(amount)
 
-    async def create(self, attempt: Attempt) -> Reply:
+    async def create(self, attempt: CreationAttempt) -> Reply:
         return await self._make("create", lambda: self.inner.create(attempt))
 
     async def retrieve(self, intent_id: str) -> Reply:
@@ -72,7 +72,7 @@ class TroubledProcessor:
     async def refund(self, refund: Refund) -> RefundReply:
         return await self._make("refund", lambda: self.inner.refund(refund))
 
-    async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | Unknown:
+    async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | OutcomeUnknown:
         return await self._make("refunds", lambda: self.inner.refunds(intent_id))
 
 
@@ -88,10 +88,10 @@ class TroubledPayments(MemoryPayments):
         self.inserts += 1
         trouble = self.troubles["insert"].pop(0) if self.troubles["insert"] else None
         if trouble is BREAKS:
-            raise OutcomeUnknown
+            raise CommitUnknown
         if trouble is BREAKS_AFTER:
             await super().insert(payment, insert_by)
-            raise OutcomeUnknown
+            raise CommitUnknown
         if trouble == "nothing":
             return None
         if callable(trouble):
@@ -114,10 +114,10 @@ class TroubledRefunds(MemoryRefunds):
     async def insert(self, refund: Refund, request: RequestRecord) -> Refund | None:
         trouble = self.troubles.pop(0) if self.troubles else None
         if trouble is BREAKS:
-            raise OutcomeUnknown
+            raise CommitUnknown
         if trouble is BREAKS_AFTER:
             await super().insert(refund, request)
-            raise OutcomeUnknown
+            raise CommitUnknown
         if callable(trouble):
             await trouble()
         return await super().insert(refund, request)
@@ -127,9 +127,9 @@ class TroubledRefunds(MemoryRefunds):
 class OneCustomer:
     """A Customer service that says the same of everybody."""
 
-    says: Standing = Standing(Verdict.MAY_PAY, '"7"')  # noqa: RUF009 (frozen)
+    says: CustomerCheck = CustomerCheck(CustomerStatus.MAY_PAY, '"7"')  # noqa: RUF009 (frozen)
 
-    async def standing(self, _customer: CustomerName) -> Standing:
+    async def standing(self, _customer: CustomerName) -> CustomerCheck:
         return self.says
 
 
@@ -143,7 +143,7 @@ class Caller:
     def is_gone(self) -> bool:
         return self.gone
 
-    def born(self, payment: Payment) -> None:
+    def build_payment(self, payment: Payment) -> None:
         self.told = payment
 
 
@@ -187,7 +187,7 @@ class SmallWorld:
             steps=self.steps,
             refunds=self.refunds,
             alarm=self.alarm,
-            surprised=self.surprises.append,
+            on_unexpected_error=self.surprises.append,
         )
         self.events = Events(self.payments, MemoryEvents(self.store))
 

@@ -11,8 +11,8 @@ from payment_examples import a_payment, a_refund
 
 from chassis.identifiers import uuid7
 from chassis.values import RequestId
-from payment.domain.birth import fingerprint
-from payment.domain.events import PaymentEvent, happening
+from payment.domain.creation import fingerprint
+from payment.domain.events import PaymentEvent, event_for
 from payment.domain.payment import CancelReason, Failure, Held, Payment, State
 from payment.domain.refund import Refund
 from payment.service_layer.ports import (
@@ -20,7 +20,7 @@ from payment.service_layer.ports import (
     PaymentRepository,
     RefundRepository,
     RequestRecord,
-    Seen,
+    Snapshot,
 )
 
 SECOND = timedelta(seconds=1)
@@ -98,12 +98,12 @@ class Stores:
         now = (await self.payments.look_up(payment.request.request_id, None)).now
         return await self.payments.insert(payment, now + INSERT_WITHIN)
 
-    async def born(self, **changes: Any) -> Payment:
+    async def build_payment(self, **changes: Any) -> Payment:
         return some(await self.insert(a_new_payment(**changes)))
 
     async def save(self, before: Payment, after: Payment, note: str = "") -> Payment | None:
         """Save with the event that belongs to the change."""
-        return await self.payments.save(before, after, happening(before, after, note))
+        return await self.payments.save(before, after, event_for(before, after, note))
 
     async def move(self, payment: Payment, *states: State) -> Payment:
         for state in states:
@@ -111,7 +111,7 @@ class Stores:
         return payment
 
     async def payment_in(self, state: State, **changes: Any) -> Payment:
-        return await self.move(await self.born(**changes), *PATHS[state])
+        return await self.move(await self.build_payment(**changes), *PATHS[state])
 
     async def hold(self, payment: Payment) -> Payment:
         held = replace(payment, held=Held("it does not fit", payment.create_time))
@@ -121,7 +121,7 @@ class Stores:
         seen = await self.seen(payment)
         return some(await self.save(seen.payment, seen.payment.delete(seen.now)))
 
-    async def seen(self, payment: Payment) -> Seen:
+    async def seen(self, payment: Payment) -> Snapshot:
         return await self.payments.get(payment.id)
 
     async def now(self, payment: Payment) -> Payment:
@@ -130,7 +130,7 @@ class Stores:
     async def make_due(self, payment: Payment, attempt: int = 1) -> None:
         """End the attempt of this number, with no wait for the next."""
         seen = await self.seen(payment)
-        await self.payments.postpone(seen.payment, -SECOND, attempt)
+        await self.payments.reschedule(seen.payment, -SECOND, attempt)
 
     async def refund(self, payment: Payment, amount: int = 400) -> Refund:
         refund = a_new_refund(payment, amount)

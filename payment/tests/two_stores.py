@@ -14,25 +14,25 @@ from stores import in_transaction, moved
 
 from chassis.database import Pool
 from chassis.values import InvalidValue, Metadata, Reference
-from payment.domain.errors import BrokenRule, PaymentNotFound, RefundNotFound
-from payment.domain.events import Happening, PaymentEvent, happening
-from payment.domain.hint import Hint
+from payment.domain.errors import InvariantViolation, PaymentNotFound, RefundNotFound
+from payment.domain.events import NewEvent, PaymentEvent, event_for
 from payment.domain.payment import Held, Payment, State
 from payment.domain.refund import Refund
+from payment.domain.webhook_notification import WebhookNotification
 from payment.repository.memory import (
     MemoryEvents,
-    MemoryHints,
+    MemoryNotifications,
     MemoryPayments,
     MemoryRefunds,
     Store,
 )
 from payment.repository.postgresql.events import PostgresEvents
-from payment.repository.postgresql.hints import PostgresHints
 from payment.repository.postgresql.payments import PostgresPayments
 from payment.repository.postgresql.refunds import PostgresRefunds
+from payment.repository.postgresql.webhook_notifications import PostgresNotifications
 from payment.service_layer.ports import (
     EventRepository,
-    HintRepository,
+    NotificationRepository,
     PaymentRepository,
     RefundRepository,
     RequestRecord,
@@ -60,7 +60,7 @@ class Side:
     payments: PaymentRepository
     refunds: RefundRepository
     events: EventRepository
-    hints: HintRepository
+    notifications: NotificationRepository
     cursors: list[str] = field(default_factory=lambda: ["", "no cursor"])
 
     async def stream(self, payment_id: Any, limit: int, place: int) -> list[PaymentEvent]:
@@ -74,13 +74,16 @@ class Side:
 class TwoStores:
     """Both stores. The one in memory is new, the other's tables have to be empty."""
 
-    def __init__(self, pool: Pool, era: int) -> None:
+    def __init__(self, pool: Pool, generation: int) -> None:
         self._pool = pool
-        self._era = era
+        self._era = generation
         self._now = datetime(2026, 1, 1, tzinfo=UTC)
         store = Store(lambda: self._now)
         self._memory = Side(
-            MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store), MemoryHints(store)
+            MemoryPayments(store),
+            MemoryRefunds(store),
+            MemoryEvents(store),
+            MemoryNotifications(store),
         )
         self._postgres_cursors = [*self._memory.cursors]
 
@@ -92,7 +95,7 @@ class TwoStores:
                 PostgresPayments(connection),
                 PostgresRefunds(connection),
                 PostgresEvents(connection, self._era),
-                PostgresHints(connection),
+                PostgresNotifications(connection),
                 self._postgres_cursors,
             )
             real, refusal = await outcome(call(postgres))
@@ -112,7 +115,7 @@ async def outcome(work: Awaitable[Answer]) -> tuple[Answer | None, str]:
     """An answer, without what may differ between the stores, or the refusal in its place."""
     try:
         answer: Any = await work
-    except (BrokenRule, InvalidValue, PaymentNotFound, RefundNotFound) as error:
+    except (InvariantViolation, InvalidValue, PaymentNotFound, RefundNotFound) as error:
         return None, repr(error)
     if isinstance(answer, list) and answer and isinstance(answer[0], PaymentEvent):
         answer = [without_cursor(event) for event in answer]
@@ -124,9 +127,7 @@ def without_cursor(event: PaymentEvent) -> Any:
     return tuple(getattr(event, name) for name in PaymentEvent.__slots__ if name != "cursor")
 
 
-def changes(
-    payment: Payment, reference: Reference | None
-) -> list[tuple[Payment, Happening | None]]:
+def changes(payment: Payment, reference: Reference | None) -> list[tuple[Payment, NewEvent | None]]:
     """What a payment may become by one save, with what is told of it; the last is the likeliest."""
     asked = payment.request
     told = replace(asked, description=asked.description + "!", metadata=Metadata((("a", "b"),)))
@@ -141,9 +142,9 @@ def changes(
         after.append(payment.undelete())
     elif payment.state in {State.FAILED, State.CANCELED} and payment.held is None:
         after.append(payment.delete(payment.update_time))
-    used_up = replace(payment, n=payment.n + 1)
+    used_up = replace(payment, idempotency_counter=payment.idempotency_counter + 1)
     after += [used_up, *(moved(payment, state) for state in reversed(NEXT.get(payment.state, ())))]
-    return [(each, happening(payment, each)) for each in after]
+    return [(each, event_for(payment, each)) for each in after]
 
 
 async def inserted_by(payment: Payment, insert_by: datetime, side: Side) -> Payment | None:
@@ -153,7 +154,7 @@ async def inserted_by(payment: Payment, insert_by: datetime, side: Side) -> Paym
 async def saved_by(
     before: Payment,
     after: Payment,
-    what: Happening | None,
+    what: NewEvent | None,
     record: RequestRecord | None,
     side: Side,
 ) -> Payment | None:
@@ -161,11 +162,11 @@ async def saved_by(
 
 
 async def postponed_by(payment: Payment, wait: timedelta | None, attempt: int, side: Side) -> None:
-    await side.payments.postpone(payment, wait, attempt)
+    await side.payments.reschedule(payment, wait, attempt)
 
 
 async def refund_saved_by(
-    before: Refund, after: Refund, what: Happening, side: Side
+    before: Refund, after: Refund, what: NewEvent, side: Side
 ) -> Refund | None:
     return await side.refunds.save(before, after, what)
 
@@ -173,11 +174,11 @@ async def refund_saved_by(
 async def refund_postponed_by(
     refund: Refund, wait: timedelta | None, attempt: int, side: Side
 ) -> None:
-    await side.refunds.postpone(refund, wait, attempt)
+    await side.refunds.reschedule(refund, wait, attempt)
 
 
-async def hint_taken_by(hint: Hint, side: Side) -> bool:
-    return await side.hints.take(hint)
+async def hint_taken_by(hint: WebhookNotification, side: Side) -> bool:
+    return await side.notifications.record(hint)
 
 
 async def as_list(found: Awaitable[Sequence[Answer]]) -> list[Answer]:

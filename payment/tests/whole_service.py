@@ -38,7 +38,7 @@ WEBHOOK_SECRET = "whsec_of_a_test_and_long_enough"
 _numbers = itertools.count(1)
 
 
-class Refused:
+class Rejection:
     """A refusal as a client reads it."""
 
     def __init__(self, error: aio.AioRpcError) -> None:
@@ -60,10 +60,10 @@ class Refused:
         return bool(self.retry.retry_delay.seconds)
 
 
-async def refusal(call: Awaitable[object]) -> Refused:
+async def refusal(call: Awaitable[object]) -> Rejection:
     with pytest.raises(aio.AioRpcError) as error:
         await call
-    return Refused(error.value)
+    return Rejection(error.value)
 
 
 async def refused(call: Awaitable[object]) -> tuple[StatusCode, str]:

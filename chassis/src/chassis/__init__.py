@@ -2,25 +2,22 @@
 
 Start here:
 
-server       a gRPC server that starts, tells its health, drains and stops
-handling     what happens around every call: deadline, errors, one line in the log
-call         the call that runs now: its id, and the time it has left
-errors       every error as a `google.rpc.Status` with details
-settings     the environment, read once into a frozen dataclass
-refusal      a start that was refused, with a sentence for a person
-telemetry    structured logs that hold no personal detail
-database     PostgreSQL: waited for, examined, pooled, watched
-migrate      the schema, brought forward by dbmate
-adoption     a database that was restored or copied, taken over
-probe        whether a service is ready, for a container's health check
-first        a service as the first process of a container
+server         a gRPC server that starts, reports its health, drains and stops
+call_handling  what happens around every call: deadline, errors, one line in the log
+call           the current call: its id, and the time it has left
+errors         every error as a `google.rpc.Status` with details
+settings       the environment, read once into a frozen dataclass
+startup_error  a process that must not start, with a sentence for a person
+telemetry      structured logs that hold no personal detail
+database       PostgreSQL: waited for, checked, pooled, watched
+migrate        the schema, brought forward by dbmate
+rebinding      a restored or copied database, bound to the cluster it is in
+probe          whether a service is ready, for a container's health check
+pid1           a service as the first process of a container
 
 and what requests are made of:
 
-values       the values all services share; every value checks itself
-identifiers  new resource ids
-pages        page sizes, and page tokens that cannot be forged
-filters      `filter` and `order_by`
-masks        `update_mask`
-messages     protobuf's messages: what must be in one, and times
+values         the values all services share; every value checks itself
+identifiers    new resource ids
+aip            the common parts of Google's API Improvement Proposals
 """

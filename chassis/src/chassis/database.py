@@ -16,8 +16,8 @@ from uuid import UUID
 
 import asyncpg
 
-from chassis.refusal import Refusal
 from chassis.settings import Secret
+from chassis.startup_error import StartupError
 from chassis.telemetry import log
 
 # In quotes: the stubs have parameters that the classes themselves do not.
@@ -38,7 +38,7 @@ LIMITS = {
 }
 # How often the watch asks; while the database is away, the pause doubles up to the longest.
 WATCH_SECONDS = 1.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.1, 2.0
 
 # The oldest PostgreSQL that our statements were tried on.
 OLDEST = 150_000
@@ -51,7 +51,7 @@ SELECT current_setting('server_version_num')::integer AS version,
        (SELECT max(version) FROM schema_migrations) AS schema_version
 """
 INSTALLATION = """
-SELECT id, era, page_token_key, compare_since,
+SELECT id, generation, page_token_key, reconcile_since,
        (system_identifier::numeric, database_oid)
          = (SELECT system_identifier::numeric, oid FROM pg_control_system(), pg_database
              WHERE datname = current_database()) AS at_home
@@ -59,11 +59,11 @@ SELECT id, era, page_token_key, compare_since,
 """
 
 
-class DatabaseRefused(Refusal):
+class DatabaseUnusable(StartupError):
     """The database must not be used; the sentence says why and what to do."""
 
 
-class NotYetError(ConnectionError):
+class DatabaseNotReady(ConnectionError):
     """The database cannot be used yet; waiting helps. To a call it is a database that is away."""
 
 
@@ -72,16 +72,16 @@ class Installation:
     """Who we are: one row in the database.
 
     Attributes:
-        era: rises with every adoption; cursors of other eras mean nothing.
+        generation: rises with every adoption; cursors of other eras mean nothing.
         page_token_key: the secret that seals page tokens.
-        compare_since: the database was adopted, and is closed until its service has compared it
+        reconcile_since: the database was adopted, and is closed until its service has compared it
             with the world outside from this time on; None where it is open.
     """
 
     id: UUID
-    era: int
+    generation: int
     page_token_key: bytes
-    compare_since: datetime | None = None
+    reconcile_since: datetime | None = None
 
 
 class Database:
@@ -135,7 +135,7 @@ class Database:
             comparing: a closed database will do: it is opened to be compared.
 
         Raises:
-            DatabaseRefused: it answers, and must not be used.
+            DatabaseUnusable: it answers, and must not be used.
         """
         how = {"dsn": url, "password": password.reveal_anew, "timeout": CONNECT_SECONDS}
         watch = _Watch(how, _Needs(schema_version, comparing))
@@ -208,8 +208,8 @@ async def examine(connection: Connection, needs: _Needs) -> tuple[int, Installat
     """Returns the server's version and who we are, if the database may be used.
 
     Raises:
-        NotYetError: it is a standby, its schema is too old, or it is closed.
-        DatabaseRefused: it loses commits, or is not the database it was made as.
+        DatabaseNotReady: it is a standby, its schema is too old, or it is closed.
+        DatabaseUnusable: it loses commits, or is not the database it was made as.
     """
     schema_version = needs.schema_version
     row = None
@@ -219,39 +219,43 @@ async def examine(connection: Connection, needs: _Needs) -> tuple[int, Installat
         if (found["schema_version"] or "") >= schema_version:
             row = await connection.fetchrow(INSTALLATION)
     except asyncpg.UndefinedTableError:
-        raise NotYetError(f"it has no schema, and {schema_version} is needed: migrate") from None
+        raise DatabaseNotReady(
+            f"it has no schema, and {schema_version} is needed: migrate"
+        ) from None
     if found["version"] < OLDEST:
-        raise DatabaseRefused("PostgreSQL 15 or newer is needed; this one is older. Upgrade it.")
+        raise DatabaseUnusable("PostgreSQL 15 or newer is needed; this one is older. Upgrade it.")
     for setting in ("fsync", "full_page_writes", "synchronous_commit"):
         if found[setting] == "off":
-            raise DatabaseRefused(
+            raise DatabaseUnusable(
                 f"PostgreSQL runs with {setting} = off: it can lose what it has committed, and "
                 "money with it. Set it to on (for the role, too) and restart."
             )
     if found["in_recovery"]:
-        raise NotYetError("it is a standby")
+        raise DatabaseNotReady("it is a standby")
     if row is None:
         at = found["schema_version"]
-        raise NotYetError(f"its schema is at {at}, and {schema_version} is needed: migrate")
+        raise DatabaseNotReady(f"its schema is at {at}, and {schema_version} is needed: migrate")
     return found["version"], _who_we_are(row, needs)
 
 
 def _who_we_are(row: asyncpg.Record, needs: _Needs) -> Installation:
     if not row["at_home"]:
-        raise DatabaseRefused(
+        raise DatabaseUnusable(
             "this database is a copy: it was made in another PostgreSQL than the one it is in "
             "now, or beside this one (a restored dump, an upgrade, a template?). Two copies that act "
             "would both move money, and an old one would move again what it has forgotten. Use the "
             "database that it was made as; or, once nothing can use that any more, take this one "
-            "over: `adopt`."
+            "over: `rebind`."
         )
-    installation = Installation(row["id"], row["era"], row["page_token_key"], row["compare_since"])
-    if needs.known is not None and needs.known.era != installation.era:
-        raise DatabaseRefused("this database was adopted while the service ran: restart it.")
-    if installation.compare_since is not None and not needs.comparing:
-        raise NotYetError(
+    installation = Installation(
+        row["id"], row["generation"], row["page_token_key"], row["reconcile_since"]
+    )
+    if needs.known is not None and needs.known.generation != installation.generation:
+        raise DatabaseUnusable("this database was adopted while the service ran: restart it.")
+    if installation.reconcile_since is not None and not needs.comparing:
+        raise DatabaseNotReady(
             "it was adopted, and is closed until it is compared: run reconcile with --since "
-            f"{installation.compare_since:%Y-%m-%dT%H:%M:%SZ} or before"
+            f"{installation.reconcile_since:%Y-%m-%dT%H:%M:%SZ} or before"
         )
     return installation
 
@@ -273,7 +277,7 @@ class _Watch:
         self._connection: Connection | None = None
 
     async def run(self) -> None:
-        told, pause = "", FIRST_PAUSE
+        told, pause = "", MIN_PAUSE_SECONDS
         try:
             while True:
                 reason = await self._ask()
@@ -281,14 +285,14 @@ class _Watch:
                 if reason is None:
                     if told:
                         log.info("database_answers")
-                    told, pause = "", FIRST_PAUSE
+                    told, pause = "", MIN_PAUSE_SECONDS
                     await asyncio.sleep(WATCH_SECONDS)
                     continue
                 if reason != told:
                     log.warning("database_awaited", reason=reason, needed=self.needs.schema_version)
                     told = reason
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, MAX_PAUSE_SECONDS)
         finally:
             self._hang_up()
 
@@ -303,8 +307,8 @@ class _Watch:
                 self.seen.set_result(seen)
                 self.needs.known = seen[1]
             return None
-        except (DatabaseRefused, NotYetError) as error:
-            if isinstance(error, DatabaseRefused) and not self.seen.done():
+        except (DatabaseUnusable, DatabaseNotReady) as error:
+            if isinstance(error, DatabaseUnusable) and not self.seen.done():
                 self.seen.set_exception(error)
             for pool in self.pools:  # what is pooled must be examined again, too
                 await pool.expire_connections()

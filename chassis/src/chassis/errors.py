@@ -15,7 +15,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2 as details
 from google.rpc import status_pb2
 
-from chassis.refusal import Refusal
+from chassis.startup_error import StartupError
 from chassis.values import InvalidValue
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Translate = Callable[[Exception], status_pb2.Status | None]
 
 # Details travel in the trailing metadata, of which gRPC refuses more than 8 KB.
-MOST_VIOLATIONS = 10
+MAX_VIOLATIONS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def status(
         )
         for each in violations
     ]:
-        said.append(details.BadRequest(field_violations=fields[:MOST_VIOLATIONS]))
+        said.append(details.BadRequest(field_violations=fields[:MAX_VIOLATIONS]))
     if resource is not None:
         said.append(
             details.ResourceInfo(
@@ -117,7 +117,7 @@ DATABASE_AWAY = (
     asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
     OSError,
-    Refusal,
+    StartupError,
 )
 
 

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from chassis.refusal import Refusal
 from chassis.settings import OwnerSettings, Secret
+from chassis.startup_error import StartupError
 
 # --migration-lock: of two runners one waits. --strict: an older file that was never applied is an
 # error. No schema dump: it would need pg_dump, and write beside the migrations.
@@ -22,15 +22,17 @@ def migrate(owner: OwnerSettings) -> None:
     """Applies what is pending in the directory, each file in a transaction.
 
     Raises:
-        Refusal: if dbmate or the directory is missing, or a file failed.
+        StartupError: if dbmate or the directory is missing, or a file failed.
     """
     directory = owner.migrations_directory
     if not directory.is_dir():
-        raise Refusal(f"MIGRATIONS_DIRECTORY {directory} is no folder; name the service's.")
+        raise StartupError(f"MIGRATIONS_DIRECTORY {directory} is no folder; name the service's.")
     beside = shutil.which("dbmate", path=str(Path(sys.executable).parent))
     program = beside or shutil.which("dbmate")
     if program is None:
-        raise Refusal("dbmate is not installed beside Python or on PATH; install requirements.txt.")
+        raise StartupError(
+            "dbmate is not installed beside Python or on PATH; install requirements.txt."
+        )
     # The password goes by the environment, which other users cannot read as they can arguments.
     # An empty folder to work in: dbmate reads .env, wherever it stands.
     with tempfile.TemporaryDirectory() as nowhere:
@@ -38,7 +40,7 @@ def migrate(owner: OwnerSettings) -> None:
         url = with_password(owner.database_url, owner.database_password)
         done = subprocess.run(command, env={"DATABASE_URL": url}, cwd=nowhere, check=False)  # noqa: S603 - our own program, no shell
     if done.returncode:
-        raise Refusal("The schema was not migrated; dbmate says above why.")
+        raise StartupError("The schema was not migrated; dbmate says above why.")
 
 
 def with_password(url: str, password: Secret) -> str:

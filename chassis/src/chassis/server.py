@@ -27,9 +27,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
+from chassis.call_handling import MAX_CALL_SECONDS, CallHandling, Found, Handler
 from chassis.errors import Translate
-from chassis.handling import MOST_SECONDS, Found, Handler, Handling
-from chassis.refusal import Refusal
+from chassis.startup_error import StartupError
 from chassis.telemetry import log
 
 OPTIONS = (
@@ -43,7 +43,7 @@ OPTIONS = (
     # Clients come back to the balancer every five minutes, and so find new replicas; no call but
     # a stream lasts longer than the grace, and streams resume.
     ("grpc.max_connection_age_ms", 300_000),
-    ("grpc.max_connection_age_grace_ms", int(MOST_SECONDS + 10) * 1_000),
+    ("grpc.max_connection_age_grace_ms", int(MAX_CALL_SECONDS + 10) * 1_000),
     # A peer that is gone is found out in 40 s; clients may ask as often as every 20 s.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -57,7 +57,7 @@ HEALTH_SECONDS = 0.5
 LAST_REPLY_SECONDS = 0.2
 
 
-class ListenRefused(Refusal):
+class ListenError(StartupError):
     """The address cannot be listened on."""
 
 
@@ -72,7 +72,7 @@ class Server(grpc.GenericRpcHandler):
         drain_seconds: how long running calls may take once it stops.
 
     Raises:
-        ListenRefused: on entering.
+        ListenError: on entering.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Server(grpc.GenericRpcHandler):
         self.address = listen
         self._names = tuple(names)
         self._turning = ("readiness", "", *self._names)
-        self._handling = Handling(domain, translate)
+        self._handling = CallHandling(domain, translate)
         self._drain_seconds = drain_seconds
         self._handlers: dict[str, Handler] = {}
         self._health = health_aio.HealthServicer()
@@ -107,7 +107,7 @@ class Server(grpc.GenericRpcHandler):
         try:
             port = self._server.add_insecure_port(self.address)
         except RuntimeError:
-            raise ListenRefused(
+            raise ListenError(
                 f"LISTEN_ADDRESS {self.address} cannot be listened on: another process has the "
                 "port, or the address is not this machine's. Stop the other one (is this service "
                 "running already?) or choose another port."
@@ -228,6 +228,6 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     """Runs a service on uvloop; a refused start is one sentence and exit code 1."""
     try:
         uvloop.run(main)
-    except Refusal as refusal:
+    except StartupError as refusal:
         log.error("refused", reason=str(refusal))
         sys.exit(1)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from chassis.refusal import Refusal
+from chassis.startup_error import StartupError
 
 Settings = TypeVar("Settings")
 
 
-class SettingsError(Refusal):
+class SettingsError(StartupError):
     """Variables are missing or wrong; the sentence names each, with its rule."""
 
 
@@ -74,7 +74,7 @@ class ServiceSettings:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerSettings:
-    """What the database's owner is told, to migrate or adopt it. A service adds its own defaults.
+    """What the database's owner is told, to migrate or rebind it. A service adds its own defaults.
 
     Attributes:
         migrations_directory: the service's numbered SQL files.

@@ -33,7 +33,7 @@ FIELDS = frozenset(
 )
 EVENT_NAME = re.compile("[a-z][a-z0-9_.]{0,63}")
 # A log line is one write to a pipe as long as it stays below 4 KB (PIPE_BUF).
-LONGEST_VALUE = 2_000
+MAX_VALUE_LENGTH = 2_000
 
 
 def configure(
@@ -81,7 +81,7 @@ def _only_allowed(
         elif value is None or isinstance(value, bool | int | float):
             kept[field] = value
         elif isinstance(value, str | UUID):
-            kept[field] = str(value)[:LONGEST_VALUE]
+            kept[field] = str(value)[:MAX_VALUE_LENGTH]
         else:
             kept[field] = type(value).__name__
     return kept

@@ -36,7 +36,7 @@ class InvalidValue(ValueError):
         return type(self)(f"{path}{joint}{self.field}", self.rule, self.message)
 
 
-def at(
+def with_field_path(
     path: str,
     make: Callable[Arguments, Made],
     *args: Arguments.args,
@@ -49,7 +49,7 @@ def at(
         raise error.inside(path) from None
 
 
-def stored(kind: type[Made], **content: object) -> Made:
+def from_trusted(kind: type[Made], **content: object) -> Made:
     """Makes a value without its check, for repositories: it was checked before it was stored. Else
     reading would cost as much again, and fail on old rows when a rule gets stricter.
     """
@@ -190,8 +190,8 @@ class Metadata:
             message = f"it has {len(self.pairs)} pairs, and at most 50 are taken"
             raise InvalidValue("", "TOO_MANY_PAIRS", message)
         for key, value in self.pairs:
-            at("[]", free_text, key, minimum=1, maximum=40)
-            at(f"[{key}]", free_text, value, maximum=500, multi_line=True)
+            with_field_path("[]", free_text, key, minimum=1, maximum=40)
+            with_field_path(f"[{key}]", free_text, value, maximum=500, multi_line=True)
         object.__setattr__(self, "pairs", tuple(sorted(self.pairs)))
 
     @classmethod

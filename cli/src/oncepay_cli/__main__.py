@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 
 def main() -> None:
@@ -13,7 +13,7 @@ def main() -> None:
         from oncepay_cli.application import app
 
         app()
-    except Refusal as refusal:
+    except StartupError as refusal:
         notes = getattr(refusal, "__notes__", [])
         sys.stderr.write("\n".join([str(refusal), *notes, ""]))
         sys.exit(1)

@@ -3,7 +3,7 @@
 import typer
 
 from oncepay_cli.commands import customers, payments
-from oncepay_cli.commands.books import adopt, reconcile
+from oncepay_cli.commands.books import rebind, reconcile
 from oncepay_cli.commands.up import demo, down, up
 
 # What a command does not know itself is the service's to understand.
@@ -20,6 +20,6 @@ app.command()(up)
 app.command()(down)
 app.command()(demo)
 app.command(context_settings=PASSED_ON)(reconcile)
-app.command(context_settings=PASSED_ON)(adopt)
+app.command(context_settings=PASSED_ON)(rebind)
 app.add_typer(customers.app, name="customers")
 app.add_typer(payments.app, name="payments")

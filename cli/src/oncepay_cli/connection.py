@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 Request = TypeVar("Request", bound=Message)
 Reply = TypeVar("Reply", bound=Message)
@@ -18,7 +18,7 @@ Reply = TypeVar("Reply", bound=Message)
 # is just being started again; who needs more patience calls the command again.
 ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 0.2
-LONGEST_WAIT_SECONDS = 3.0
+MAX_WAIT_SECONDS = 3.0
 # The services answer within 10 s of their own accord; a little is left for the way.
 TIMEOUT_SECONDS = 15.0
 
@@ -31,7 +31,7 @@ _UNKNOWN = {
 }
 
 
-class CallRefused(Refusal):
+class CallRefused(StartupError):
     """A service answered with an error, or nobody answered.
 
     Attributes:
@@ -67,7 +67,7 @@ def call(method: Callable[..., Reply], request: Message) -> Reply:
             if not again:
                 raise refused(error) from None
         time.sleep(wait)
-        wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+        wait = min(2 * wait, MAX_WAIT_SECONDS)
     raise AssertionError("the last attempt returns or raises")
 
 

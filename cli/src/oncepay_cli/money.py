@@ -4,7 +4,7 @@ import re
 
 from oncepay.payment.v1.payment_pb2 import Money
 
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 # ISO 4217: how many decimals a currency has, where it is not two.
 _DECIMALS = {
@@ -30,19 +30,23 @@ def parse(amount: str, currency: str) -> Money:
     """`42.00` and `EUR` are 4200 minor units. No float is near it.
 
     Raises:
-        Refusal: it is no amount, or finer than the currency is.
+        StartupError: it is no amount, or finer than the currency is.
     """
     code = currency.upper()
     if not re.fullmatch(r"[A-Z]{3}", code):
-        raise Refusal(f"{currency!r} is no currency: give three letters (ISO 4217), as in EUR.")
+        raise StartupError(
+            f"{currency!r} is no currency: give three letters (ISO 4217), as in EUR."
+        )
     written = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]+))?", amount)
     if written is None:
-        raise Refusal(f"{amount!r} is no amount: write it with digits and a point, as in 42.00.")
+        raise StartupError(
+            f"{amount!r} is no amount: write it with digits and a point, as in 42.00."
+        )
     whole, fraction = written[1], written[2] or ""
     places = decimals(code)
     if len(fraction) > places:
         counted = {0: "no decimals", 1: "1 decimal"}.get(places, f"{places} decimals")
-        raise Refusal(f"{amount} is too fine: {code} has {counted}.")
+        raise StartupError(f"{amount} is too fine: {code} has {counted}.")
     return Money(currency_code=code, minor_units=int(whole + fraction.ljust(places, "0")))
 
 

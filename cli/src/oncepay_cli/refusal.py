@@ -1,5 +1,5 @@
 """What the command says instead of a traceback."""
 
 
-class Refusal(Exception):
+class StartupError(Exception):
     """The command cannot go on. Its text is for a person: what, why, and what to do."""

@@ -1,7 +1,7 @@
 """The composition root: the one place that knows every layer.
 
 `python -m customer` serves until it is told to stop. As the database's owner, `python -m customer
-migrate` brings its schema forward, and `adopt` takes over one that was restored or copied.
+migrate` brings its schema forward, and `rebind` takes over one that was restored or copied.
 """
 
 import os
@@ -11,14 +11,14 @@ from oncepay.customer.v1 import customer_service_pb2 as service_pb2
 from oncepay.customer.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
 
 from chassis import telemetry
-from chassis.adoption import adopt
+from chassis.aip.pages import PageTokens
 from chassis.database import Database
 from chassis.identifiers import uuid7
 from chassis.migrate import migrate
-from chassis.pages import PageTokens
-from chassis.refusal import Refusal
+from chassis.rebinding import rebind
 from chassis.server import Server, run
 from chassis.settings import read
+from chassis.startup_error import StartupError
 from customer.api.errors import DOMAIN, translate
 from customer.api.servicer import CustomerServicer
 from customer.repository.postgresql import SCHEMA_VERSION, PostgresCustomers
@@ -37,13 +37,13 @@ async def main(arguments: list[str]) -> None:
             await serve(settings)
         case ["migrate"]:
             migrate(read(MigrationSettings, os.environ))
-        case ["adopt", *said]:
+        case ["rebind", *said]:
             owner = read(MigrationSettings, os.environ)
-            sentence = await adopt(owner, said, schema_version=SCHEMA_VERSION)
+            sentence = await rebind(owner, said, schema_version=SCHEMA_VERSION)
             sys.stdout.write(f"{sentence}\n")
         case _:
-            raise Refusal(
-                "Say `python -m customer` to serve, or `python -m customer migrate`, or `adopt`."
+            raise StartupError(
+                "Say `python -m customer` to serve, or `python -m customer migrate`, or `rebind`."
             )
 
 

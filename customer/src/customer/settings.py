@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationSettings(OwnerSettings):
-    """For `python -m customer migrate` and `adopt`; the fields are the chassis's."""
+    """For `python -m customer migrate` and `rebind`; the fields are the chassis's."""
 
     database_url: str = "postgresql://customer_owner@127.0.0.1:5432/customer"
     migrations_directory: Path = Path(__file__).parents[2] / "migrations"

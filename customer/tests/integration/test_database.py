@@ -9,10 +9,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from chassis.aip.filters import Comparison
+from chassis.aip.pages import Position
 from chassis.database import Database
-from chassis.filters import Comparison
 from chassis.identifiers import uuid7
-from chassis.pages import Position
 from chassis.values import Reference
 from customer.domain.customer import Customer, State
 from customer.domain.values import EmailAddress
@@ -42,7 +42,7 @@ NO_RIGHT = [
     f"{INSERT}, create_time) VALUES (gen_random_uuid(), 'ACTIVE', 'B', 'b', 'b', now())",
     f"{INSERT}, version) VALUES (gen_random_uuid(), 'ACTIVE', 'B', 'b', 'b', 7)",
     f"{INSERT}, erase_time) VALUES (gen_random_uuid(), 'ACTIVE', 'B', 'b', 'b', now())",
-    "UPDATE installation SET era = 2",
+    "UPDATE installation SET generation = 2",
     "DELETE FROM installation",
     "INSERT INTO schema_migrations VALUES ('9999')",
     "CREATE TABLE mine ()",

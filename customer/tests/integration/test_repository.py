@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from chassis.filters import Comparison
+from chassis.aip.filters import Comparison
+from chassis.aip.pages import Position
 from chassis.identifiers import uuid7
-from chassis.pages import Position
 from chassis.values import Metadata, Reference
-from customer.domain.customer import Changes, Claim, Customer, Registration, State
+from customer.domain.customer import Changes, Customer, Registration, State, UniqueKeys
 from customer.domain.errors import CustomerNotFound, EmailTaken
 from customer.domain.values import CustomerName, EmailAddress, PhoneNumber
 from customer.repository.memory import MemoryCustomers
@@ -189,23 +189,23 @@ async def test_a_deleted_customer_comes_back_only_while_its_email_is_free(
 async def test_the_holder_of_the_request_id_is_found_before_those_of_email_and_reference(
     customers: CustomerRepository, registration: MakeRegistration
 ) -> None:
-    by_reference = await inserted(customers, registration(reference="A-1"))
+    same_reference = await inserted(customers, registration(reference="A-1"))
     by_email = await inserted(customers, registration(email="alice@example.com"))
-    by_request = await inserted(customers, registration(request_id=REQUEST_ID))
+    same_request = await inserted(customers, registration(request_id=REQUEST_ID))
     claim = registration(email="ALICE@example.com", reference="A-1", request_id=REQUEST_ID).claim
-    assert await customers.find_holder(claim) == by_request
-    assert await customers.find_holder(claim, besides=by_request.id) == by_email
-    assert await customers.find_holder(claim, besides=by_email.id) == by_request
-    only_reference = Claim(reference=claim.reference)
-    assert await customers.find_holder(only_reference) == by_reference
-    assert await customers.find_holder(only_reference, besides=by_reference.id) is None
+    assert await customers.find_holder(claim) == same_request
+    assert await customers.find_holder(claim, besides=same_request.id) == by_email
+    assert await customers.find_holder(claim, besides=by_email.id) == same_request
+    only_reference = UniqueKeys(reference=claim.reference)
+    assert await customers.find_holder(only_reference) == same_reference
+    assert await customers.find_holder(only_reference, besides=same_reference.id) is None
 
 
 async def test_what_nobody_has_has_no_holder(
     customers: CustomerRepository, registration: MakeRegistration
 ) -> None:
     alice = await inserted(customers, registration(email="alice@example.com"))
-    assert await customers.find_holder(Claim()) is None
+    assert await customers.find_holder(UniqueKeys()) is None
     assert await customers.find_holder(full(registration).claim) is None
     assert await customers.find_holder(alice.claim) == alice
     await replaced(customers, alice.delete("", alice.create_time))

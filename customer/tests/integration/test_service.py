@@ -36,7 +36,7 @@ def creation(request_id: str = "", **said: Any) -> CreateCustomerRequest:
     return CreateCustomerRequest(customer=Customer(**said), request_id=request_id)
 
 
-class Refused:
+class Rejection:
     """A refusal as a client reads it."""
 
     def __init__(self, error: aio.AioRpcError) -> None:
@@ -54,10 +54,10 @@ class Refused:
         assert self.info.domain == "oncepay.customer"
 
 
-async def refusal(call: Awaitable[object]) -> Refused:
+async def refusal(call: Awaitable[object]) -> Rejection:
     with pytest.raises(aio.AioRpcError) as error:
         await call
-    return Refused(error.value)
+    return Rejection(error.value)
 
 
 async def test_the_life_of_a_customer(service: "CustomerServiceAsyncStub") -> None:
@@ -128,7 +128,7 @@ async def test_of_twenty_registrations_of_one_email_one_wins_and_the_others_name
         return_exceptions=True,
     )
     (winner,) = [each for each in answers if isinstance(each, Customer)]
-    refused = [Refused(each) for each in answers if isinstance(each, aio.AioRpcError)]
+    refused = [Rejection(each) for each in answers if isinstance(each, aio.AioRpcError)]
     assert len(refused) == 19
     for each in refused:
         assert each.code is StatusCode.ALREADY_EXISTS

@@ -16,7 +16,7 @@ from oncepay.customer.v1.customer_service_pb2 import (
     UpdateCustomerRequest,
 )
 
-from chassis.filters import Comparison
+from chassis.aip.filters import Comparison
 from chassis.values import InvalidValue
 from customer.api import conversions
 from customer.domain.customer import Customer, State

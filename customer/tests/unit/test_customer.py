@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from chassis.values import Metadata, Reference
-from customer.domain.customer import Changes, Claim, Customer, State
+from customer.domain.customer import Changes, Customer, State, UniqueKeys
 from customer.domain.errors import (
     CustomerDeleted,
     CustomerErased,
@@ -185,7 +185,7 @@ def test_a_customer_that_breaks_an_invariant_cannot_be_made(
 
 def test_only_the_living_claim_their_email(customer: MakeCustomer) -> None:
     alice = customer(email="alice@example.com", reference="A-1", request_id=REQUEST_ID)
-    whole = Claim(EmailAddress("alice@example.com"), Reference("A-1"), alice.request_id)
+    whole = UniqueKeys(EmailAddress("alice@example.com"), Reference("A-1"), alice.request_id)
     assert alice.claim == whole
     assert alice.delete("", LATER).claim == replace(whole, email=None)
     assert alice.erase("", LATER).claim == replace(whole, email=None)

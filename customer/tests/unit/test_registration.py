@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from chassis.identifiers import uuid7
-from customer.domain.customer import Claim, Customer, Registration
+from customer.domain.customer import Customer, Registration, UniqueKeys
 from customer.domain.errors import EmailTaken, ReferenceTaken, RequestIdReused, TryAgain
 from customer.repository.memory import MemoryCustomers
 from customer.service_layer import changes
@@ -95,7 +95,9 @@ class Interrupted(MemoryCustomers):
         self.inserts += 1
         return await super().insert(new_id, registration)
 
-    async def find_holder(self, claim: Claim, *, besides: UUID | None = None) -> Customer | None:
+    async def find_holder(
+        self, claim: UniqueKeys, *, besides: UUID | None = None
+    ) -> Customer | None:
         holder = await super().find_holder(claim, besides=besides)
         if holder is None or self.times == 0:
             return holder

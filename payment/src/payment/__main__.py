@@ -1,7 +1,7 @@
 """The composition root: the one place that knows every layer.
 
 `python -m payment` serves until it is told to stop, and `python -m payment reconcile` compares the
-database with the processor. As the database's owner, `migrate` brings its schema forward, and `adopt`
+database with the processor. As the database's owner, `migrate` brings its schema forward, and `rebind`
 takes over one that was restored or copied.
 """
 
@@ -17,49 +17,52 @@ from oncepay.payment.v1 import payment_service_pb2 as service_pb2
 from oncepay.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
 
 from chassis import telemetry
-from chassis.adoption import adopt
+from chassis.aip.pages import PageTokens
 from chassis.database import Database, Pool
 from chassis.errors import is_database_away
 from chassis.identifiers import uuid7
 from chassis.migrate import migrate
-from chassis.pages import PageTokens
-from chassis.refusal import Refusal
+from chassis.rebinding import rebind
 from chassis.server import Server, run
 from chassis.settings import read
+from chassis.startup_error import StartupError
 from chassis.telemetry import log
+from payment.api.background_tasks import BackgroundTasks
 from payment.api.errors import DOMAIN, translate
-from payment.api.outliving import Outliving
-from payment.api.reconciliation import Asked, as_json, as_text, asked_for
 from payment.api.servicer import PaymentServicer
 from payment.api.webhooks import Webhooks
 from payment.customers.client import GrpcCustomers
-from payment.processors.share import CallersShare
-from payment.processors.stripe import MAXIMUM_CONNECTIONS, StripeProcessor
+from payment.processors.bulkhead import ProcessorBulkhead
+from payment.processors.stripe.adapter import MAX_CONNECTIONS, StripeProcessor
+from payment.processors.stripe.webhooks import StripeWebhookReader
+from payment.rebinding import LOWER_PLACES, RECONCILE_SINCE
+from payment.reconciliation.postgresql import PostgresInternalRecords
+from payment.reconciliation.reconcile import Report
+from payment.reconciliation.reconcile import reconcile as reconcile_both_sides
+from payment.reconciliation.report import Asked, as_json, as_text, asked_for
+from payment.reconciliation.sources import CouldNotCompare, ReconciliationSources
+from payment.reconciliation.stripe import StripeListing
 from payment.repository.postgresql import SCHEMA_VERSION
-from payment.repository.postgresql.adoption import COMPARE_SINCE, LOWER_PLACES
-from payment.repository.postgresql.books import PostgresBooks
 from payment.repository.postgresql.events import PostgresEvents
-from payment.repository.postgresql.hints import PostgresHints
 from payment.repository.postgresql.payments import PostgresPayments
+from payment.repository.postgresql.progress import PostgresProgress
 from payment.repository.postgresql.refunds import PostgresRefunds
-from payment.repository.postgresql.signs import PostgresSigns
-from payment.service_layer.both_sides import BothSides, CouldNotCompare
+from payment.repository.postgresql.webhook_notifications import PostgresNotifications
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment
 from payment.service_layer.events import Events
-from payment.service_layer.hints import TakeHint
-from payment.service_layer.lookout import Lookout
 from payment.service_layer.ports import Customers, Processor
-from payment.service_layer.reconcile import Report, compare_both_sides
 from payment.service_layer.recovery import BATCH, Recovery
 from payment.service_layer.refunds import Refunds
+from payment.service_layer.stall_alerts import StallAlerts
 from payment.service_layer.step import Steps
+from payment.service_layer.webhook_notifications import RecordNotification
 from payment.settings import MigrationSettings, Settings
 
 NAME = service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
 FIELDS = ("about", "processor_request")
 """What this service's logs may hold, beside what every service's may."""
-CALLERS_PLACES = MAXIMUM_CONNECTIONS - BATCH
+REQUEST_SLOTS = MAX_CONNECTIONS - BATCH
 """How much work of callers may be with the processor at once: recovery steps BATCH at once, and each
 of both makes one call at a time, so that neither ever waits for a connection.
 """
@@ -78,21 +81,21 @@ async def main(arguments: list[str]) -> None:
             await serve(settings)
         case ["migrate"]:
             migrate(read(MigrationSettings, os.environ))
-        case ["adopt", *said]:
+        case ["rebind", *said]:
             owner = read(MigrationSettings, os.environ)
-            sentence = await adopt(
+            sentence = await rebind(
                 owner,
                 said,
                 schema_version=SCHEMA_VERSION,
-                compare_since=COMPARE_SINCE,
+                reconcile_since=RECONCILE_SINCE,
                 mend=LOWER_PLACES,
             )
             sys.stdout.write(f"{sentence}\n")
         case ["reconcile", *said]:
             sys.exit(await reconcile(said))
         case _:
-            raise Refusal(
-                "Say `python -m payment` to serve, or `python -m payment migrate`, `adopt` or "
+            raise StartupError(
+                "Say `python -m payment` to serve, or `python -m payment migrate`, `rebind` or "
                 "`reconcile`."
             )
 
@@ -106,7 +109,7 @@ async def reconcile(arguments: list[str]) -> int:
         settings = read(Settings, os.environ)
         telemetry.configure("payment", settings.log_format, settings.log_level, fields=FIELDS)
         report = await compare(settings, asked)
-    except (Refusal, CouldNotCompare, TimeoutError) as error:
+    except (StartupError, CouldNotCompare, TimeoutError) as error:
         log.error("refused", reason=str(error) or "the database cannot be used; the log says why")
         return 2
     except Exception as error:  # noqa: BLE001 (an end by a traceback would be exit code 1)
@@ -136,15 +139,15 @@ async def compare(settings: Settings, asked: Asked) -> Report:
             StripeProcessor(settings.stripe_api_key, settings.stripe_base_address, installation)
         )
         pool = database.pool
-        sides = BothSides(
+        sides = ReconciliationSources(
             PostgresPayments(pool),
             PostgresRefunds(pool),
-            PostgresBooks(pool),
+            PostgresInternalRecords(pool),
             processor,
-            processor,
+            StripeListing(processor),
             asyncio.sleep,
         )
-        return await compare_both_sides(
+        return await reconcile_both_sides(
             sides,
             installation,
             asked.since,
@@ -178,27 +181,32 @@ async def serve(settings: Settings) -> None:
             str(database.installation.id),
         ) as processor,
     ):
-        outliving = Outliving()
-        servicer = callers_side(database, customers, processor, outliving)
+        background_tasks = BackgroundTasks()
+        servicer = build_request_handlers(database, customers, processor, background_tasks)
         pool_apart = await database.another_pool(settings.recovery_pool_size)
-        recovery = recovery_side(pool_apart, processor)
-        lookout = Lookout(PostgresSigns(pool_apart), alarm, over, surprised)
+        recovery = build_recovery(pool_apart, processor)
+        lookout = StallAlerts(PostgresProgress(pool_apart), alarm, over, on_unexpected_error)
+        secrets = settings.webhook_secrets
         webhooks = Webhooks(
-            TakeHint(PostgresHints(pool_apart), recovery.wake), settings.webhook_secrets
+            RecordNotification(PostgresNotifications(pool_apart), recovery.wake),
+            StripeWebhookReader(secrets) if secrets else None,
         )
         async with webhooks.listen(settings.webhook_listen_address), asyncio.TaskGroup() as group:
             working = [group.create_task(work) for work in (recovery.run(), lookout.run())]
             server.add(add_PaymentServiceServicer_to_server, servicer)
             server.ready_when(database.is_ready)
             await server.serve(on_stop=lambda: [work.cancel() for work in working])
-        await outliving.drain(server.seconds_left())
+        await background_tasks.drain(server.seconds_left())
 
 
-def callers_side(
-    database: Database, customers: Customers, processor: Processor, outliving: Outliving
+def build_request_handlers(
+    database: Database,
+    customers: Customers,
+    processor: Processor,
+    background_tasks: BackgroundTasks,
 ) -> PaymentServicer:
     """The use cases that callers reach."""
-    share = CallersShare(processor, places=CALLERS_PLACES)
+    share = ProcessorBulkhead(processor, places=REQUEST_SLOTS)
     steps, refunds = side(database.pool, share)
     payments = steps.payments
     installation = database.installation
@@ -216,16 +224,16 @@ def callers_side(
         ),
         change=ChangePayment(payments, share, steps),
         refunds=refunds,
-        events=Events(payments, PostgresEvents(database.pool, installation.era)),
-        outliving=outliving,
+        events=Events(payments, PostgresEvents(database.pool, installation.generation)),
+        background_tasks=background_tasks,
         tokens=PageTokens(installation.page_token_key),
     )
 
 
-def recovery_side(pool: Pool, processor: Processor) -> Recovery:
+def build_recovery(pool: Pool, processor: Processor) -> Recovery:
     """What works by itself, over connections and with calls that no caller can take."""
     steps, refunds = side(pool, processor)
-    return Recovery(steps, refunds, alarm, surprised)
+    return Recovery(steps, refunds, alarm, on_unexpected_error)
 
 
 def side(pool: Pool, processor: Processor) -> tuple[Steps, Refunds]:
@@ -248,7 +256,7 @@ def over(name: str) -> None:
     log.info("alarm_over", about=name)
 
 
-def surprised(error: Exception) -> None:
+def on_unexpected_error(error: Exception) -> None:
     """Tells what recovery met. While the database is away there is nothing to recover."""
     if is_database_away(error):
         log.warning("recovery_awaits_database", exc_info=error)

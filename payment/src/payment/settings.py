@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from chassis.settings import Between, OwnerSettings, Secret, ServiceSettings, SettingsError
 
 SHORTEST_SECRET = 16
-MOST_SECRETS = 2
+MAX_SECRETS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +50,9 @@ class Settings(ServiceSettings):
                     f"STRIPE_WEBHOOK_SECRET must have {SHORTEST_SECRET} characters or more: who "
                     "guesses it can send us webhooks. Take what Stripe shows at the endpoint."
                 )
-        if len(self.webhook_secrets) > MOST_SECRETS:
+        if len(self.webhook_secrets) > MAX_SECRETS:
             raise SettingsError(
-                f"STRIPE_WEBHOOK_SECRET has more than {MOST_SECRETS} lines: one secret, or the old "
+                f"STRIPE_WEBHOOK_SECRET has more than {MAX_SECRETS} lines: one secret, or the old "
                 "one and the new one while it is rotated."
             )
         base = self.stripe_base_address or "https://"
@@ -71,7 +71,7 @@ class Settings(ServiceSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationSettings(OwnerSettings):
-    """For `python -m payment migrate` and `adopt`; the fields are the chassis's."""
+    """For `python -m payment migrate` and `rebind`; the fields are the chassis's."""
 
     database_url: str = "postgresql://payment_owner@127.0.0.1:5432/payment"
     migrations_directory: Path = Path(__file__).parents[2] / "migrations"

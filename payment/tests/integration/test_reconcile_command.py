@@ -12,7 +12,7 @@ from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 from whole_service import WholeService, whole_service
 
-from payment.domain.reconciliation import Kind
+from payment.reconciliation.comparison import Kind
 
 KWD = pb.Money(minor_units=12340, currency_code="KWD")
 

@@ -18,7 +18,7 @@ from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 from whole_service import WholeService, refusal, whole_service
 
-from chassis.database import Database, DatabaseRefused
+from chassis.database import Database, DatabaseUnusable
 from chassis.settings import Secret
 from oncepay_cli.local.databases import Roles, make_database
 from oncepay_cli.local.postgresql import PostgreSQL, binary
@@ -95,7 +95,7 @@ async def test_an_older_backup_is_restored_adopted_compared_and_goes_on(
 
     # when it is restored, then nothing acts on it
     restored = await copied(postgresql, payment_template, backup, payment_database)
-    with pytest.raises(DatabaseRefused, match="is a copy"):
+    with pytest.raises(DatabaseUnusable, match="is a copy"):
         async with Database.open(
             restored.url, Secret(restored.password), pool_size=1, schema_version=SCHEMA_VERSION
         ):

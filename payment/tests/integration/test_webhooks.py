@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from whole_service import WEBHOOK_SECRET, WholeService, whole_service
 
 from chassis.settings import Secret
-from payment.api.webhooks import LARGEST_BODY
+from payment.api.webhooks import MAX_BODY_BYTES
 from sandbox.faults import Kind
 from sandbox.webhooks import signature
 
@@ -101,7 +101,7 @@ async def ask(service: WholeService, question: str, *payments: pb.Payment) -> An
 
 
 async def stored(service: WholeService) -> int:
-    return int(await ask(service, "SELECT count(*) FROM hints"))
+    return int(await ask(service, "SELECT count(*) FROM webhook_notifications"))
 
 
 async def answer(payment: pb.Payment, said: str) -> str:
@@ -212,7 +212,7 @@ async def test_a_storm_for_one_payment_is_one_charge_and_little_work(
         (b'{"id": "evt_1", ', None, 400),
         (b"[" * 100_000, None, 400),
         (b"", None, 400),
-        (b" " * (LARGEST_BODY + 1), None, 413),
+        (b" " * (MAX_BODY_BYTES + 1), None, 413),
     ],
     ids=[
         *("no signature", "nonsense", "another body", "another secret", "late", "early"),
@@ -240,9 +240,9 @@ async def test_a_giant_that_hides_its_length_is_not_read_to_its_end(sender: Send
 
     async def body() -> AsyncIterator[bytes]:
         nonlocal sent
-        while sent < 100 * LARGEST_BODY:
-            sent += LARGEST_BODY // 4
-            yield b"0" * (LARGEST_BODY // 4)
+        while sent < 100 * MAX_BODY_BYTES:
+            sent += MAX_BODY_BYTES // 4
+            yield b"0" * (MAX_BODY_BYTES // 4)
 
     headers = {"Stripe-Signature": "t=1,v1=00"}
     try:
@@ -250,7 +250,7 @@ async def test_a_giant_that_hides_its_length_is_not_read_to_its_end(sender: Send
             assert reply.status == 413
     except aiohttp.ClientError:  # it closes the connection while the rest is still being sent
         pass
-    assert sent < 100 * LARGEST_BODY
+    assert sent < 100 * MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize(

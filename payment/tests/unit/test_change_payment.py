@@ -19,15 +19,15 @@ from payment.domain.errors import (
     TryAgain,
     WrongState,
 )
-from payment.domain.events import EventType, Happening
-from payment.domain.evidence import Intent, KeyMisused
+from payment.domain.events import EventType, NewEvent
+from payment.domain.evidence import IdempotencyKeyConflict, Intent
 from payment.domain.payment import CaptureMethod, Payment, State
 from payment.domain.values import Money, PaymentMethod, PaymentName
 from payment.repository.memory import MemoryPayments
 from payment.service_layer.change_payment import PaymentChanges
-from payment.service_layer.ports import Seen
+from payment.service_layer.ports import Snapshot
 
-UPDATED = Happening(EventType.UPDATED)
+UPDATED = NewEvent(EventType.UPDATED)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_a_twin_is_not_told_that_its_own_work_stands_in_the_way(world: Sma
     payment, request_id = await an_authorised(world), an_id()
     get = world.payments.get
 
-    async def get_after_the_twin(payment_id: UUID) -> Seen:
+    async def get_after_the_twin(payment_id: UUID) -> Snapshot:
         world.payments.get = get  # type: ignore[method-assign]
         await world.change.capture(payment.name, request_id, None, payment.etag)
         return await get(payment_id)
@@ -207,7 +207,7 @@ async def test_a_change_that_is_overtaken_is_tried_again_and_at_last_given_up(
 
 
 async def a_held(world: SmallWorld) -> Payment:
-    world.processor.troubles["confirm"] = [KeyMisused()]
+    world.processor.troubles["confirm"] = [IdempotencyKeyConflict()]
     held = await world.pay()
     assert held.held is not None
     return held

@@ -14,11 +14,11 @@ from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 from payment_examples import NOW, PAYMENT_ID, REFUND_ID, REQUEST, a_payment, a_refund
 
-from chassis.filters import Comparison
+from chassis.aip.filters import Comparison
 from chassis.values import InvalidValue, Metadata, Reference
 from payment.api import conversions
 from payment.domain.events import EventType, PaymentEvent
-from payment.domain.payment import CaptureMethod, Failure, Held, ListedState, State
+from payment.domain.payment import CaptureMethod, Failure, Held, PublicState, State
 from payment.domain.refund import RefundReason, RefundState
 from payment.domain.values import Money
 from payment.service_layer.change_payment import PaymentChanges
@@ -315,7 +315,7 @@ def test_a_filter_is_read_whole() -> None:
         newest_first=False,
         show_deleted=True,
         customer=REQUEST.customer,
-        state=ListedState.PROCESSING,
+        state=PublicState.PROCESSING,
         reference=Reference("A-1"),
         held=False,
         create_time=(
@@ -403,9 +403,9 @@ def test_what_belongs_to_a_state_is_shown_in_that_state_only(
 
 def test_the_contract_shows_no_state_that_it_does_not_name() -> None:
     shown = {state.listed for state in State}
-    assert shown == set(ListedState)
+    assert shown == set(PublicState)
     named = {each.name for each in pb.Payment.DESCRIPTOR.enum_types_by_name["State"].values}
-    assert {state.value for state in ListedState} == named - {"STATE_UNSPECIFIED"}
+    assert {state.value for state in PublicState} == named - {"STATE_UNSPECIFIED"}
 
 
 def test_the_rest_of_a_payment_is_written_too() -> None:

@@ -39,7 +39,7 @@ EXAMPLES: list[errors.PaymentError] = [
     errors.CustomerServiceUnavailable(),
     errors.ProcessorUnavailable(),
     errors.TryAgain("the attempt took too long"),
-    errors.BrokenRule("the secret 4242"),
+    errors.InvariantViolation("the secret 4242"),
 ]
 
 
@@ -138,7 +138,7 @@ def test_what_can_be_taken_is_told() -> None:
 
 
 def test_of_a_broken_rule_nothing_leaves() -> None:
-    status = told(errors.BrokenRule("the secret 4242"))
+    status = told(errors.InvariantViolation("the secret 4242"))
     assert "4242" not in str(status)
     assert CODES[status.code] is StatusCode.INTERNAL
 

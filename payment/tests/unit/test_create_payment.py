@@ -17,11 +17,11 @@ from small_world import (
 
 from chassis.values import Reference
 from payment.domain.errors import (
-    BrokenRule,
     CustomerBlocked,
     CustomerDeleted,
     CustomerNotFound,
     CustomerServiceUnavailable,
+    InvariantViolation,
     PaymentError,
     ProcessorUnavailable,
     ReferenceTaken,
@@ -30,10 +30,10 @@ from payment.domain.errors import (
     TryAgain,
 )
 from payment.domain.events import EventType
-from payment.domain.evidence import Faulted, KeyMisused, Unknown
+from payment.domain.evidence import IdempotencyKeyConflict, OutcomeUnknown, ServerError
 from payment.domain.payment import CaptureMethod, Payment, State
 from payment.domain.values import CustomerName, Money, PaymentMethod, ReturnUrl
-from payment.service_layer.ports import Standing, Verdict
+from payment.service_layer.ports import CustomerCheck, CustomerStatus
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_the_same_request_gets_the_same_payment_and_wins_over_every_other_
 ) -> None:
     request = a_request()
     first = await world.create(request, world.caller)
-    world.customers.says = Standing(Verdict.UNAVAILABLE)
+    world.customers.says = CustomerCheck(CustomerStatus.UNAVAILABLE)
     assert await world.create(request, world.caller) == first
     assert world.charges == 1
 
@@ -117,16 +117,16 @@ async def test_3d_secure_gives_an_address_to_act_at(world: SmallWorld) -> None:
 @pytest.mark.parametrize(
     ("verdict", "error"),
     [
-        (Verdict.NOT_FOUND, CustomerNotFound),
-        (Verdict.DELETED, CustomerDeleted),
-        (Verdict.BLOCKED, CustomerBlocked),
-        (Verdict.UNAVAILABLE, CustomerServiceUnavailable),
+        (CustomerStatus.NOT_FOUND, CustomerNotFound),
+        (CustomerStatus.DELETED, CustomerDeleted),
+        (CustomerStatus.BLOCKED, CustomerBlocked),
+        (CustomerStatus.UNAVAILABLE, CustomerServiceUnavailable),
     ],
 )
 async def test_who_may_not_pay_leaves_nothing_behind(
-    world: SmallWorld, verdict: Verdict, error: type[PaymentError]
+    world: SmallWorld, verdict: CustomerStatus, error: type[PaymentError]
 ) -> None:
-    world.customers.says = Standing(verdict)
+    world.customers.says = CustomerCheck(verdict)
     with pytest.raises(error):
         await world.pay()
     assert not world.store.payments
@@ -142,7 +142,7 @@ async def test_a_token_that_the_processor_does_not_know_is_refused_by_name(
     assert not world.store.payments
 
 
-@pytest.mark.parametrize("trouble", [LOST, SILENCE, Faulted()])
+@pytest.mark.parametrize("trouble", [LOST, SILENCE, ServerError()])
 async def test_while_the_processor_is_away_nothing_is_accepted(
     world: SmallWorld, trouble: object
 ) -> None:
@@ -154,8 +154,8 @@ async def test_while_the_processor_is_away_nothing_is_accepted(
 
 
 async def test_a_rule_that_is_broken_wakes_a_person(world: SmallWorld) -> None:
-    world.processor.troubles["create"] = [KeyMisused()]
-    with pytest.raises(BrokenRule):
+    world.processor.troubles["create"] = [IdempotencyKeyConflict()]
+    with pytest.raises(InvariantViolation):
         await world.pay()
     assert world.alarms == ["rule_broken"]
 
@@ -163,7 +163,7 @@ async def test_a_rule_that_is_broken_wakes_a_person(world: SmallWorld) -> None:
 async def test_an_error_speaks_for_its_attempt_only(world: SmallWorld) -> None:
     request = a_request()
 
-    async def another_attempt() -> Unknown:
+    async def another_attempt() -> OutcomeUnknown:
         await world.create(request, Caller())
         return SILENCE
 
@@ -264,7 +264,7 @@ async def test_a_winner_that_cannot_yet_be_seen_is_asked_for_again(world: SmallW
     world.payments.troubles["insert"] = ["nothing"]
     assert (await world.pay()).state is State.SUCCEEDED
     world.payments.troubles["insert"] = ["nothing"] * 3
-    with pytest.raises(BrokenRule):
+    with pytest.raises(InvariantViolation):
         await world.pay(reference=Reference("order-2"))
     assert world.alarms == ["rule_broken"]
 
@@ -304,10 +304,10 @@ async def test_a_customer_that_may_pay_no_more_has_paid_by_the_same_request(
     twins: list[Payment] = []
 
     class BlockedMeanwhile:
-        async def standing(self, _customer: CustomerName) -> Standing:
+        async def standing(self, _customer: CustomerName) -> CustomerCheck:
             twin = replace(world.create, customers=OneCustomer())
             twins.append(await twin(request, world.caller))
-            return Standing(Verdict.BLOCKED, '"8"')
+            return CustomerCheck(CustomerStatus.BLOCKED, '"8"')
 
     create = replace(world.create, customers=BlockedMeanwhile())
     assert [await create(request, world.caller)] == twins

@@ -2,8 +2,8 @@
 
 import pytest
 
-from payment.domain.evidence import Refused
-from payment.processors.currencies import UNITS, from_stripe, to_stripe
+from payment.domain.evidence import Rejection
+from payment.processors.stripe.currencies import UNITS, from_stripe, to_stripe
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_an_amount_that_stripe_cannot_say_is_refused_and_never_rounded(
 ) -> None:
     refused = to_stripe(amount, currency_code)
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Rejection)
     assert refused.field == "amount"
     assert currency_code in refused.message
 

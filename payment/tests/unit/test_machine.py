@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payment_examples import INSTALLATION, NOW, PAYMENT_ID, a_payment, an_intent
 
-from payment.domain.evidence import Faulted, IntentStatus, KeyMisused, Refused, Unknown
+from payment.domain.evidence import (
+    IdempotencyKeyConflict,
+    IntentStatus,
+    OutcomeUnknown,
+    Rejection,
+    ServerError,
+)
 from payment.domain.machine import (
     Operation,
     Post,
@@ -70,11 +76,11 @@ def test_evidence_moves_a_payment_by_the_table_and_by_nothing_else(
 def test_one_call_at_most_follows_and_only_from_what_the_processor_said_last(
     state: State, status: IntentStatus
 ) -> None:
-    post = next_post(a_payment(state), status, n=3)
+    post = next_post(a_payment(state), status, idempotency_counter=3)
     wanted = POSTS.get((state, status))
     assert (post.operation if post else None) is wanted
     if post is not None:
-        assert post.n == 3
+        assert post.idempotency_counter == 3
 
 
 @given(st.sampled_from(State), st.lists(st.sampled_from(IntentStatus), min_size=1))
@@ -201,26 +207,30 @@ def test_an_action_that_nobody_takes_is_called_off_after_its_day() -> None:
     assert expire(waiting, I.REQUIRES_ACTION, NOW) == waiting
 
 
-@pytest.mark.parametrize("reply", [Faulted(), Refused("payment_intent_unexpected_state")])
-def test_an_answer_that_would_replay_for_ever_uses_its_key_up(reply: Faulted | Refused) -> None:
-    after = answer(a_payment(n=2), Post(Operation.CONFIRM, 2), reply, NOW)
-    assert after == a_payment(n=3)
+@pytest.mark.parametrize("reply", [ServerError(), Rejection("payment_intent_unexpected_state")])
+def test_an_answer_that_would_replay_for_ever_uses_its_key_up(
+    reply: ServerError | Rejection,
+) -> None:
+    after = answer(a_payment(idempotency_counter=2), Post(Operation.CONFIRM, 2), reply, NOW)
+    assert after == a_payment(idempotency_counter=3)
 
 
 def test_an_answer_to_an_older_call_uses_nothing_up() -> None:
-    assert answer(a_payment(n=3), Post(Operation.CONFIRM, 2), Faulted(), NOW) == a_payment(n=3)
+    assert answer(
+        a_payment(idempotency_counter=3), Post(Operation.CONFIRM, 2), ServerError(), NOW
+    ) == a_payment(idempotency_counter=3)
 
 
 def test_silence_changes_nothing() -> None:
     post = Post(Operation.CONFIRM, 0)
-    assert answer(a_payment(), post, Unknown("time-out"), NOW) == a_payment()
+    assert answer(a_payment(), post, OutcomeUnknown("time-out"), NOW) == a_payment()
 
 
 def test_a_key_used_with_other_parameters_waits_for_a_person() -> None:
     post = Post(Operation.CONFIRM, 0)
-    assert answer(a_payment(), post, KeyMisused(), NOW).held is not None
+    assert answer(a_payment(), post, IdempotencyKeyConflict(), NOW).held is not None
     done = a_payment(State.SUCCEEDED)
-    assert answer(done, post, KeyMisused(), NOW) == done
+    assert answer(done, post, IdempotencyKeyConflict(), NOW) == done
 
 
 def test_a_reply_with_the_intent_is_evidence() -> None:
@@ -230,6 +240,6 @@ def test_a_reply_with_the_intent_is_evidence() -> None:
 
 def test_a_capture_asks_for_its_amount_and_its_key_is_the_same_until_used_up() -> None:
     capturing = a_payment(State.CAPTURING, amount_capturing=300)
-    post = next_post(capturing, I.REQUIRES_CAPTURE, n=1)
+    post = next_post(capturing, I.REQUIRES_CAPTURE, idempotency_counter=1)
     assert post == Post(Operation.CAPTURE, 1, 300)
     assert post.key(INSTALLATION, PAYMENT_ID) == f"{INSTALLATION}:{PAYMENT_ID}:capture:1"

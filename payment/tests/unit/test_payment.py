@@ -65,7 +65,7 @@ def test_a_held_payment_is_left_alone_until_it_is_released() -> None:
         held.capture(None)
     with pytest.raises(PaymentHeld):
         held.cancel()
-    assert held.release() == a_payment(State.AUTHORIZED, n=1)
+    assert held.release() == a_payment(State.AUTHORIZED, idempotency_counter=1)
     with pytest.raises(WrongState):
         a_payment(State.AUTHORIZED).release()
 

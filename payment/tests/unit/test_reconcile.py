@@ -13,14 +13,13 @@ from compared_day import DECLINED, MANUAL, Day, the_one
 from payment_examples import NOW, a_refund
 
 from chassis.values import Reference, RequestId
-from payment.domain.evidence import Unknown
+from payment.domain.evidence import OutcomeUnknown, Page
 from payment.domain.payment import Held, State
-from payment.domain.reconciliation import Kind, ListedIntent
 from payment.domain.refund import RefundState
 from payment.domain.values import Money, PaymentMethod, PaymentName
-from payment.service_layer.ports import Page
-from proof.processor import SimulatedProcessor
+from payment.reconciliation.comparison import Kind, ListedIntent
 from sandbox.world import World
+from verification.processor import SimulatedProcessor
 
 
 @pytest.fixture
@@ -79,8 +78,8 @@ async def test_a_payment_just_before_an_end_of_the_time_is_on_neither_side_alone
 
 
 async def test_many_pages_and_hours_are_compared(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payment.service_layer.both_sides.ROWS", 3)
-    monkeypatch.setattr("proof.processor.PAGE", 3)
+    monkeypatch.setattr("payment.reconciliation.sources.ROWS", 3)
+    monkeypatch.setattr("verification.processor.PAGE", 3)
     payments = []
     for _ in range(10):
         payments += [await day.pay(), await day.pay()]
@@ -341,7 +340,7 @@ class Garbled(SimulatedProcessor):
     def __init__(self, inner: SimulatedProcessor) -> None:
         self.inner = inner
 
-    async def intents(self, *window: Any) -> Page[ListedIntent] | Unknown:
+    async def intents(self, *window: Any) -> Page[ListedIntent] | OutcomeUnknown:
         page = await self.inner.intents(*window)
         assert isinstance(page, Page)
         return Page([replace(each, intent=None) for each in page.items], page.has_more)
@@ -353,7 +352,7 @@ class Garbled(SimulatedProcessor):
 async def test_what_cannot_be_read_is_told_of_and_stops_nothing(day: Day) -> None:
     kept, lost = await day.pay(), await day.pay()
     day.lose(lost)
-    day.statement = Garbled(day.processor.inner)
+    day.listing = Garbled(day.processor.inner)
 
     found = (await day.compare()).differences
 

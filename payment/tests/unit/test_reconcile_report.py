@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.refusal import Refusal
+from chassis.startup_error import StartupError
 from oncepay_cli import money
-from payment.api import reconciliation
-from payment.api.reconciliation import SENTENCES, as_json, as_text, asked_for, written
-from payment.domain.reconciliation import Difference, Kind
 from payment.domain.values import Money
-from payment.service_layer.reconcile import Report, Total
+from payment.reconciliation import report
+from payment.reconciliation.comparison import Difference, Kind
+from payment.reconciliation.reconcile import Report, Total
+from payment.reconciliation.report import SENTENCES, as_json, as_text, asked_for, written
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 REPORT = Report(
@@ -46,7 +46,7 @@ def test_a_time_is_a_date_a_moment_or_an_age(text: str, time: datetime) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "26", "h", "99999d9", "2026-13-01"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(Refusal, match="is no time"):
+    with pytest.raises(StartupError, match="is no time"):
         asked_for(["--since", text], NOW)
 
 
@@ -76,7 +76,7 @@ def test_amounts_are_written_as_money(minor_units: int, currency_code: str, text
 
 
 def test_the_command_line_writes_them_alike() -> None:
-    assert money._DECIMALS == reconciliation.DECIMALS
+    assert money._DECIMALS == report.DECIMALS
 
 
 def test_the_text_has_both_sides_of_every_currency_and_each_difference() -> None:

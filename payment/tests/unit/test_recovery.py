@@ -10,7 +10,7 @@ from small_world import LOST, SILENCE, SmallWorld
 
 from chassis.values import RequestId
 from payment.domain.errors import PaymentNotFound
-from payment.domain.evidence import ProcessorRefund, RefundStatus, Unknown
+from payment.domain.evidence import OutcomeUnknown, ProcessorRefund, RefundStatus
 from payment.domain.payment import CaptureMethod, State
 from payment.domain.refund import RefundRequest, RefundState
 from payment.domain.values import Money, PaymentMethod
@@ -132,7 +132,7 @@ async def test_after_a_processor_was_away_its_first_vague_word_costs_two_minutes
     request = RefundRequest(RequestId(str(uuid4())), paid.name, Money(400, "EUR"))
     refund = await world.refunds.create(request)
     for call in ("retrieve", "refunds"):
-        world.processor.troubles[call] = [*[SILENCE] * 30, Unknown("HTTP 500")]
+        world.processor.troubles[call] = [*[SILENCE] * 30, OutcomeUnknown("HTTP 500")]
     for _ in range(31):
         world.later(minutes=1)
         await world.recover()

@@ -16,11 +16,17 @@ from payment.domain.errors import (
     RequestIdReused,
     TryAgain,
 )
-from payment.domain.evidence import Faulted, KeyMisused, ProcessorRefund, RefundStatus, Refused
+from payment.domain.evidence import (
+    IdempotencyKeyConflict,
+    ProcessorRefund,
+    RefundStatus,
+    Rejection,
+    ServerError,
+)
 from payment.domain.payment import Payment
 from payment.domain.refund import Refund, RefundReason, RefundRequest, RefundState
 from payment.domain.values import Money, PaymentMethod, PaymentName, RefundName
-from payment.service_layer.ports import Seen
+from payment.service_layer.ports import Snapshot
 
 
 @pytest.fixture
@@ -84,7 +90,7 @@ async def test_a_twin_is_not_told_that_its_own_refund_took_the_money(
     request = a_request(payment, 1000)
     get = world.payments.get
 
-    async def get_after_the_twin(payment_id: UUID) -> Seen:
+    async def get_after_the_twin(payment_id: UUID) -> Snapshot:
         world.payments.get = get  # type: ignore[method-assign]
         await world.refunds.create(request)
         return await get(payment_id)
@@ -142,7 +148,7 @@ async def test_the_last_money_goes_to_one_of_two(world: SmallWorld, payment: Pay
     assert await refunded(world, payment) == 700
 
 
-@pytest.mark.parametrize("trouble", [LOST, SILENCE, Faulted()])
+@pytest.mark.parametrize("trouble", [LOST, SILENCE, ServerError()])
 async def test_a_refund_without_an_answer_is_looked_for_before_it_is_sent_again(
     world: SmallWorld, payment: Payment, trouble: object
 ) -> None:
@@ -180,7 +186,7 @@ async def test_a_refund_that_leaves_too_late_is_looked_for_again(
 async def test_a_refusal_counts_when_the_list_read_after_it_is_without_the_refund(
     world: SmallWorld, payment: Payment
 ) -> None:
-    world.processor.troubles["refund"] = [Refused("charge_disputed", message="No.")]
+    world.processor.troubles["refund"] = [Rejection("charge_disputed", message="No.")]
     refund = await world.refunds.create(a_request(payment))
     assert refund.state is RefundState.FAILED
     assert refund.failure is not None
@@ -191,7 +197,7 @@ async def test_a_refusal_counts_when_the_list_read_after_it_is_without_the_refun
 async def test_a_refusal_after_an_earlier_copy_worked_is_no_failure(
     world: SmallWorld, payment: Payment
 ) -> None:
-    world.processor.troubles["refund"] = [LOST, Refused("charge_already_refunded")]
+    world.processor.troubles["refund"] = [LOST, Rejection("charge_already_refunded")]
     refund = await world.refunds.create(a_request(payment))
     taken = await world.refunds.step(refund, world.now, not_listed_at=0.0)
     assert taken.refund.state is RefundState.SUCCEEDED
@@ -200,14 +206,14 @@ async def test_a_refusal_after_an_earlier_copy_worked_is_no_failure(
 async def test_a_refusal_that_cannot_be_checked_is_not_believed(
     world: SmallWorld, payment: Payment
 ) -> None:
-    world.processor.troubles["refund"] = [Refused("charge_already_refunded")]
+    world.processor.troubles["refund"] = [Rejection("charge_already_refunded")]
     world.processor.troubles["refunds"] = [SILENCE]
     refund = await world.refunds.create(a_request(payment))
     assert refund.state is RefundState.PENDING
 
 
 async def test_what_must_not_be_wakes_a_person(world: SmallWorld, payment: Payment) -> None:
-    world.processor.troubles["refund"] = [KeyMisused()]
+    world.processor.troubles["refund"] = [IdempotencyKeyConflict()]
     pending = await world.refunds.create(a_request(payment))
     other = ProcessorRefund("re_9", RefundStatus.SUCCEEDED, 401, pending.id)
     world.processor.troubles["refund"] = [other]
@@ -284,7 +290,7 @@ async def test_a_replica_that_slept_does_not_send_what_has_failed_meanwhile(
     world.later(seconds=30)
     (asleep,) = await world.recovery.claim_refunds(10)
     world.later(seconds=30)
-    world.processor.troubles["refund"] = [Refused("balance_insufficient")]
+    world.processor.troubles["refund"] = [Rejection("balance_insufficient")]
     await world.recover()
     assert (await world.refunds.get(refund.name)).state is RefundState.FAILED
     anew = await world.refunds.create(a_request(payment))
@@ -314,7 +320,7 @@ async def test_a_refusal_that_was_heard_long_ago_is_not_believed(
         await world.recover()
         return []
 
-    world.processor.troubles["refund"] = [Refused("balance_insufficient"), LOST]
+    world.processor.troubles["refund"] = [Rejection("balance_insufficient"), LOST]
     world.processor.troubles["refunds"] = [asleep_with_the_answer]
     refund = await world.refunds.create(a_request(payment))
     assert refund.state is RefundState.PENDING, "another copy may have been paid out"

@@ -9,7 +9,13 @@ from small_world import LOST, SILENCE, SmallWorld
 
 from chassis.values import RequestId
 from payment.domain.errors import PaymentNotFound
-from payment.domain.evidence import Faulted, Intent, IntentStatus, KeyMisused, Refused
+from payment.domain.evidence import (
+    IdempotencyKeyConflict,
+    Intent,
+    IntentStatus,
+    Rejection,
+    ServerError,
+)
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod, Payment, State
 from payment.domain.values import PaymentMethod, ReturnUrl
@@ -57,17 +63,17 @@ async def test_a_processor_that_is_away_changes_nothing(world: SmallWorld) -> No
 
 async def test_a_refusal_of_the_question_changes_nothing(world: SmallWorld) -> None:
     payment = await an_unanswered(world)
-    world.processor.troubles["retrieve"] = [Refused("resource_missing")]
+    world.processor.troubles["retrieve"] = [Rejection("resource_missing")]
     stepped = await world.steps.step(payment.id)
     assert (stepped.payment, stepped.unreachable) == (payment, False)
 
 
-@pytest.mark.parametrize("trouble", [Faulted(), Refused("payment_intent_unexpected_state")])
+@pytest.mark.parametrize("trouble", [ServerError(), Rejection("payment_intent_unexpected_state")])
 async def test_a_used_up_key_is_followed_by_a_fresh_one(world: SmallWorld, trouble: object) -> None:
     payment = await an_unanswered(world)
     world.processor.troubles["confirm"] = [trouble]
     used = await world.steps.step(payment.id)
-    assert (used.payment.n, used.payment.version) == (1, payment.version)
+    assert (used.payment.idempotency_counter, used.payment.version) == (1, payment.version)
     assert (await world.steps.step(payment.id)).payment.state is State.SUCCEEDED
     assert world.charges == 1
 
@@ -120,7 +126,7 @@ async def test_what_does_not_fit_is_held_and_wakes_a_person(world: SmallWorld) -
 
 async def test_a_misused_key_is_held(world: SmallWorld) -> None:
     payment = await an_unanswered(world)
-    world.processor.troubles["confirm"] = [KeyMisused()]
+    world.processor.troubles["confirm"] = [IdempotencyKeyConflict()]
     assert (await world.steps.step(payment.id)).payment.held is not None
 
 

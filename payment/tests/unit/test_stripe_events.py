@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from payment.api.stripe_events import Unreadable, hint_in
-from payment.domain.hint import Hint
+from payment.domain.webhook_notification import UnreadableWebhook, WebhookNotification
+from payment.processors.stripe.events import parse_notification
 
 
 def event(kind: str, **thing: Any) -> bytes:
@@ -15,13 +15,15 @@ def event(kind: str, **thing: Any) -> bytes:
 
 def test_an_event_of_an_intent_names_it() -> None:
     body = event("payment_intent.succeeded", id="pi_1", amount_received=1, status="succeeded")
-    assert hint_in(body) == Hint("evt_1", "payment_intent.succeeded", "pi_1")
+    assert parse_notification(body) == WebhookNotification(
+        "evt_1", "payment_intent.succeeded", "pi_1"
+    )
 
 
 @pytest.mark.parametrize("kind", ["refund.updated", "refund.failed", "charge.refund.updated"])
 def test_an_event_of_a_refund_names_it_and_its_intent(kind: str) -> None:
     body = event(kind, id="re_1", payment_intent="pi_1")
-    assert hint_in(body) == Hint("evt_1", kind, "pi_1", "re_1")
+    assert parse_notification(body) == WebhookNotification("evt_1", kind, "pi_1", "re_1")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_an_event_of_a_refund_names_it_and_its_intent(kind: str) -> None:
     ],
 )
 def test_what_is_of_no_use_is_no_hint_and_no_error(body: bytes) -> None:
-    assert hint_in(body) is None
+    assert parse_notification(body) is None
 
 
 @pytest.mark.parametrize(
@@ -62,5 +64,5 @@ def test_what_is_of_no_use_is_no_hint_and_no_error(body: bytes) -> None:
     ],
 )
 def test_what_is_no_event_is_said_to_be_none(body: bytes) -> None:
-    with pytest.raises(Unreadable):
-        hint_in(body)
+    with pytest.raises(UnreadableWebhook):
+        parse_notification(body)

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from sandbox import errors, parameters
 from sandbox.actions import Action, Mishap, Request, Retrieve
-from sandbox.errors import Error, Refused
+from sandbox.errors import Error, Rejection
 from sandbox.faults import Fault, Faults, Kind
 from sandbox.form import Form
 from sandbox.rendering import API_VERSION, Renderer
@@ -24,7 +24,7 @@ from sandbox.world import Response
 
 Parse = Callable[[Form, str], Action]
 
-LONGEST_KEY = 255  # https://docs.stripe.com/api/idempotent_requests
+MAX_KEY_LENGTH = 255  # https://docs.stripe.com/api/idempotent_requests
 _MISHAPS = {Kind.FAIL_BEFORE: Mishap.FAILS_BEFORE, Kind.FAIL_AFTER: Mishap.FAILS_AFTER}
 
 
@@ -87,7 +87,7 @@ class Api:
             key, expand = request.key, request.expand
             fault = self._faults.next_for(f"{http.method} {http.path}")
             response = await self._alone(request, fault)
-        except Refused as refused:
+        except Rejection as refused:
             response = Response(refused.error.status, refused.error)
         except _Gone:
             return _close(http)
@@ -102,7 +102,7 @@ class Api:
         if request.key is None:
             return await self._perform(request, fault)
         if request.key in self._executing:
-            raise Refused(errors.key_in_use(request.key))
+            raise Rejection(errors.key_in_use(request.key))
         self._executing.add(request.key)
         try:
             return await self._perform(request, fault)
@@ -117,7 +117,7 @@ class Api:
         if kind is Kind.DROP:
             raise _Gone
         if fault and kind is Kind.REFUSE:
-            raise Refused(_refusal(fault.status, request))
+            raise Rejection(_refusal(fault.status, request))
         if kind in _MISHAPS:
             request = Request(request.action, request.key, request.expand, _MISHAPS[kind])
         response = await self._sandbox.perform(request)
@@ -154,8 +154,8 @@ async def _parsed(http: web.Request, parse: Parse, shown: str) -> Request:
     action = parse(form, http.match_info.get("id", ""))
     form.finish()
     key = http.headers.get("Idempotency-Key") if writes else None
-    if key is not None and not 0 < len(key) <= LONGEST_KEY:
-        raise Refused(Error(400, f"Idempotency keys have 1 to {LONGEST_KEY} characters."))
+    if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
+        raise Rejection(Error(400, f"Idempotency keys have 1 to {MAX_KEY_LENGTH} characters."))
     return Request(action, key, expand)
 
 
@@ -163,7 +163,7 @@ def _authenticate(http: web.Request) -> None:
     """Any test key will do; none, or a live one, will not."""
     key = _given_key(http.headers.get("Authorization", ""))
     if not key:
-        raise Refused(
+        raise Rejection(
             Error(
                 401,
                 "You did not provide an API key. You need to provide your API key in the "
@@ -172,7 +172,7 @@ def _authenticate(http: web.Request) -> None:
             )
         )
     if not key.startswith(("sk_test_", "rk_test_")):
-        raise Refused(Error(401, f"Invalid API Key provided: {key[:7]}***"))
+        raise Rejection(Error(401, f"Invalid API Key provided: {key[:7]}***"))
 
 
 def _given_key(header: str) -> str:
@@ -186,7 +186,9 @@ def _given_key(header: str) -> str:
 
 
 def _unrecognised(_form: Form, _identifier: str) -> Action:
-    raise Refused(Error(404, "Unrecognized request URL, or one that this sandbox does not speak."))
+    raise Rejection(
+        Error(404, "Unrecognized request URL, or one that this sandbox does not speak.")
+    )
 
 
 def _refusal(status: int, request: Request) -> Error:

@@ -26,7 +26,7 @@ class Error:
     last_error: LastError | None = None
 
 
-class Refused(Exception):
+class Rejection(Exception):
     """Ends a decision with an error, nothing having changed."""
 
     def __init__(self, error: Error) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
-from sandbox.errors import Error, Refused
+from sandbox.errors import Error, Rejection
 from sandbox.objects import Metadata
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
@@ -21,13 +21,13 @@ METADATA_KEY_LENGTH = 40
 METADATA_VALUE_LENGTH = 500
 
 
-def wrong(message: str, param: str, code: str | None = None) -> Refused:
+def wrong(message: str, param: str, code: str | None = None) -> Rejection:
     """A parameter that is not as it must be."""
-    return Refused(Error(400, message, code=code, param=param))
+    return Rejection(Error(400, message, code=code, param=param))
 
 
 class Form:
-    """The parameters of one request. Taking one raises `Refused` where it is wrong."""
+    """The parameters of one request. Taking one raises `Rejection` where it is wrong."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._pairs = list(pairs)

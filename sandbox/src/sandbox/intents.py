@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sandbox import errors
 from sandbox.actions import Authenticate, CancelIntent, CaptureIntent, ConfirmIntent, CreateIntent
 from sandbox.cards import AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED, CARDS, Card, Decline
-from sandbox.errors import Refused
+from sandbox.errors import Rejection
 from sandbox.objects import (
     Charge,
     ChargeStatus,
@@ -68,14 +68,14 @@ def confirm(
 ) -> Outcome:
     """Try `card`, or else the intent's: take or hold the money, ask for authentication, fail."""
     if intent.status not in CONFIRMABLE:
-        raise Refused(errors.cannot_confirm(intent))
+        raise Rejection(errors.cannot_confirm(intent))
     if card is None and intent.payment_method:
         card = CARDS[intent.payment_method]
     if card is None:
-        raise Refused(errors.missing_method(intent))
+        raise Rejection(errors.missing_method(intent))
     return_url = action.return_url or intent.return_url
     if intent.methods is Methods.DASHBOARD and return_url is None:
-        raise Refused(errors.return_url_required())
+        raise Rejection(errors.return_url_required())
     intent = replace(
         intent,
         payment_method=card.token,
@@ -94,7 +94,7 @@ def confirm(
 def authenticate(intent: Intent, action: Authenticate, rules: Rules, now: int) -> Outcome:
     """The payer answered the 3D Secure page. A refusal there is no decline: no charge was tried."""
     if intent.status is not Status.REQUIRES_ACTION or intent.payment_method is None:
-        raise Refused(errors.cannot_authenticate(intent))
+        raise Rejection(errors.cannot_authenticate(intent))
     card = CARDS[intent.payment_method]
     if action.approved:
         return _try(intent, card, rules, now, authenticated=True)
@@ -190,17 +190,17 @@ def _take(intent: Intent, amount: int) -> Outcome:
 def capture(intent: Intent, action: CaptureIntent) -> Outcome:
     """Take what is held, whole or part, once."""
     if intent.status is not Status.REQUIRES_CAPTURE:
-        raise Refused(errors.cannot_capture(intent))
+        raise Rejection(errors.cannot_capture(intent))
     amount = intent.amount_capturable if action.amount is None else action.amount
     if amount > intent.amount_capturable:
-        raise Refused(errors.capture_too_large(amount, intent))
+        raise Rejection(errors.capture_too_large(amount, intent))
     return _take(intent, amount)
 
 
 def cancel(intent: Intent, action: CancelIntent, now: int) -> Outcome:
     """End the intent; a hold is released."""
     if intent.status not in CANCELABLE:
-        raise Refused(errors.cannot_cancel(intent))
+        raise Rejection(errors.cannot_cancel(intent))
     return _end(intent, action.reason, "charge.refunded", now)
 
 

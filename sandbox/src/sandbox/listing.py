@@ -5,7 +5,7 @@ from itertools import islice, takewhile
 
 from sandbox import errors
 from sandbox.actions import List
-from sandbox.errors import Refused
+from sandbox.errors import Rejection
 from sandbox.objects import Event
 from sandbox.world import Listed, Page, View
 
@@ -26,10 +26,10 @@ def _of_type(one: Listed, action: List) -> bool:
 def _newest(view: View, action: List) -> Iterator[Listed]:
     after = action.starting_after
     if after is not None and view.find(action.kind, after) is None:
-        raise Refused(errors.no_such(action.kind, after, param="starting_after"))
+        raise Rejection(errors.no_such(action.kind, after, param="starting_after"))
     if action.intent is None:
         return view.newest(action.kind, before=after)
     if view.intent(action.intent) is None:
-        raise Refused(errors.no_such("payment_intent", action.intent, param="payment_intent"))
+        raise Rejection(errors.no_such("payment_intent", action.intent, param="payment_intent"))
     refunds = reversed(tuple(view.refunds_of(action.intent)))
     return (refund for refund in refunds if after is None or refund.id < after)

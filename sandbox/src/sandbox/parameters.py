@@ -20,7 +20,7 @@ from sandbox.objects import Methods
 CAPTURE_METHODS = ("automatic", "automatic_async", "manual")
 CANCELLATION_REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
-LONGEST_PAGE = 100
+MAX_PAGE_LENGTH = 100
 EXPANDABLE = {
     "payment_intent": ("latest_charge", "payment_method"),
     "payment_intents": ("data.latest_charge", "data.payment_method"),
@@ -79,8 +79,8 @@ def create_refund(form: Form, _path: str) -> CreateRefund:
 def listing(form: Form, kind: str) -> List:
     """GET /v1/{kind}s"""
     limit = form.integer("limit") or 10
-    if limit > LONGEST_PAGE:
-        message = f"This value must be less than or equal to {LONGEST_PAGE}."
+    if limit > MAX_PAGE_LENGTH:
+        message = f"This value must be less than or equal to {MAX_PAGE_LENGTH}."
         raise wrong(message, "limit", "parameter_invalid_integer")
     types: tuple[str, ...] = ()
     if kind == "event":

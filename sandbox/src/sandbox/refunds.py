@@ -6,7 +6,7 @@ from dataclasses import replace
 from sandbox import errors
 from sandbox.actions import CreateRefund
 from sandbox.cards import CARDS, RefundFate
-from sandbox.errors import Refused
+from sandbox.errors import Rejection
 from sandbox.intents import Outcome
 from sandbox.objects import Intent, Movement, Refund, RefundStatus, Status
 from sandbox.world import Rules
@@ -23,14 +23,14 @@ def create(
     """Give back; the refunds that have not failed never pass what was captured."""
     charge = intent.charge
     if intent.status is not Status.SUCCEEDED or charge is None:
-        raise Refused(errors.nothing_to_refund(intent))
+        raise Rejection(errors.nothing_to_refund(intent))
     given = sum(one.amount for one in others if one.status is not RefundStatus.FAILED)
     left = charge.amount_captured - given
     if left == 0:
-        raise Refused(errors.already_refunded(charge.id))
+        raise Rejection(errors.already_refunded(charge.id))
     amount = left if action.amount is None else action.amount
     if amount > left:
-        raise Refused(errors.refund_too_large(amount, left, intent.currency))
+        raise Rejection(errors.refund_too_large(amount, left, intent.currency))
     card = CARDS[charge.payment_method]
     pending = card.refund is RefundFate.SUCCEEDS_LATER
     refund = Refund(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Container
 from pathlib import Path
 
 from sandbox.actions import PassTime, Request
-from sandbox.books import Books
+from sandbox.books import InternalRecords
 from sandbox.codec import decode_request, encode_movement, encode_request, encode_rules
 from sandbox.ledger import Entry, Ledger, LedgerRefused
 from sandbox.objects import Event
@@ -70,7 +70,7 @@ class Sandbox:
         self._subscribed = subscribed
         self._rules: Rules | None = None  # those that the ledger has last
         entries = self.ledger.entries()
-        self.books = Books(self._account(next(entries, None)), rules)
+        self.books = InternalRecords(self._account(next(entries, None)), rules)
         for number, entry in enumerate(entries, 2):
             self._again(number, entry)
         if self._rules != rules:
@@ -106,7 +106,7 @@ class Sandbox:
             await asyncio.sleep(TICK)
 
     def delivered(self, event: str) -> None:
-        """Note that a webhook was accepted. Lost with a crash, it is sent again: at least once."""
+        """Note that a webhook was accepted. CreationFailed with a crash, it is sent again: at least once."""
         self.owed.pop(event, None)
         self.ledger.append({"delivered": event})
 

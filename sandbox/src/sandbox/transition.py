@@ -24,7 +24,7 @@ from sandbox.actions import (
     Write,
 )
 from sandbox.cards import Card
-from sandbox.errors import Error, Refused
+from sandbox.errors import Error, Rejection
 from sandbox.intents import Outcome
 from sandbox.listing import page
 from sandbox.objects import Event, Intent, Refund
@@ -70,7 +70,7 @@ def _done(
 ) -> tuple[tuple[Change, ...], Response]:
     try:
         outcome = _decide(view, action, now)
-    except Refused as refused:
+    except Rejection as refused:
         return (), _failure(refused.error)
     return _changes(view, outcome, now, key), _answer(outcome)
 
@@ -153,7 +153,7 @@ def _intent(view: View, action: OnIntent) -> Intent:
     intent = view.intent(action.intent)
     if intent is None:
         param = "payment_intent" if isinstance(action, CreateRefund) else None
-        raise Refused(errors.no_such("payment_intent", action.intent, param=param))
+        raise Rejection(errors.no_such("payment_intent", action.intent, param=param))
     return intent
 
 
@@ -162,7 +162,7 @@ def _card(view: View, name: str | None) -> Card | None:
         return None
     card = card_named(view, name)
     if card is None:
-        raise Refused(errors.no_such("payment_method", name, param="payment_method"))
+        raise Rejection(errors.no_such("payment_method", name, param="payment_method"))
     return card
 
 
@@ -170,7 +170,7 @@ def _read(view: View, action: Retrieve | List) -> Response:
     if isinstance(action, List):
         try:
             return Response(200, page(view, action))
-        except Refused as refused:
+        except Rejection as refused:
             return _failure(refused.error)
     if action.kind == "payment_method":
         found: Listed | Card | None = card_named(view, action.id)

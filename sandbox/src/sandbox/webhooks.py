@@ -21,8 +21,8 @@ from sandbox.sandbox import Sandbox
 
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 FIRST_WAIT = 1.0  # seconds before the second try; doubled each time
-LONGEST_WAIT = 3600.0
-AT_ONCE = 16  # deliveries under way
+MAX_WAIT = 3600.0
+MAX_CONCURRENT_REQUESTS = 16  # deliveries under way
 
 
 def signature(payload: bytes, secrets: Sequence[str], moment: int) -> str:
@@ -50,7 +50,7 @@ class Webhooks:
 
     async def run(self) -> None:
         """Deliver for ever."""
-        room = asyncio.Semaphore(AT_ONCE)
+        room = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
         async with aiohttp.ClientSession(timeout=TIMEOUT) as session, asyncio.TaskGroup() as group:
             while True:
                 self._take_up()
@@ -69,7 +69,7 @@ class Webhooks:
 
     async def _rest(self) -> None:
         """Until something is owed anew or a wait is over."""
-        wait = self._waiting[0][0] - time.monotonic() if self._waiting else LONGEST_WAIT
+        wait = self._waiting[0][0] - time.monotonic() if self._waiting else MAX_WAIT
         try:
             async with asyncio.timeout(max(wait, 0.0)):
                 await self._sandbox.owing.wait()
@@ -82,7 +82,7 @@ class Webhooks:
             self._known.discard(name)
             self._sandbox.delivered(name)
             return
-        again = time.monotonic() + min(FIRST_WAIT * 2 ** min(tries, 20), LONGEST_WAIT)
+        again = time.monotonic() + min(FIRST_WAIT * 2 ** min(tries, 20), MAX_WAIT)
         heapq.heappush(self._waiting, (again, tries + 1, name))
         self._sandbox.owing.set()
 

@@ -196,9 +196,9 @@ async def test_pages_follow_each_other(shop: Shop) -> None:
         one.id async for one in (await shop.intents.list_async({"limit": 2})).auto_paging_iter()
     ]
     assert read == names[::-1]
-    born = (await shop.intents.retrieve_async(names[0])).created
-    assert (await shop.intents.list_async({"created": {"gt": born + 60}})).data == []
-    assert len((await shop.intents.list_async({"created": {"gte": born}})).data) == 5
+    build_payment = (await shop.intents.retrieve_async(names[0])).created
+    assert (await shop.intents.list_async({"created": {"gt": build_payment + 60}})).data == []
+    assert len((await shop.intents.list_async({"created": {"gte": build_payment}})).data) == 5
 
 
 @pytest.mark.parametrize("limit", [0, 101])

@@ -1,4 +1,4 @@
-"""The two keepers, a frozen World and the server's Books, give the same answers to the same requests."""
+"""The two keepers, a frozen World and the server's InternalRecords, give the same answers to the same requests."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
@@ -16,7 +16,7 @@ from sandbox.actions import (
     Request,
     Retrieve,
 )
-from sandbox.books import Books
+from sandbox.books import InternalRecords
 from sandbox.codec import decode_request, encode_request
 from sandbox.objects import Methods
 from sandbox.transition import transition
@@ -77,7 +77,7 @@ stories = some.lists(some.tuples(requests, some.integers(0, 40)), max_size=30)
 @given(stories)
 @UNHURRIED
 def test_a_world_and_the_books_answer_alike_and_keep_the_same(story: Story) -> None:
-    world, books, now = World(rules=RULES), Books("Sandbox", RULES), 1000
+    world, books, now = World(rules=RULES), InternalRecords("Sandbox", RULES), 1000
     for request, seconds in story:
         now += seconds
         world, expected = transition(world, request, now)

@@ -41,8 +41,8 @@ def test_an_unknown_starting_after_is_refused(till: Till, five: list[str]) -> No
 
 
 def test_created_cuts_both_ends(till: Till, five: list[str]) -> None:
-    born = till.get(five[0]).created
-    window = Window(born + 1, born + 3)
+    build_payment = till.get(five[0]).created
+    window = Window(build_payment + 1, build_payment + 3)
     assert listed(till, created=window, limit=2) == ([five[3], five[2]], True)
     assert listed(till, created=window) == ([five[3], five[2], five[1]], False)
 

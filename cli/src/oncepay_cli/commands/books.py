@@ -1,4 +1,4 @@
-"""`oncepay reconcile` and `adopt`: the commands of the services' own images, on this machine."""
+"""`oncepay reconcile` and `rebind`: the commands of the services' own images, on this machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,10 +30,10 @@ def reconcile(
         raise typer.Exit(installation.reconcile(context.args))
 
 
-def adopt(context: typer.Context, postgresql_port: Port = DEFAULT_PORTS.postgresql) -> None:
+def rebind(context: typer.Context, postgresql_port: Port = DEFAULT_PORTS.postgresql) -> None:
     """Take over databases that were restored or copied here: `--the-old-one-is-stopped`."""
     with _databases(Places.of(), Ports(postgresql=postgresql_port)) as installation:
-        raise typer.Exit(installation.adopt(context.args))
+        raise typer.Exit(installation.rebind(context.args))
 
 
 @contextmanager

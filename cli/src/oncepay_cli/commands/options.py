@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from google.protobuf.message import Message
 
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 CustomerAddress = Annotated[
     str,
@@ -59,13 +59,13 @@ def metadata(pairs: Sequence[str]) -> dict[str, str]:
     """`key=value` pairs; a single empty one says that there are none.
 
     Raises:
-        Refusal: a pair without `=`.
+        StartupError: a pair without `=`.
     """
     if list(pairs) == [""]:
         return {}
     broken = next((pair for pair in pairs if "=" not in pair), None)
     if broken is not None:
-        raise Refusal(f"--metadata {broken!r} is no pair: write it as key=value.")
+        raise StartupError(f"--metadata {broken!r} is no pair: write it as key=value.")
     return dict(pair.split("=", 1) for pair in pairs)
 
 
@@ -90,4 +90,6 @@ def said(**fields: str | None) -> list[str]:
 def needs_change(paths: Sequence[str], message: type[Message]) -> None:
     """Refuse an update of nothing."""
     if not paths:
-        raise Refusal(f"Say what to change of the {message.DESCRIPTOR.name.lower()}: see --help.")
+        raise StartupError(
+            f"Say what to change of the {message.DESCRIPTOR.name.lower()}: see --help."
+        )

@@ -47,7 +47,7 @@ from oncepay_cli.commands.options import (
     said,
     shown_request_id,
 )
-from oncepay_cli.connection import LONGEST_WAIT_SECONDS, call, call_once, connect, refused
+from oncepay_cli.connection import MAX_WAIT_SECONDS, call, call_once, connect, refused
 from oncepay_cli.pictures import cells, json, show_one, show_page
 from oncepay_cli.screen import Screen
 
@@ -337,7 +337,7 @@ def watch(
     try:
         while True:
             _show_stream(screen, service, request, as_json)
-            time.sleep(LONGEST_WAIT_SECONDS)
+            time.sleep(MAX_WAIT_SECONDS)
     except KeyboardInterrupt:
         return
 

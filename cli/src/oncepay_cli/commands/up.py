@@ -18,7 +18,7 @@ from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import DEFAULT_PORTS, Installation, Ports
 from oncepay_cli.local.places import Places
 from oncepay_cli.local.postgresql import PostgreSQL
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 from oncepay_cli.screen import Screen
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")]
@@ -70,7 +70,7 @@ def up(
     except OSError as error:
         if error.errno not in _UNUSABLE:
             raise
-        raise Refusal(
+        raise StartupError(
             f"{error.filename or places.home} cannot be used ({error.strerror or error}): Oncepay"
             f" keeps its data below {places.home}. Make it yours, or set ONCEPAY_HOME to another."
         ) from error
@@ -86,7 +86,7 @@ def down() -> None:
         until = time.monotonic() + DOWN_SECONDS
         while lock.holder(places) is not None:
             if time.monotonic() > until:
-                raise Refusal(f"Process {holder} did not stop within {DOWN_SECONDS:.0f} s.")
+                raise StartupError(f"Process {holder} did not stop within {DOWN_SECONDS:.0f} s.")
             time.sleep(0.05)
     left = processes.end_leftovers(places)
     server = PostgreSQL(places.postgresql, places.logs / "postgresql.log", 0, password="")

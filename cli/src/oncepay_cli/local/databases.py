@@ -66,5 +66,5 @@ def make_database(server: PostgreSQL, name: str, roles: Roles, template: str = "
 
 
 def close_common_databases(server: PostgreSQL) -> None:
-    """Close the databases that every cluster is born with."""
+    """Close the databases that every cluster is build_payment with."""
     server.run("REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;")

@@ -17,13 +17,13 @@ from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from oncepay_cli.connection import CallRefused, call
 from oncepay_cli.local.health import opener
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 AMOUNT = Money(currency_code="EUR", minor_units=4200)
 # Stripe's name for a test card that is never declined; the sandbox knows it too.
 CARD = "pm_card_visa"
 # Whoever deleted, blocked or erased that many demonstration customers does it on purpose.
-MOST_CUSTOMERS = 100
+MAX_CUSTOMERS = 100
 _NO_MOVEMENT = 10**12
 
 
@@ -53,7 +53,7 @@ def execute(customers: grpc.Channel, payments: grpc.Channel, sandbox: str) -> Fi
     """Register a customer or find it, pay, and send the very same payment again.
 
     Raises:
-        Refusal: a call was refused.
+        StartupError: a call was refused.
     """
     customer, is_new = _customer(CustomerServiceStub(customers))
     service = PaymentServiceStub(payments)
@@ -90,7 +90,7 @@ def execute(customers: grpc.Channel, payments: grpc.Channel, sandbox: str) -> Fi
 
 def _customer(service: CustomerServiceStub) -> tuple[Customer, bool]:
     """The demonstration customer that may pay; a new one where it was deleted, blocked or erased."""
-    for number in range(1, MOST_CUSTOMERS + 1):
+    for number in range(1, MAX_CUSTOMERS + 1):
         mark = "" if number == 1 else f"-{number}"
         asked = ListCustomersRequest(filter=f'reference = "demo{mark}"', show_deleted=True)
         found = call(service.ListCustomers, asked).customers
@@ -108,7 +108,7 @@ def _customer(service: CustomerServiceStub) -> tuple[Customer, bool]:
                     raise
         elif found[0].state == Customer.ACTIVE and not found[0].HasField("delete_time"):
             return found[0], False
-    raise Refusal(f"No customer for a first payment: {MOST_CUSTOMERS} of them may not pay.")
+    raise StartupError(f"No customer for a first payment: {MAX_CUSTOMERS} of them may not pay.")
 
 
 def _movements(sandbox: str, after: int) -> dict[str, Any]:
@@ -117,5 +117,5 @@ def _movements(sandbox: str, after: int) -> dict[str, Any]:
         with opener.open(f"{sandbox}/_sandbox/movements?after={after}", timeout=5) as answer:
             books: dict[str, Any] = json.load(answer)
     except OSError as error:
-        raise Refusal(f"The sandbox at {sandbox} does not show its books: {error}.") from error
+        raise StartupError(f"The sandbox at {sandbox} does not show its books: {error}.") from error
     return books

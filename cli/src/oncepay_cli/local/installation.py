@@ -12,7 +12,7 @@ from oncepay_cli.local.health import HOST
 from oncepay_cli.local.places import Places
 from oncepay_cli.local.postgresql import PostgreSQL
 from oncepay_cli.local.processes import Child, Program
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 from oncepay_cli.screen import Screen
 
 WATCH_SECONDS = 0.2
@@ -63,7 +63,7 @@ class Installation:
         """Bring everything up, mending what an earlier run left.
 
         Raises:
-            Refusal: a part cannot be started.
+            StartupError: a part cannot be started.
         """
         self._end_leftovers()
         self._check_ports(self._server())
@@ -89,11 +89,11 @@ class Installation:
         with self._screen.step("Starting the sandbox"):
             self._start([self._sandbox()])
 
-    def adopt(self, arguments: Sequence[str]) -> int:
+    def rebind(self, arguments: Sequence[str]) -> int:
         """Take over databases that were copied here, as their owners; the exit code."""
         for service in passwords.SERVICES:
             settings = self._database(service, passwords.owner_of(service))
-            code = processes.call((service, "adopt", *arguments), settings)
+            code = processes.call((service, "rebind", *arguments), settings)
             if code:
                 return code
         return 0
@@ -106,7 +106,7 @@ class Installation:
         """Return never; ended by an exception from a signal.
 
         Raises:
-            Refusal: a part ended by itself.
+            StartupError: a part ended by itself.
         """
         server = self._postgresql.server() if self._postgresql else None
         while True:
@@ -114,7 +114,9 @@ class Installation:
             if gone is not None:
                 raise gone.refusal()
             if server is None or not server.is_alive():
-                raise Refusal(f"PostgreSQL ended. Its log is {self.places.logs}/postgresql.log.")
+                raise StartupError(
+                    f"PostgreSQL ended. Its log is {self.places.logs}/postgresql.log."
+                )
             time.sleep(WATCH_SECONDS)
 
     def _end_leftovers(self) -> None:
@@ -145,7 +147,7 @@ class Installation:
         if taken:
             named = ", ".join(f"{port} ({name})" for name, port in taken.items())
             options = " ".join(f"--{name}-port {health.free_port()}" for name in taken)
-            raise Refusal(
+            raise StartupError(
                 f"Taken by another program: port {named}. End it, or choose others:"
                 f' `oncepay up {options}`, or `make run OPTIONS="{options}"`.'
             )

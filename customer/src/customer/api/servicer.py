@@ -20,8 +20,8 @@ from oncepay.customer.v1.customer_service_pb2 import (
 )
 from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer
 
-from chassis.handling import Context
-from chassis.pages import PageTokens, page_size
+from chassis.aip.pages import PageTokens, page_size
+from chassis.call_handling import Context
 from customer.api import conversions
 from customer.service_layer import changes, registration
 from customer.service_layer.ports import CustomerRepository

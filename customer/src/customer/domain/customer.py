@@ -53,7 +53,7 @@ class Changes(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class UniqueKeys:
     """What a customer wants for itself alone. Nobody else may have any of it.
 
     Attributes:
@@ -75,8 +75,8 @@ class Registration:
     request_id: RequestId | None = None
 
     @property
-    def claim(self) -> Claim:
-        return Claim(self.details.email, self.reference, self.request_id)
+    def claim(self) -> UniqueKeys:
+        return UniqueKeys(self.details.email, self.reference, self.request_id)
 
     @property
     def fingerprint(self) -> bytes | None:
@@ -154,10 +154,10 @@ class Customer:
         return f'"{self.version}"'
 
     @property
-    def claim(self) -> Claim:
+    def claim(self) -> UniqueKeys:
         if self.details is None or self.delete_time is not None:
-            return Claim(None, self.reference, self.request_id)
-        return Claim(self.details.email, self.reference, self.request_id)
+            return UniqueKeys(None, self.reference, self.request_id)
+        return UniqueKeys(self.details.email, self.reference, self.request_id)
 
     def update(self, changes: Changes, etag: str, now: datetime) -> Self:
         """Gives some fields new values."""
@@ -223,7 +223,7 @@ class Customer:
             raise RequestIdReused(self.name)
         return self
 
-    def refusal(self, claim: Claim) -> EmailTaken | ReferenceTaken:
+    def refusal(self, claim: UniqueKeys) -> EmailTaken | ReferenceTaken:
         """Why another customer cannot have what it claims: this one has it."""
         mine = self.claim.email
         if mine is not None and claim.email is not None and mine.key == claim.email.key:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from uuid import UUID
 
-from chassis.pages import Position
-from customer.domain.customer import Claim, Customer, Registration
+from chassis.aip.pages import Position
+from customer.domain.customer import Customer, Registration, UniqueKeys
 from customer.domain.errors import CustomerNotFound
 from customer.domain.values import CustomerName, EmailAddress
 from customer.service_layer.ports import Query
@@ -49,7 +49,9 @@ class MemoryCustomers:
         self._customers[customer.id] = customer
         return True
 
-    async def find_holder(self, claim: Claim, *, besides: UUID | None = None) -> Customer | None:
+    async def find_holder(
+        self, claim: UniqueKeys, *, besides: UUID | None = None
+    ) -> Customer | None:
         await asyncio.sleep(0)
         return next(self._holders(claim, besides), None)
 
@@ -62,7 +64,7 @@ class MemoryCustomers:
             found = [each for each in found if passed(_place(each), (after.create_time, after.id))]
         return found[:limit]
 
-    def _holders(self, claim: Claim, besides: UUID | None) -> Iterator[Customer]:
+    def _holders(self, claim: UniqueKeys, besides: UUID | None) -> Iterator[Customer]:
         """Who has the request_id, then who has the email, then who has the reference."""
         others = [each for each in self._customers.values() if each.id != besides]
         if claim.request_id is not None:

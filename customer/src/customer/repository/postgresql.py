@@ -10,15 +10,15 @@ from uuid import UUID
 
 import asyncpg
 
+from chassis.aip.pages import Position
 from chassis.database import Pool
-from chassis.pages import Position
-from chassis.values import Metadata, Reference, RequestId, stored
-from customer.domain.customer import Claim, Customer, PersonalDetails, Registration, State
+from chassis.values import Metadata, Reference, RequestId, from_trusted
+from customer.domain.customer import Customer, PersonalDetails, Registration, State, UniqueKeys
 from customer.domain.errors import CustomerNotFound
 from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
 from customer.service_layer.ports import Query
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0001"
 """The newest migration that these statements need."""
 
 GET = "SELECT *, now() AS read_time FROM customers WHERE id = $1"
@@ -103,7 +103,9 @@ class PostgresCustomers:
             return False
         return row is not None
 
-    async def find_holder(self, claim: Claim, *, besides: UUID | None = None) -> Customer | None:
+    async def find_holder(
+        self, claim: UniqueKeys, *, besides: UUID | None = None
+    ) -> Customer | None:
         row = await self._pool.fetchrow(
             FIND_HOLDER,
             claim.request_id and claim.request_id.uuid,
@@ -170,21 +172,23 @@ def _customer(row: asyncpg.Record) -> Customer:
     details = None
     if row["erase_time"] is None:
         details = PersonalDetails(
-            display_name=stored(DisplayName, text=row["display_name"]),
-            email=stored(EmailAddress, text=row["email"], key=row["email_key"]),
-            phone=stored(PhoneNumber, text=row["phone"]) if row["phone"] else None,
-            metadata=stored(Metadata, pairs=tuple(sorted(row["metadata"].items()))),
+            display_name=from_trusted(DisplayName, text=row["display_name"]),
+            email=from_trusted(EmailAddress, text=row["email"], key=row["email_key"]),
+            phone=from_trusted(PhoneNumber, text=row["phone"]) if row["phone"] else None,
+            metadata=from_trusted(Metadata, pairs=tuple(sorted(row["metadata"].items()))),
         )
     return Customer(
         id=row["id"],
         details=details,
-        reference=stored(Reference, text=row["reference"]) if row["reference"] else None,
+        reference=from_trusted(Reference, text=row["reference"]) if row["reference"] else None,
         state=State(row["state"]),
         create_time=row["create_time"],
         update_time=row["update_time"],
         delete_time=row["delete_time"],
         erase_time=row["erase_time"],
         version=row["version"],
-        request_id=stored(RequestId, text=str(row["request_id"])) if row["request_id"] else None,
+        request_id=from_trusted(RequestId, text=str(row["request_id"]))
+        if row["request_id"]
+        else None,
         fingerprint=row["fingerprint"],
     )

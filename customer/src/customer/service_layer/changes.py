@@ -14,7 +14,7 @@ from customer.service_layer.ports import CustomerRepository
 
 # Of n callers that change one customer at once, one gets through in each round. More than this
 # many at once are told to come again: they are a loop that went wrong, not people.
-MOST_ATTEMPTS = 10
+MAX_ATTEMPTS = 10
 
 Change = Callable[[Customer, datetime], Customer]
 
@@ -47,7 +47,7 @@ async def _change(name: CustomerName, change: Change, customers: CustomerReposit
     Raises:
         CustomerNotFound, EmailTaken, ReferenceTaken, TryAgain, and whatever `change` refuses.
     """
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         before, now = await customers.get_with_time(name)
         after = change(before, now)
         if after is before or await customers.replace(after):

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from chassis.filters import Comparison
-from chassis.pages import Position
+from chassis.aip.filters import Comparison
+from chassis.aip.pages import Position
 from chassis.values import Reference
-from customer.domain.customer import Claim, Customer, Registration, State
+from customer.domain.customer import Customer, Registration, State, UniqueKeys
 from customer.domain.values import CustomerName, EmailAddress
 
 
@@ -43,7 +43,9 @@ class CustomerRepository(Protocol):
         the current one any more, or another customer has some of what this one claims.
         """
 
-    async def find_holder(self, claim: Claim, *, besides: UUID | None = None) -> Customer | None:
+    async def find_holder(
+        self, claim: UniqueKeys, *, besides: UUID | None = None
+    ) -> Customer | None:
         """Finds the customer that has some of what is claimed: the request_id before the email
         before the reference, all in one view of the repository.
         """

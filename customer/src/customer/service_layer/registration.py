@@ -9,7 +9,7 @@ from customer.service_layer.ports import CustomerRepository
 
 # Who stood in the way of an insert can be gone when it is looked for, having been deleted or
 # changed between the two. Then the way may be free; that it happens time and again is no accident.
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
 
 async def register(
@@ -22,7 +22,7 @@ async def register(
     Raises:
         RequestIdReused, EmailTaken, ReferenceTaken, TryAgain.
     """
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         customer = await customers.insert(new_id(), registration)
         if customer is not None:
             return customer

@@ -6,17 +6,17 @@ from typing import TypeVar
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 
-from chassis import filters, masks
-from chassis.messages import require, timestamp
-from chassis.pages import Position
-from chassis.values import InvalidValue, Metadata, Reference, RequestId, at, free_text
+from chassis.aip import field_masks, filters
+from chassis.aip.messages import require, timestamp
+from chassis.aip.pages import Position
+from chassis.values import InvalidValue, Metadata, Reference, RequestId, free_text, with_field_path
 from payment.domain.events import PaymentEvent
 from payment.domain.payment import (
     CaptureMethod,
     Failure,
-    ListedState,
     Payment,
     PaymentRequest,
+    PublicState,
     State,
 )
 from payment.domain.refund import Refund, RefundReason, RefundRequest
@@ -38,17 +38,19 @@ def payment_request(request: service_pb.CreatePaymentRequest) -> PaymentRequest:
     """Reads what CreatePayment is asked for. Output-only fields are not looked at."""
     require(request, "payment")
     said = request.payment
-    at("payment", require, said, "amount")
+    with_field_path("payment", require, said, "amount")
     return PaymentRequest(
-        request_id=at("request_id", RequestId, request.request_id),
-        customer=at("payment.customer", CustomerName.parse, said.customer),
-        amount=at("payment.amount", _money, said.amount),
-        payment_method=at("payment.payment_method", PaymentMethod, said.payment_method),
+        request_id=with_field_path("request_id", RequestId, request.request_id),
+        customer=with_field_path("payment.customer", CustomerName.parse, said.customer),
+        amount=with_field_path("payment.amount", _money, said.amount),
+        payment_method=with_field_path(
+            "payment.payment_method", PaymentMethod, said.payment_method
+        ),
         capture_method=_listed("payment.capture_method", CAPTURE_METHODS, said.capture_method),
-        return_url=at("payment.return_url", _return_url, said),
-        description=at("payment.description", _description, said),
-        reference=at("payment.reference", _reference, said),
-        metadata=at("payment.metadata", _metadata, said),
+        return_url=with_field_path("payment.return_url", _return_url, said),
+        description=with_field_path("payment.description", _description, said),
+        reference=with_field_path("payment.reference", _reference, said),
+        metadata=with_field_path("payment.metadata", _metadata, said),
     )
 
 
@@ -57,10 +59,12 @@ def changes(request: service_pb.UpdatePaymentRequest) -> tuple[PaymentName, Paym
     require(request, "payment")
     said = request.payment
     name = payment_name(said.name, "payment.name")
-    fields = masks.updated(said, request.update_mask, ("description", "metadata", "reference"))
+    fields = field_masks.updated(
+        said, request.update_mask, ("description", "metadata", "reference")
+    )
 
     def read(field: str, make: Callable[[pb.Payment], Value]) -> Value | None:
-        return at(f"payment.{field}", make, said) if field in fields else None
+        return with_field_path(f"payment.{field}", make, said) if field in fields else None
 
     return name, PaymentChanges(
         description=read("description", _description),
@@ -75,33 +79,37 @@ def refund_request(request: service_pb.CreateRefundRequest) -> RefundRequest:
     require(request, "refund")
     said = request.refund
     return RefundRequest(
-        request_id=at("request_id", RequestId, request.request_id),
+        request_id=with_field_path("request_id", RequestId, request.request_id),
         payment=payment_name(request.parent, "parent"),
-        amount=at("refund.amount", _money, said.amount) if said.HasField("amount") else None,
+        amount=with_field_path("refund.amount", _money, said.amount)
+        if said.HasField("amount")
+        else None,
         reason=_listed("refund.reason", REFUND_REASONS, said.reason),
     )
 
 
 def capture_amount(request: service_pb.CapturePaymentRequest) -> Money | None:
     """Reads how much CapturePayment is to take; None is all of it."""
-    return at("amount", _money, request.amount) if request.HasField("amount") else None
+    return with_field_path("amount", _money, request.amount) if request.HasField("amount") else None
 
 
 def release_note(request: service_pb.ReleasePaymentRequest) -> str:
     """Reads what a person found out about a held payment."""
-    return at("note", free_text, request.note, minimum=1, maximum=1_000, multi_line=True)
+    return with_field_path(
+        "note", free_text, request.note, minimum=1, maximum=1_000, multi_line=True
+    )
 
 
 def request_id(text: str) -> RequestId:
-    return at("request_id", RequestId, text)
+    return with_field_path("request_id", RequestId, text)
 
 
 def payment_name(text: str, field: str = "name") -> PaymentName:
-    return at(field, PaymentName.parse, text)
+    return with_field_path(field, PaymentName.parse, text)
 
 
 def refund_name(text: str) -> RefundName:
-    return at("name", RefundName.parse, text)
+    return with_field_path("name", RefundName.parse, text)
 
 
 def events_of(parent: str) -> PaymentName | None:
@@ -117,7 +125,7 @@ def query(
     equal = {each.field: each.value for each in said}
 
     def compared(field: str, make: Callable[[str], Value]) -> Value | None:
-        return at("filter", make, str(equal[field])) if field in equal else None
+        return with_field_path("filter", make, str(equal[field])) if field in equal else None
 
     return PaymentQuery(
         limit=limit,
@@ -125,7 +133,7 @@ def query(
         newest_first=filters.newest_first(request.order_by),
         show_deleted=request.show_deleted,
         customer=compared("customer", CustomerName.parse),
-        state=compared("state", _listed_state),
+        state=compared("state", _public_state),
         reference=compared("reference", Reference),
         held=bool(equal["held"]) if "held" in equal else None,
         create_time=filters.times(said),
@@ -184,11 +192,11 @@ def _metadata(said: pb.Payment) -> Metadata:
     return Metadata.of(said.metadata)
 
 
-def _listed_state(name: str) -> ListedState:
-    if name not in ListedState.__members__:
-        known = ", ".join(ListedState.__members__)
+def _public_state(name: str) -> PublicState:
+    if name not in PublicState.__members__:
+        known = ", ".join(PublicState.__members__)
         raise InvalidValue("", "STATE", f"state is compared with one of {known}")
-    return ListedState[name]
+    return PublicState[name]
 
 
 def payment_message(payment: Payment) -> pb.Payment:

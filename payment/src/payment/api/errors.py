@@ -100,7 +100,7 @@ ANSWERS: dict[type[Exception], tuple[StatusCode, str, str]] = {
         f"the card processor does not answer; {AGAIN}",
     ),
     errors.TryAgain: (StatusCode.UNAVAILABLE, "TRY_AGAIN", f"{{why}}; {AGAIN}"),
-    errors.BrokenRule: (
+    errors.InvariantViolation: (
         StatusCode.INTERNAL,
         "INTERNAL",
         "something happened that must not, and this call went no further; whoever runs the service "
@@ -169,6 +169,6 @@ def _fields(error: Exception) -> dict[str, str]:
             said["field"] = "request_id"
         case errors.RefusedByProcessor():
             said["field"] = REQUEST_FIELDS[error.field]
-        case errors.BrokenRule():
+        case errors.InvariantViolation():
             said = {"call_id": call.call_id() or ""}
     return said

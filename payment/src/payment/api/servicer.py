@@ -11,11 +11,11 @@ from oncepay.payment.v1 import payment_service_pb2 as pb
 from oncepay.payment.v1.payment_pb2 import Payment, Refund
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
-from chassis.handling import Context
-from chassis.pages import PageTokens, page_size
+from chassis.aip.pages import PageTokens, page_size
+from chassis.call_handling import Context
 from chassis.values import InvalidValue
 from payment.api import conversions
-from payment.api.outliving import Outliving, Waiting
+from payment.api.background_tasks import BackgroundTasks, WaitingCaller
 from payment.domain import payment as domain
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment
@@ -33,13 +33,13 @@ class PaymentServicer(PaymentServiceServicer):
     change: ChangePayment
     refunds: Refunds
     events: Events
-    outliving: Outliving
+    background_tasks: BackgroundTasks
     tokens: PageTokens
 
     async def CreatePayment(self, request: pb.CreatePaymentRequest, context: Context) -> Payment:
         asked = conversions.payment_request(request)
-        caller = Waiting[domain.Payment]()
-        payment = await self.outliving.run(self.create(asked, caller), caller)
+        caller = WaitingCaller[domain.Payment]()
+        payment = await self.background_tasks.run(self.create(asked, caller), caller)
         return conversions.payment_message(payment)
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> Payment:
@@ -77,7 +77,7 @@ class PaymentServicer(PaymentServiceServicer):
         name = conversions.payment_name(request.name)
         request_id = conversions.request_id(request.request_id)
         amount = conversions.capture_amount(request)
-        payment = await self.outliving.run(
+        payment = await self.background_tasks.run(
             self.change.capture(name, request_id, amount, request.etag)
         )
         return conversions.payment_message(payment)
@@ -85,18 +85,20 @@ class PaymentServicer(PaymentServiceServicer):
     async def CancelPayment(self, request: pb.CancelPaymentRequest, context: Context) -> Payment:
         name = conversions.payment_name(request.name)
         request_id = conversions.request_id(request.request_id)
-        payment = await self.outliving.run(self.change.cancel(name, request_id, request.etag))
+        payment = await self.background_tasks.run(
+            self.change.cancel(name, request_id, request.etag)
+        )
         return conversions.payment_message(payment)
 
     async def ReleasePayment(self, request: pb.ReleasePaymentRequest, context: Context) -> Payment:
         name = conversions.payment_name(request.name)
         note = conversions.release_note(request)
-        payment = await self.outliving.run(self.change.release(name, note, request.etag))
+        payment = await self.background_tasks.run(self.change.release(name, note, request.etag))
         return conversions.payment_message(payment)
 
     async def CreateRefund(self, request: pb.CreateRefundRequest, context: Context) -> Refund:
         asked = conversions.refund_request(request)
-        refund = await self.outliving.run(self.refunds.create(asked))
+        refund = await self.background_tasks.run(self.refunds.create(asked))
         return conversions.refund_message(refund)
 
     async def GetRefund(self, request: pb.GetRefundRequest, context: Context) -> Refund:
@@ -126,7 +128,7 @@ class PaymentServicer(PaymentServiceServicer):
         if payment is None:
             try:
                 found = await self.events.of_all(size + 1, after)
-            except InvalidValue:  # it was sealed here, in an earlier era
+            except InvalidValue:  # it was sealed here, in an earlier generation
                 message = (
                     "it is from before the database was restored; leave it empty to begin anew"
                 )

@@ -5,7 +5,7 @@
                             413  larger than any event
                             503  as much is under way as may be, or the database is away
 
-The body is never believed: it is a hint to ask (payment.service_layer.hints). Every part is bounded,
+The body is never believed: it is a hint to ask (payment.service_layer.webhook_notifications). Every part is bounded,
 since strangers reach this port: a flood costs itself its answers, and not the payments theirs.
 """
 
@@ -13,27 +13,27 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from aiohttp import web
 
 from chassis.errors import is_database_away
-from chassis.server import ListenRefused
+from chassis.server import ListenError
 from chassis.telemetry import log
-from payment.api.signature import NotSigned, verify
-from payment.api.stripe_events import Unreadable, hint_in
-from payment.service_layer.hints import TakeHint
+from payment.domain.webhook_notification import ForgedWebhook, UnreadableWebhook
+from payment.service_layer.ports import WebhookReader
+from payment.service_layer.webhook_notifications import RecordNotification
 
 PATH = "/webhooks/stripe"
-LARGEST_BODY = 256 * 1024
+MAX_BODY_BYTES = 256 * 1024
 """Bytes. Stripe's events have a few thousand; of a larger one no more than this is read."""
-MOST_CONNECTIONS = 256
+MAX_CONNECTIONS = 256
 """More are closed as they come."""
-AT_ONCE = 32
+MAX_CONCURRENT_REQUESTS = 32
 """Requests in hand. Stripe sends what was not taken again, for three days."""
-STORING_AT_ONCE = 2
+MAX_CONCURRENT_WRITES = 2
 """Of them those that are with the database: over recovery's connections, which has the others."""
 WITHIN_SECONDS = 10.0
 """For one request, from its headers to its answer."""
@@ -47,17 +47,14 @@ SILENT.disabled = True
 
 
 class Webhooks:
-    """The endpoint. `secrets`: one, or two while they are rotated; `now`: the wall's clock."""
+    """The HTTP endpoint of webhooks. `reader`: None where nobody could be believed."""
 
-    def __init__(
-        self, take: TakeHint, secrets: Sequence[str], now: Callable[[], float] = time.time
-    ) -> None:
-        self._take = take
-        self._secrets = secrets
-        self._now = now
+    def __init__(self, record: RecordNotification, reader: WebhookReader | None) -> None:
+        self._record = record
+        self._reader = reader
         self._in_hand = 0
-        self._storing = asyncio.Semaphore(STORING_AT_ONCE)
-        self._refusals = Refusals()
+        self._storing = asyncio.Semaphore(MAX_CONCURRENT_WRITES)
+        self._refusals = RejectionLog()
 
     @asynccontextmanager
     async def listen(self, address: str) -> AsyncIterator[str]:
@@ -65,13 +62,13 @@ class Webhooks:
         without a secret nobody could be believed, so that nothing is listened to.
 
         Raises:
-            ListenRefused: the address cannot be listened on.
+            ListenError: the address cannot be listened on.
         """
-        if not self._secrets:
+        if self._reader is None:
             log.info("webhooks_off")
             yield ""
             return
-        application = web.Application(client_max_size=LARGEST_BODY)
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_post(PATH, self.receive)
         runner = web.AppRunner(
             application,
@@ -89,14 +86,14 @@ class Webhooks:
         assert serve is not None, "it was set up"  # noqa: S101
 
         def connect() -> asyncio.Protocol:
-            return serve() if len(serve.connections) < MOST_CONNECTIONS else NoRoom()
+            return serve() if len(serve.connections) < MAX_CONNECTIONS else NoRoom()
 
         try:
             loop = asyncio.get_running_loop()
             server = await loop.create_server(connect, host.strip("[]"), int(port))
         except (OSError, OverflowError, ValueError):
             await runner.cleanup()
-            raise ListenRefused(
+            raise ListenError(
                 f"WEBHOOK_LISTEN_ADDRESS {address} cannot be listened on: another process has the "
                 "port, or the address is not this machine's. Stop the other one or choose another "
                 "port."
@@ -111,7 +108,7 @@ class Webhooks:
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answers one webhook."""
-        if self._in_hand >= AT_ONCE:
+        if self._in_hand >= MAX_CONCURRENT_REQUESTS:
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE)
         self._in_hand += 1
         try:
@@ -123,7 +120,8 @@ class Webhooks:
             self._in_hand -= 1
 
     async def _take_in(self, request: web.Request) -> HTTPStatus:
-        if (request.content_length or 0) > LARGEST_BODY:
+        assert self._reader is not None, "without one nothing is listened to"  # noqa: S101
+        if (request.content_length or 0) > MAX_BODY_BYTES:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         try:
             body = await request.read()
@@ -132,16 +130,15 @@ class Webhooks:
         except (web.RequestPayloadError, ConnectionError):
             return HTTPStatus.BAD_REQUEST  # it broke off: nobody is there to read this
         try:
-            verify(body, request.headers.get("Stripe-Signature", ""), self._secrets, self._now())
-            hint = hint_in(body)
-            if hint is not None:
+            notification = self._reader.read(body, request.headers)
+            if notification is not None:
                 async with self._storing:
-                    await self._take(hint)
-        except NotSigned as refused:
-            self._refusals.tell("webhook_forged", refused.reason)
+                    await self._record(notification)
+        except ForgedWebhook as error:
+            self._refusals.tell("webhook_forged", str(error))
             return HTTPStatus.BAD_REQUEST
-        except Unreadable as refused:
-            self._refusals.tell("webhook_unreadable", str(refused))
+        except UnreadableWebhook as error:
+            self._refusals.tell("webhook_unreadable", str(error))
             return HTTPStatus.BAD_REQUEST
         except Exception as error:  # noqa: BLE001 - whatever it is, Stripe sends it again
             if is_database_away(error):
@@ -152,7 +149,7 @@ class Webhooks:
         return HTTPStatus.OK
 
 
-class Refusals:
+class RejectionLog:
     """Warns of what was refused: the first at once, then of each kind no more than a line in ten
     seconds, for strangers could write a log full. Nothing of a request is told.
     """

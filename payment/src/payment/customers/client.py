@@ -13,7 +13,7 @@ from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from chassis import call
 from chassis.telemetry import log
 from payment.domain.values import CustomerName
-from payment.service_layer.ports import Standing, Verdict
+from payment.service_layer.ports import CustomerCheck, CustomerStatus
 
 SECONDS = 2.0
 """How long one look may take, its retries included. It is passed with each call: the time-out of
@@ -54,7 +54,7 @@ OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
-VERDICTS = {Customer.ACTIVE: Verdict.MAY_PAY, Customer.BLOCKED: Verdict.BLOCKED}
+VERDICTS = {Customer.ACTIVE: CustomerStatus.MAY_PAY, Customer.BLOCKED: CustomerStatus.BLOCKED}
 
 
 class GrpcCustomers:
@@ -70,7 +70,7 @@ class GrpcCustomers:
         async with aio.insecure_channel(target, OPTIONS) as channel:
             yield cls(channel)
 
-    async def standing(self, customer: CustomerName) -> Standing:
+    async def standing(self, customer: CustomerName) -> CustomerCheck:
         request = service_pb2.GetCustomerRequest(name=str(customer))
         try:
             said: Customer = await self._stub.GetCustomer(
@@ -78,12 +78,12 @@ class GrpcCustomers:
             )
         except aio.AioRpcError as error:
             if error.code() is StatusCode.NOT_FOUND:
-                return Standing(Verdict.NOT_FOUND)
+                return CustomerCheck(CustomerStatus.NOT_FOUND)
             log.warning("customer_service_unavailable", code=error.code().name)
-            return Standing(Verdict.UNAVAILABLE)
+            return CustomerCheck(CustomerStatus.UNAVAILABLE)
         if said.name != request.name:
             log.error("customer_service_answered_of_another")
-            return Standing(Verdict.UNAVAILABLE)
+            return CustomerCheck(CustomerStatus.UNAVAILABLE)
         if said.HasField("delete_time"):
-            return Standing(Verdict.DELETED, said.etag)
-        return Standing(VERDICTS.get(said.state, Verdict.UNAVAILABLE), said.etag)
+            return CustomerCheck(CustomerStatus.DELETED, said.etag)
+        return CustomerCheck(VERDICTS.get(said.state, CustomerStatus.UNAVAILABLE), said.etag)

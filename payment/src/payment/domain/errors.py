@@ -111,7 +111,7 @@ class TryAgain(PaymentError):
 
 
 @dataclass(eq=False)
-class BrokenRule(PaymentError):
+class InvariantViolation(PaymentError):
     """Something that must not happen did: an alarm was raised, nothing was touched."""
 
     what: str

@@ -34,7 +34,7 @@ class EventType(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class NewEvent:
     """What an event says beside the row it is written with. `note` is in words, for people."""
 
     type: EventType
@@ -57,9 +57,9 @@ class PaymentEvent:
     cursor: str
 
 
-UNMOVING = frozenset({EventType.UPDATED, EventType.DELETED, EventType.UNDELETED})
+NON_FINANCIAL_EVENTS = frozenset({EventType.UPDATED, EventType.DELETED, EventType.UNDELETED})
 """What is no money, and no reason to look at a payment sooner or later."""
-REACHED = {
+EVENT_BY_STATE = {
     State.REQUIRES_ACTION: EventType.REQUIRES_ACTION,
     State.AUTHORIZED: EventType.AUTHORIZED,
     State.CAPTURING: EventType.CAPTURE_REQUESTED,
@@ -67,40 +67,40 @@ REACHED = {
     State.FAILED: EventType.FAILED,
     State.CANCELED: EventType.CANCELED,
 }
-CALLED_OFF = {
+CANCEL_EVENTS = {
     CancelReason.DECLINE: EventType.DECLINED,
     CancelReason.USER: EventType.CANCEL_REQUESTED,
     CancelReason.EXPIRED: EventType.EXPIRED,
 }
 
 
-def happening(before: Payment, after: Payment, note: str = "") -> Happening | None:
+def event_for(before: Payment, after: Payment, note: str = "") -> NewEvent | None:
     """What happened between two versions of a payment; None where nothing is to be told (an
     answer of the processor was used up, or the payment was only looked at).
     """
     if after.held is not None and after.held != before.held:
-        return Happening(
+        return NewEvent(
             EventType.HELD, f"{note}; {after.held.reason}" if note else after.held.reason
         )
     if before.held is not None and after.held is None:
-        return Happening(EventType.RELEASED, note)
+        return NewEvent(EventType.RELEASED, note)
     if after.state is not before.state:
         if after.state is State.CANCELING and after.cancel_reason is not None:
-            return Happening(CALLED_OFF[after.cancel_reason])
-        return Happening(REACHED[after.state])
+            return NewEvent(CANCEL_EVENTS[after.cancel_reason])
+        return NewEvent(EVENT_BY_STATE[after.state])
     if (after.delete_time is None) is not (before.delete_time is None):
-        return Happening(EventType.DELETED if after.delete_time else EventType.UNDELETED)
+        return NewEvent(EventType.DELETED if after.delete_time else EventType.UNDELETED)
     if after.request != before.request:
-        return Happening(EventType.UPDATED)
+        return NewEvent(EventType.UPDATED)
     return None
 
 
-def refund_happening(before: Refund, after: Refund) -> Happening | None:
+def refund_event_for(before: Refund, after: Refund) -> NewEvent | None:
     """The same for a refund."""
     if after.state is RefundState.FAILED and before.state is not RefundState.FAILED:
-        return Happening(EventType.REFUND_FAILED, after.failure.code if after.failure else "")
+        return NewEvent(EventType.REFUND_FAILED, after.failure.code if after.failure else "")
     if after.state is RefundState.SUCCEEDED and before.state is not RefundState.SUCCEEDED:
-        return Happening(EventType.REFUND_SUCCEEDED)
+        return NewEvent(EventType.REFUND_SUCCEEDED)
     if after != before:
-        return Happening(EventType.REFUND_UPDATED)
+        return NewEvent(EventType.REFUND_UPDATED)
     return None

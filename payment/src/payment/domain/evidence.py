@@ -5,13 +5,17 @@ or it is *unknown*. A time-out, a broken connection, a 409, a 429, a 401, a 403,
 creation), any 5xx but 500 are unknown: they prove nothing (Stripe docs: "Low-level error handling").
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from payment.domain.payment import Failure
 from payment.domain.values import Money
+
+Item = TypeVar("Item")
 
 
 class IntentStatus(Enum):
@@ -70,7 +74,7 @@ class ProcessorRefund:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejection:
     """A definite no: a 400, a 402 or (to a creation) a 404 with the processor's error in its
     body. `field` is the part of our request that it names, where it is the caller's.
     """
@@ -81,25 +85,33 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Faulted:
+class ServerError:
     """A 500: recorded under the key and replayed from then on, whether or not it had an effect."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeyMisused:
+class IdempotencyKeyConflict:
     """The key came with other parameters before: our mistake, whatever it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class OutcomeUnknown:
     """Nothing is known. `unreachable`: no reply at all, so it is worth asking again soon."""
 
     why: str
     unreachable: bool = False
 
 
-Reply = Intent | Refused | Faulted | KeyMisused | Unknown
+Reply = Intent | Rejection | ServerError | IdempotencyKeyConflict | OutcomeUnknown
 """What a call about an intent may come back with."""
 
-RefundReply = ProcessorRefund | Refused | Faulted | KeyMisused | Unknown
+RefundReply = ProcessorRefund | Rejection | ServerError | IdempotencyKeyConflict | OutcomeUnknown
 """What a call about a refund may come back with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """A page of one of the processor's lists, the newest item first."""
+
+    items: Sequence[Item]
+    has_more: bool

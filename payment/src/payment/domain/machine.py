@@ -12,7 +12,14 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from payment.domain.evidence import Faulted, Intent, IntentStatus, KeyMisused, Refused, Reply
+from payment.domain.evidence import (
+    IdempotencyKeyConflict,
+    Intent,
+    IntentStatus,
+    Rejection,
+    Reply,
+    ServerError,
+)
 from payment.domain.payment import (
     ACT_WITHIN,
     CAPTURE_WITHIN,
@@ -181,12 +188,12 @@ class Post:
     """One call to make. `amount` in minor units for a capture, 0 for the others."""
 
     operation: Operation
-    n: int
+    idempotency_counter: int
     amount: int = 0
 
     def key(self, installation: str, payment_id: UUID) -> str:
         """The idempotency key: the same call is the same key until its answer is used up."""
-        return f"{installation}:{payment_id}:{self.operation.value}:{self.n}"
+        return f"{installation}:{payment_id}:{self.operation.value}:{self.idempotency_counter}"
 
 
 UNFINISHED = frozenset(
@@ -199,8 +206,8 @@ UNFINISHED = frozenset(
 )
 
 
-def next_post(payment: Payment, status: IntentStatus, n: int) -> Post | None:
-    """The one call that may follow, or None. `n` is the one read before the intent was asked for.
+def next_post(payment: Payment, status: IntentStatus, idempotency_counter: int) -> Post | None:
+    """The one call that may follow, or None. `idempotency_counter` is the one read before the intent was asked for.
 
     Confirm only what requires confirmation: anything else would try a card again after a decline.
     Never a call on `processing`: its refusal would be recorded, and then the bank declines.
@@ -208,11 +215,11 @@ def next_post(payment: Payment, status: IntentStatus, n: int) -> Post | None:
     if payment.is_settled:
         return None
     if payment.state is State.CONFIRMING and status is IntentStatus.REQUIRES_CONFIRMATION:
-        return Post(Operation.CONFIRM, n)
+        return Post(Operation.CONFIRM, idempotency_counter)
     if payment.state is State.CAPTURING and status is IntentStatus.REQUIRES_CAPTURE:
-        return Post(Operation.CAPTURE, n, payment.amount_capturing)
+        return Post(Operation.CAPTURE, idempotency_counter, payment.amount_capturing)
     if payment.state is State.CANCELING and status in UNFINISHED:
-        return Post(Operation.CANCEL, n)
+        return Post(Operation.CANCEL, idempotency_counter)
     return None
 
 
@@ -225,8 +232,8 @@ def answer(payment: Payment, post: Post, reply: Reply, now: datetime) -> Payment
     match reply:
         case Intent():
             return apply(payment, reply, now)
-        case Faulted() | Refused() if payment.n == post.n:
-            return replace(payment, n=post.n + 1)
-        case KeyMisused() if not payment.is_settled:
+        case ServerError() | Rejection() if payment.idempotency_counter == post.idempotency_counter:
+            return replace(payment, idempotency_counter=post.idempotency_counter + 1)
+        case IdempotencyKeyConflict() if not payment.is_settled:
             return hold(payment, "an idempotency key was used with other parameters", now)
     return payment

@@ -2,7 +2,7 @@
 `machine`; here nothing is decided by evidence.
 
 The states (docs/payment.md) are those of the model-checked design: eight on disk, six in public.
-A payment is born CONFIRMING, bound for ever to the processor's intent, which was made before it
+A payment is build_payment CONFIRMING, bound for ever to the processor's intent, which was made before it
 and can move no money before the payment is committed.
 """
 
@@ -54,14 +54,14 @@ class State(Enum):
         return self in {State.FAILED, State.CANCELED}
 
     @property
-    def listed(self) -> "ListedState":
+    def listed(self) -> "PublicState":
         """What the contract shows: what only machines tell apart is PROCESSING."""
         if self in {State.CONFIRMING, State.CAPTURING, State.CANCELING}:
-            return ListedState.PROCESSING
-        return ListedState(self.value)
+            return PublicState.PROCESSING
+        return PublicState(self.value)
 
 
-class ListedState(Enum):
+class PublicState(Enum):
     """The states that the contract shows, as lists filter by them."""
 
     PROCESSING = "PROCESSING"
@@ -126,7 +126,7 @@ class PaymentRequest:
 class Payment:
     """One payment. Frozen: whoever changes it makes another and saves that over the first.
 
-    n                counts the answers that were used up; part of each key to the processor
+    idempotency_counter counts the answers that were used up; part of each key to the processor
     version          grows by one with every event; the etag
     start_by         until when the card may be tried
     action_by        until when the customer may act; set in REQUIRES_ACTION
@@ -143,7 +143,7 @@ class Payment:
     create_time: datetime
     update_time: datetime
     state: State = State.CONFIRMING
-    n: int = 0
+    idempotency_counter: int = 0
     version: int = 1
     action_by: datetime | None = None
     capture_before: datetime | None = None
@@ -216,7 +216,7 @@ class Payment:
         """Let the machine go on with a held payment, under keys that were never used."""
         if self.held is None:
             raise WrongState(str(self.name), "released", self.state.value)
-        return replace(self, held=None, n=self.n + 1)
+        return replace(self, held=None, idempotency_counter=self.idempotency_counter + 1)
 
     def _must_be(self, what: str, *states: State) -> None:
         self._must_not_be_deleted()

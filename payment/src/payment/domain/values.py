@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chassis.values import InvalidValue, checked_text, resource_ids
 
-MAXIMUM_MINOR_UNITS = 999_999_999_999  # Stripe takes 12 digits at most (docs: currencies)
+MAX_MINOR_UNITS = 999_999_999_999  # Stripe takes 12 digits at most (docs: currencies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class Money:
                 "CURRENCY_CODE",
                 "it must be an ISO 4217 code: three capital letters",
             )
-        if not 0 < self.minor_units <= MAXIMUM_MINOR_UNITS:
+        if not 0 < self.minor_units <= MAX_MINOR_UNITS:
             raise InvalidValue(
                 "minor_units",
                 "AMOUNT_RANGE",
-                f"it must be from 1 to {MAXIMUM_MINOR_UNITS}, in the currency's minor unit",
+                f"it must be from 1 to {MAX_MINOR_UNITS}, in the currency's minor unit",
             )
 
 

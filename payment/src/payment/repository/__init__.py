@@ -1,7 +1,6 @@
 """Where payments, refunds and events are kept, twice, under one suite of contract tests.
 
-postgresql    for the service
-memory        for tests, for what tries every interleaving, and to read what the ports mean
-memory_books  the same for reconciliation
-cursor        the place of an event in the stream, as both write it
+postgresql  for the service
+memory      for tests, for the explorer and the simulator, and to read what the ports mean
+cursor      the position of an event in the stream, as both write it
 """

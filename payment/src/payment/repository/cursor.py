@@ -25,15 +25,15 @@ class Place(NamedTuple):
 BEGINNING = Place(0, UUID(int=0), 0)
 
 
-def written(place: Place, era: int) -> str:
-    """The cursor of a place. The era goes with it: transaction ids begin anew when the data move
+def written(place: Place, generation: int) -> str:
+    """The cursor of a place. The generation goes with it: transaction ids begin anew when the data move
     to another cluster, and an old cursor would pass over what is new.
     """
-    packed = FORM.pack(era, place.xid, place.payment_id.bytes, place.sequence)
+    packed = FORM.pack(generation, place.xid, place.payment_id.bytes, place.sequence)
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def read(cursor: str, era: int) -> Place:
+def read(cursor: str, generation: int) -> Place:
     """The place of a cursor; of "" the beginning. Raises InvalidValue."""
     if not cursor:
         return BEGINNING
@@ -42,7 +42,7 @@ def read(cursor: str, era: int) -> Place:
         written_in, xid, payment_id, sequence = FORM.unpack(packed)
     except (ValueError, struct.error):
         written_in = None
-    if written_in != era:
+    if written_in != generation:
         raise InvalidValue(
             "cursor",
             "CURSOR",

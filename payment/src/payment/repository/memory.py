@@ -11,18 +11,18 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from chassis.pages import Position
+from chassis.aip.pages import Position
 from chassis.values import Reference, RequestId
-from payment.domain.birth import Holders
-from payment.domain.errors import BrokenRule, PaymentNotFound, RefundNotFound
-from payment.domain.events import UNMOVING, EventType, Happening, PaymentEvent
-from payment.domain.hint import GRACE, KEEP, Hint
+from payment.domain.creation import Conflicts
+from payment.domain.errors import InvariantViolation, PaymentNotFound, RefundNotFound
+from payment.domain.events import NON_FINANCIAL_EVENTS, EventType, NewEvent, PaymentEvent
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import CLAIM_LASTS
 from payment.domain.values import PaymentName, RefundName
+from payment.domain.webhook_notification import GRACE, KEEP, WebhookNotification
 from payment.repository import cursor as cursors
-from payment.service_layer.ports import Due, DueRefund, PaymentQuery, RequestRecord, Seen
+from payment.service_layer.ports import Due, DueRefund, PaymentQuery, RequestRecord, Snapshot
 
 NOW = timedelta(0)
 WAITED_FOR = {State.REQUIRES_ACTION, State.AUTHORIZED}
@@ -41,19 +41,19 @@ class Store:
     events: list[PaymentEvent] = field(default_factory=list)
     due: dict[UUID, datetime] = field(default_factory=dict)
     attempts: dict[UUID, int] = field(default_factory=dict)
-    hints: dict[str, datetime] = field(default_factory=dict)
+    notifications: dict[str, datetime] = field(default_factory=dict)
 
-    def write(self, payment: Payment, happening: Happening, refund_id: UUID | None = None) -> None:
+    def write(self, payment: Payment, event_for: NewEvent, refund_id: UUID | None = None) -> None:
         """Put a new version of a payment in its place, and tell of it."""
         self.payments[payment.id] = payment
         place = cursors.Place(len(self.events) + 1, payment.id, payment.version)
         event = PaymentEvent(
             payment_id=payment.id,
             sequence=payment.version,
-            type=happening.type,
+            type=event_for.type,
             state=payment.state,
             refund_id=refund_id,
-            note=happening.note,
+            note=event_for.note,
             event_time=payment.update_time,
             cursor=cursors.written(place, ERA),
         )
@@ -64,7 +64,7 @@ class Store:
         if wait is not None:
             self.due[each] = self.clock() + wait
 
-    def postpone(self, each: UUID, wait: timedelta | None, attempt: int) -> None:
+    def reschedule(self, each: UUID, wait: timedelta | None, attempt: int) -> None:
         """End an attempt at what is not due soon by now, as it is where a hint has come."""
         if self.is_later(each):
             self.attempts[each] = attempt
@@ -103,62 +103,70 @@ class MemoryPayments:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def look_up(self, request_id: RequestId, reference: Reference | None) -> Holders:
+    async def look_up(self, request_id: RequestId, reference: Reference | None) -> Conflicts:
         return self._holders(request_id, None, reference)
 
-    async def holders(self, payment: Payment) -> Holders:
+    async def holders(self, payment: Payment) -> Conflicts:
         asked = payment.request
         return self._holders(asked.request_id, payment.id, asked.reference)
 
     async def insert(self, payment: Payment, insert_by: datetime) -> Payment | None:
         holders = await self.holders(payment)
         bound = self._first(lambda each: each.intent_id == payment.intent_id)
-        if holders.by_request or holders.by_id or holders.by_reference or bound:
+        if holders.same_request or holders.same_id or holders.same_reference or bound:
             return None
         if holders.now >= insert_by:
             return None
-        born = replace(payment, create_time=holders.now, update_time=holders.now)
-        self._store.write(born, Happening(EventType.CREATED))
-        self._store.schedule(born.id, CLAIM_LASTS)
-        return born
+        build_payment = replace(payment, create_time=holders.now, update_time=holders.now)
+        self._store.write(build_payment, NewEvent(EventType.CREATED))
+        self._store.schedule(build_payment.id, CLAIM_LASTS)
+        return build_payment
 
-    async def get(self, payment_id: UUID) -> Seen:
+    async def get(self, payment_id: UUID) -> Snapshot:
         if payment_id not in self._store.payments:
             raise PaymentNotFound(str(PaymentName(payment_id)))
-        return Seen(self._store.payments[payment_id], self._store.clock())
+        return Snapshot(self._store.payments[payment_id], self._store.clock())
 
     async def save(
         self,
         before: Payment,
         after: Payment,
-        happening: Happening | None,
+        event_for: NewEvent | None,
         request: RequestRecord | None = None,
     ) -> Payment | None:
         row, now = self._store.payments[before.id], self._store.clock()
         holder = self._living(after.request.reference) if is_living(after) else None
-        if (row.state, row.n, row.version) != (before.state, before.n, before.version):
+        if (row.state, row.idempotency_counter, row.version) != (
+            before.state,
+            before.idempotency_counter,
+            before.version,
+        ):
             return None
         if request and request.request_id in self._store.requests:
             return None
         if holder and holder.id != row.id:
             return None
         saved = replace(after, version=row.version, update_time=row.update_time)
-        if happening:
+        if event_for:
             saved = replace(saved, version=row.version + 1, update_time=now)
-            self._store.write(saved, happening)
+            self._store.write(saved, event_for)
             self._store.attempts.pop(row.id, None)
         if request:
             self._store.requests[request.request_id] = request
         self._store.payments[row.id] = saved
-        moves = saved.n != row.n if happening is None else happening.type not in UNMOVING
-        if moves or (happening is None and self._store.is_later(row.id)):
+        moves = (
+            saved.idempotency_counter != row.idempotency_counter
+            if event_for is None
+            else event_for.type not in NON_FINANCIAL_EVENTS
+        )
+        if moves or (event_for is None and self._store.is_later(row.id)):
             self._store.schedule(row.id, None if saved.is_settled else CLAIM_LASTS)
         return saved
 
     async def find_request(self, request_id: RequestId) -> RequestRecord | None:
         if record := self._store.requests.get(request_id):
             return record
-        payment = self._holders(request_id, None, None).by_request
+        payment = self._holders(request_id, None, None).same_request
         return RequestRecord(request_id, payment.fingerprint, payment.id) if payment else None
 
     async def list(self, query: PaymentQuery) -> Sequence[Payment]:
@@ -172,10 +180,10 @@ class MemoryPayments:
             for each in claimed
         ]
 
-    async def postpone(self, seen: Payment, wait: timedelta | None, attempt: int) -> None:
+    async def reschedule(self, seen: Payment, wait: timedelta | None, attempt: int) -> None:
         row = self._store.payments[seen.id]
-        if (row.n, row.version) == (seen.n, seen.version):
-            self._store.postpone(row.id, wait, attempt)
+        if (row.idempotency_counter, row.version) == (seen.idempotency_counter, seen.version):
+            self._store.reschedule(row.id, wait, attempt)
 
     def _first(self, holds: Callable[[Payment], bool]) -> Payment | None:
         return next(filter(holds, self._store.payments.values()), None)
@@ -187,12 +195,12 @@ class MemoryPayments:
 
     def _holders(
         self, request_id: RequestId, payment_id: UUID | None, reference: Reference | None
-    ) -> Holders:
-        return Holders(
+    ) -> Conflicts:
+        return Conflicts(
             now=self._store.clock(),
-            by_request=self._first(lambda each: each.request.request_id == request_id),
-            by_id=self._first(lambda each: each.id == payment_id),
-            by_reference=self._living(reference),
+            same_request=self._first(lambda each: each.request.request_id == request_id),
+            same_id=self._first(lambda each: each.id == payment_id),
+            same_reference=self._living(reference),
             is_used=request_id in self._store.requests,
         )
 
@@ -211,8 +219,8 @@ class MemoryRefunds:
         if request.request_id in self._store.requests or refund.id in self._store.refunds:
             return None
         self._store.requests[request.request_id] = request
-        born = replace(refund, create_time=now, update_time=now)
-        return self._write(born, refund.amount, Happening(EventType.REFUND_CREATED))
+        build_payment = replace(refund, create_time=now, update_time=now)
+        return self._write(build_payment, refund.amount, NewEvent(EventType.REFUND_CREATED))
 
     async def get(self, payment_id: UUID, refund_id: UUID) -> Refund:
         refund = self._store.refunds.get(refund_id)
@@ -221,18 +229,18 @@ class MemoryRefunds:
         return refund
 
     async def save(
-        self, before: Refund, after: Refund, happening: Happening, by: datetime | None = None
+        self, before: Refund, after: Refund, event_for: NewEvent, by: datetime | None = None
     ) -> Refund | None:
         row, now = self._store.refunds[before.id], self._store.clock()
         if row.version != before.version or (by is not None and now >= by):
             return None
         others = [each for each in self._store.refunds.values() if each.id != row.id]
         if after.processor_id and after.processor_id in {each.processor_id for each in others}:
-            raise BrokenRule("a refund of the processor's is named for two of ours")
+            raise InvariantViolation("a refund of the processor's is named for two of ours")
         saved = replace(after, version=row.version + 1, update_time=now)
         fails = saved.state is RefundState.FAILED is not row.state
         self._store.attempts.pop(row.id, None)
-        return self._write(saved, -row.amount if fails else 0, happening)
+        return self._write(saved, -row.amount if fails else 0, event_for)
 
     async def list(self, payment_id: UUID, limit: int, after: Position | None) -> Sequence[Refund]:
         refunds = self._store.refunds.values()
@@ -244,11 +252,11 @@ class MemoryRefunds:
         claimed = store.claim(store.refunds, limit)
         return [DueRefund(store.refunds[each], store.next_attempt(each), now) for each in claimed]
 
-    async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
+    async def reschedule(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
         if self._store.refunds[seen.id].version == seen.version:
-            self._store.postpone(seen.id, wait, attempt)
+            self._store.reschedule(seen.id, wait, attempt)
 
-    def _write(self, refund: Refund, added: int, happening: Happening) -> Refund:
+    def _write(self, refund: Refund, added: int, event_for: NewEvent) -> Refund:
         """Put a refund in its place, with what it adds to its payment's sum."""
         fails = refund.state is RefundState.FAILED
         self._store.refunds[refund.id] = refund
@@ -260,28 +268,32 @@ class MemoryRefunds:
             version=row.version + 1,
             update_time=refund.update_time,
         )
-        self._store.write(payment, happening, refund.id)
+        self._store.write(payment, event_for, refund.id)
         return refund
 
 
-class MemoryHints:
-    """A HintRepository."""
+class MemoryNotifications:
+    """A NotificationRepository."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def take(self, hint: Hint) -> bool:
+    async def record(self, notification: WebhookNotification) -> bool:
         store, now = self._store, self._store.clock()
-        found = [each for each in store.payments.values() if each.intent_id == hint.intent_id]
-        if not found or hint.id in store.hints:
+        found = [
+            each for each in store.payments.values() if each.intent_id == notification.intent_id
+        ]
+        if not found or notification.id in store.notifications:
             return False
-        store.hints = {each: time for each, time in store.hints.items() if time >= now - KEEP}
-        store.hints[hint.id] = now
+        store.notifications = {
+            each: time for each, time in store.notifications.items() if time >= now - KEEP
+        }
+        store.notifications[notification.id] = now
         (payment,) = found
-        if not hint.refund_id:
+        if not notification.refund_id:
             return store.hurry(payment.id, NOW if payment.state in WAITED_FOR else GRACE)
         refunds = [each for each in store.refunds.values() if each.payment_id == payment.id]
-        asked = [each for each in refunds if each.processor_id in {"", hint.refund_id}]
+        asked = [each for each in refunds if each.processor_id in {"", notification.refund_id}]
         made_due = [
             store.hurry(
                 each.id,

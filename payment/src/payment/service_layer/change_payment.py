@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.values import Metadata, Reference, RequestId
-from payment.domain.birth import fingerprint
+from payment.domain.creation import fingerprint
 from payment.domain.errors import (
     PaymentError,
     ProcessorUnavailable,
@@ -18,7 +18,7 @@ from payment.domain.errors import (
     RequestIdReused,
     TryAgain,
 )
-from payment.domain.events import happening
+from payment.domain.events import event_for
 from payment.domain.evidence import Intent
 from payment.domain.machine import apply
 from payment.domain.payment import Payment
@@ -52,7 +52,7 @@ class ChangePayment:
         self, name: PaymentName, request_id: RequestId, amount: Money | None, etag: str = ""
     ) -> Payment:
         """Take the money of an authorised payment, all of it or `amount`."""
-        if amount is not None and not self.processor.can_say(amount):
+        if amount is not None and not self.processor.supports_amount(amount):
             raise RefusedByProcessor("capture_amount", "amount_not_payable")
         asked = (str(amount.minor_units), amount.currency_code) if amount else ()
         content = fingerprint("capture", str(name), *asked)
@@ -104,7 +104,7 @@ class ChangePayment:
         if not isinstance(reply, Intent):
             raise ProcessorUnavailable
         after = apply(released, reply, seen.now, accepting=True)
-        saved = await self.payments.save(seen.payment, after, happening(seen.payment, after, note))
+        saved = await self.payments.save(seen.payment, after, event_for(seen.payment, after, note))
         if saved is None:
             raise TryAgain("the payment changed meanwhile")
         return await self.steps.attempt(saved.id)
@@ -133,7 +133,7 @@ class ChangePayment:
                 if await self.payments.find_request(request_id) is None:
                     raise
                 continue
-            what = happening(payment, after)
+            what = event_for(payment, after)
             if await self.payments.save(payment, after, what, record) is not None:
                 return await self.steps.attempt(name.id)
         raise TryAgain("the payment kept changing meanwhile")
@@ -149,7 +149,7 @@ class ChangePayment:
             if after == payment:
                 return payment
             await self._check_reference(payment, after)
-            saved = await self.payments.save(payment, after, happening(payment, after))
+            saved = await self.payments.save(payment, after, event_for(payment, after))
             if saved is not None:
                 return saved
         raise TryAgain("the payment kept changing meanwhile")
@@ -158,6 +158,6 @@ class ChangePayment:
         reference = after.request.reference
         if reference is None or reference == payment.request.reference:
             return
-        holder = (await self.payments.look_up(payment.request.request_id, reference)).by_reference
+        holder = (await self.payments.look_up(payment.request.request_id, reference)).same_reference
         if holder is not None and holder.id != payment.id:
             raise ReferenceTaken(str(reference), str(holder.name))

@@ -2,46 +2,43 @@
 
 Whatever a port's store writes is one statement and one commit, with its event. Times are the
 database's. A store that cannot be reached raises its own error, which the chassis knows; only
-where the difference matters is it named: `OutcomeUnknown`.
+where the difference matters is it named: `CommitUnknown`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 from uuid import UUID
 
-from chassis.filters import Comparison
-from chassis.pages import Position
+from chassis.aip.filters import Comparison
+from chassis.aip.pages import Position
 from chassis.values import Reference, RequestId
-from payment.domain.birth import Attempt, Holders
+from payment.domain.creation import Conflicts, CreationAttempt
 from payment.domain.errors import (
     CustomerBlocked,
     CustomerDeleted,
     CustomerNotFound,
     CustomerServiceUnavailable,
 )
-from payment.domain.events import Happening, PaymentEvent
-from payment.domain.evidence import ProcessorRefund, RefundReply, Reply, Unknown
-from payment.domain.hint import Hint
+from payment.domain.events import NewEvent, PaymentEvent
+from payment.domain.evidence import OutcomeUnknown, ProcessorRefund, RefundReply, Reply
 from payment.domain.machine import Post
-from payment.domain.payment import ListedState, Payment
-from payment.domain.reconciliation import ListedIntent, ListedRefund
+from payment.domain.payment import Payment, PublicState
 from payment.domain.refund import Refund
 from payment.domain.values import CustomerName, Money
-
-Item = TypeVar("Item")
+from payment.domain.webhook_notification import WebhookNotification
 
 # ---------------------------------------------------------------- the store of payments
 
 
-class OutcomeUnknown(Exception):
+class CommitUnknown(Exception):
     """A statement was sent and no answer came: it may or may not have been committed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Snapshot:
     """A payment as it was read, and the database's clock at that moment."""
 
     payment: Payment
@@ -92,7 +89,7 @@ class PaymentQuery:
     newest_first: bool = True
     show_deleted: bool = False
     customer: CustomerName | None = None
-    state: ListedState | None = None
+    state: PublicState | None = None
     reference: Reference | None = None
     held: bool | None = None
     create_time: Sequence[tuple[Comparison, datetime]] = ()
@@ -101,32 +98,32 @@ class PaymentQuery:
 class PaymentRepository(Protocol):
     """Keeps payments. The insert is the only fence against duplicates."""
 
-    async def look_up(self, request_id: RequestId, reference: Reference | None) -> Holders:
+    async def look_up(self, request_id: RequestId, reference: Reference | None) -> Conflicts:
         """Who holds the request_id and, living, the reference; and the clock."""
 
     async def insert(self, payment: Payment, insert_by: datetime) -> Payment | None:
         """Record a new payment with its first event, unless the clock has passed `insert_by`
         when the statement runs, or any row holds its id, intent, request_id or living reference:
-        then None. Raises OutcomeUnknown; the same insert sent again settles it, by waiting for
+        then None. Raises CommitUnknown; the same insert sent again settles it, by waiting for
         the first copy.
         """
 
-    async def holders(self, payment: Payment) -> Holders:
+    async def holders(self, payment: Payment) -> Conflicts:
         """Who holds what this payment wants to be recorded with: in a statement of its own, since
         the insert's cannot see the winner.
         """
 
-    async def get(self, payment_id: UUID) -> Seen:
+    async def get(self, payment_id: UUID) -> Snapshot:
         """Raises PaymentNotFound: no payment is ever removed."""
 
     async def save(
         self,
         before: Payment,
         after: Payment,
-        happening: Happening | None,
+        event_for: NewEvent | None,
         request: RequestRecord | None = None,
     ) -> Payment | None:
-        """Write `after` if the row still is what `before` says (state, n, version), with its
+        """Write `after` if the row still is what `before` says (state, idempotency_counter, version), with its
         event, and set it due in 25 s (never, where it is settled). The version grows only with
         an event. None: somebody was faster, or the request_id was used; nothing was written.
         """
@@ -139,7 +136,7 @@ class PaymentRepository(Protocol):
     async def claim_due(self, limit: int) -> Sequence[Due]:
         """Take what is due, setting it 25 s ahead so that nobody else takes it meanwhile."""
 
-    async def postpone(self, seen: Payment, wait: timedelta | None, attempt: int) -> None:
+    async def reschedule(self, seen: Payment, wait: timedelta | None, attempt: int) -> None:
         """End the attempt of this number: look again after `wait`, unless the payment has moved
         since `seen`, or is due within GRACE already: a hint has come meanwhile, and the attempt
         may have asked before it.
@@ -152,14 +149,14 @@ class RefundRepository(Protocol):
     async def insert(self, refund: Refund, request: RequestRecord) -> Refund | None:
         """Record a new refund and add it to the payment's sum, if the payment SUCCEEDED and the
         sum stays within what was captured. None: it does not, or the request_id was used. Raises
-        OutcomeUnknown.
+        CommitUnknown.
         """
 
     async def get(self, payment_id: UUID, refund_id: UUID) -> Refund:
         """Raises RefundNotFound, for a refund of another payment, too."""
 
     async def save(
-        self, before: Refund, after: Refund, happening: Happening, by: datetime | None = None
+        self, before: Refund, after: Refund, event_for: NewEvent, by: datetime | None = None
     ) -> Refund | None:
         """Write `after` if the row still has `before`'s version, with the payment's event, and not
         later than `by`; one that FAILED gives its part of the sum back. None: it was too late, or
@@ -173,7 +170,7 @@ class RefundRepository(Protocol):
     async def claim_due(self, limit: int) -> Sequence[DueRefund]:
         """The same as of payments."""
 
-    async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
+    async def reschedule(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
         """The same as of a payment."""
 
 
@@ -192,17 +189,17 @@ class EventRepository(Protocol):
         """
 
 
-class HintRepository(Protocol):
-    """Keeps hints, and with each what it is worth: that something is asked for soon."""
+class NotificationRepository(Protocol):
+    """Keeps notifications, and with each what it is worth: that something is asked for soon."""
 
-    async def take(self, hint: Hint) -> bool:
+    async def record(self, notification: WebhookNotification) -> bool:
         """Store a hint of a payment of ours, the first time it comes, and make what it is about
         due: now, or in GRACE where somebody is just at it; nothing that is settled. Returns whether
         anything became due now. Of other intents nothing is stored.
         """
 
 
-class Signs(Protocol):
+class ProgressReader(Protocol):
     """What a store shows of work that stands still."""
 
     async def oldest_hidden_event(self) -> timedelta | None:
@@ -223,12 +220,12 @@ class Signs(Protocol):
 class Processor(Protocol):
     """A card processor. Replies are values: evidence, a definite refusal, or unknown."""
 
-    def can_say(self, amount: Money) -> bool:
+    def supports_amount(self, amount: Money) -> bool:
         """Whether the processor counts finely enough for this amount. What it cannot say must be
         refused before it is accepted: later there is nobody left to tell.
         """
 
-    async def create(self, attempt: Attempt) -> Reply:
+    async def create(self, attempt: CreationAttempt) -> Reply:
         """Create an unconfirmed intent, which moves no money."""
 
     async def retrieve(self, intent_id: str) -> Reply: ...
@@ -239,63 +236,11 @@ class Processor(Protocol):
     async def refund(self, refund: Refund) -> RefundReply:
         """Send money back, under the refund's one key."""
 
-    async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | Unknown:
-        """Every refund of an intent, all pages; Unknown unless the list is complete."""
+    async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | OutcomeUnknown:
+        """Every refund of an intent, all pages; OutcomeUnknown unless the list is complete."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """Some of a list of the processor's, newest first."""
-
-    items: Sequence[Item]
-    has_more: bool
-
-
-class Statement(Protocol):
-    """What the processor has done in a time, everybody's: for reconciliation. Times are whole
-    seconds of the processor's clock, `until` is not within; `after` is the id that the page before
-    ended with, empty for the first.
-    """
-
-    async def intents(
-        self, since: datetime, until: datetime, after: str
-    ) -> Page[ListedIntent] | Unknown: ...
-
-    async def refunds_made(
-        self, since: datetime, until: datetime, after: str
-    ) -> Page[ListedRefund] | Unknown: ...
-
-    async def discard(self, intent_id: str) -> Reply:
-        """Cancel an intent that no payment is bound to."""
-
-
-class Books(Protocol):
-    """The payments and refunds as a whole: for reconciliation."""
-
-    async def now(self) -> datetime: ...
-
-    async def bound_to(self, intent_ids: Sequence[str]) -> Sequence[Payment]: ...
-
-    async def refunds_of(self, refund_ids: Sequence[UUID]) -> Sequence[Refund]: ...
-
-    async def refunds_created(
-        self, since: datetime, until: datetime, after: UUID | None, limit: int
-    ) -> Sequence[Refund]:
-        """In the order of their ids, behind `after`."""
-
-    async def make_due(self, each: Payment | Refund) -> None:
-        """Have recovery look at it now, unless it has moved since it was read."""
-
-    async def commits_hang(self, longer_than: timedelta) -> bool:
-        """Whether something that may have written is still not committed."""
-
-    async def open(self, since: datetime) -> bool:
-        """Open the database after an adoption, which was compared from `since` on; False where it
-        is open, or has to be compared from an earlier time.
-        """
-
-
-class Verdict(Enum):
+class CustomerStatus(Enum):
     """Whether a customer may pay."""
 
     MAY_PAY = "MAY_PAY"
@@ -306,29 +251,29 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CustomerCheck:
     """What the Customer service says of a customer, and the etag it rests on."""
 
-    verdict: Verdict
+    verdict: CustomerStatus
     etag: str = ""
 
     def require_may_pay(self, customer: CustomerName) -> None:
         """Raises the error that tells why the customer may not."""
         match self.verdict:
-            case Verdict.NOT_FOUND:
+            case CustomerStatus.NOT_FOUND:
                 raise CustomerNotFound(str(customer))
-            case Verdict.DELETED:
+            case CustomerStatus.DELETED:
                 raise CustomerDeleted(str(customer))
-            case Verdict.BLOCKED:
+            case CustomerStatus.BLOCKED:
                 raise CustomerBlocked(str(customer))
-            case Verdict.UNAVAILABLE:
+            case CustomerStatus.UNAVAILABLE:
                 raise CustomerServiceUnavailable
 
 
 class Customers(Protocol):
     """The Customer service."""
 
-    async def standing(self, customer: CustomerName) -> Standing: ...
+    async def standing(self, customer: CustomerName) -> CustomerCheck: ...
 
 
 class Caller(Protocol):
@@ -336,8 +281,17 @@ class Caller(Protocol):
 
     def is_gone(self) -> bool: ...
 
-    def born(self, payment: Payment) -> None:
+    def build_payment(self, payment: Payment) -> None:
         """The payment is recorded: what to tell a caller that can wait no longer."""
+
+
+class WebhookReader(Protocol):
+    """Reads the processor's webhooks."""
+
+    def read(self, body: bytes, headers: Mapping[str, str]) -> WebhookNotification | None:
+        """The notification in a webhook; None for an event that moves no payment. Raises
+        ForgedWebhook or UnreadableWebhook.
+        """
 
 
 NewId = Callable[[], UUID]

@@ -12,18 +12,18 @@ from datetime import datetime
 from typing import TypeVar
 
 from payment.domain.schedule import is_overdue, is_refund_overdue
+from payment.service_layer.alert_throttle import AlertThrottle
 from payment.service_layer.ports import Alarms, Due, DueRefund
 from payment.service_layer.refunds import Refunds
-from payment.service_layer.reminders import Reminders
 from payment.service_layer.step import Steps
 
 BATCH = 50
 """How many are stepped at once at most, in one process: as many calls are under way."""
-REFUNDS_AT_ONCE = 10
+MAX_CONCURRENT_REFUNDS = 10
 """How many of them are refunds: neither kind waits for the other."""
 POLL_SECONDS = 1.0
 """The pause between two looks: the shortest wait of the schedule."""
-BREATH_SECONDS = 0.05
+WAKE_DEBOUNCE_SECONDS = 0.05
 """The pause where it is woken: hints that come together are one look."""
 
 Work = Coroutine[None, None, None]
@@ -32,13 +32,13 @@ Claimed = TypeVar("Claimed")
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Steps what is due. `surprised` is told of every error: none may end the work."""
+    """Steps what is due. `on_unexpected_error` is told of every error: none may end the work."""
 
     steps: Steps
     refunds: Refunds
     alarm: Alarms
-    surprised: Callable[[Exception], None]
-    reminders: Reminders = field(default_factory=Reminders)
+    on_unexpected_error: Callable[[Exception], None]
+    reminders: AlertThrottle = field(default_factory=AlertThrottle)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -47,8 +47,8 @@ class Recovery:
         refunds: set[asyncio.Task[None]] = set()
         try:
             while True:
-                begin(payments, await self.claim(BATCH - REFUNDS_AT_ONCE - len(payments)))
-                begin(refunds, await self.claim_refunds(REFUNDS_AT_ONCE - len(refunds)))
+                begin(payments, await self.claim(BATCH - MAX_CONCURRENT_REFUNDS - len(payments)))
+                begin(refunds, await self.claim_refunds(MAX_CONCURRENT_REFUNDS - len(refunds)))
                 await self._pause()
         finally:  # left in the middle like in a crash: the next claim takes them up
             working = payments | refunds
@@ -61,14 +61,14 @@ class Recovery:
         self.woken.set()
 
     async def _pause(self) -> None:
-        await asyncio.sleep(BREATH_SECONDS)
+        await asyncio.sleep(WAKE_DEBOUNCE_SECONDS)
         with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS - BREATH_SECONDS):
+            async with asyncio.timeout(POLL_SECONDS - WAKE_DEBOUNCE_SECONDS):
                 await self.woken.wait()
         self.woken.clear()  # before the look: what is due from here on wakes it again
 
     async def claim(self, places: int) -> list[Work]:
-        """Claim at most so many payments that are due; returns the work on each."""
+        """UniqueKeys at most so many payments that are due; returns the work on each."""
         due = await self._claimed(self.steps.payments.claim_due, places)
         return [self._guarded(self.take_up, each) for each in due]
 
@@ -83,7 +83,7 @@ class Recovery:
         try:
             return await claim_due(places) if places else []
         except Exception as error:  # noqa: BLE001 (the database is away: look again in a second)
-            self.surprised(error)
+            self.on_unexpected_error(error)
             return []
 
     async def take_up(self, due: Due) -> None:
@@ -112,7 +112,7 @@ class Recovery:
         try:
             await take_up(due)
         except Exception as error:  # noqa: BLE001 (whatever it is, the next one is not to blame)
-            self.surprised(error)
+            self.on_unexpected_error(error)
 
 
 def begin(working: set[asyncio.Task[None]], work: Iterable[Work]) -> None:

@@ -9,11 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.pages import Position
-from payment.domain.birth import fingerprint
+from chassis.aip.pages import Position
+from payment.domain.creation import fingerprint
 from payment.domain.errors import PaymentError, RefusedByProcessor, RequestIdReused, TryAgain
-from payment.domain.events import refund_happening
-from payment.domain.evidence import KeyMisused, ProcessorRefund, Refused, Unknown
+from payment.domain.events import refund_event_for
+from payment.domain.evidence import (
+    IdempotencyKeyConflict,
+    OutcomeUnknown,
+    ProcessorRefund,
+    Rejection,
+)
 from payment.domain.payment import Failure
 from payment.domain.refund import POST_WITHIN, REFUSED_WITHIN, Refund, RefundRequest, refundable
 from payment.domain.schedule import attempts_ended, until_next_look_at_refund
@@ -21,20 +26,20 @@ from payment.domain.values import PaymentName, RefundName
 from payment.service_layer.change_payment import TRIES
 from payment.service_layer.ports import (
     Alarms,
+    CommitUnknown,
     Elapsed,
     Jitter,
     NewId,
-    OutcomeUnknown,
     PaymentRepository,
     Processor,
     RefundRepository,
     RequestRecord,
-    Seen,
+    Snapshot,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class SteppedRefund:
+class RefundStepResult:
     """Where a step left a refund. `answered`: the processor said what there is of it; `unreachable`:
     it did not answer at all.
     """
@@ -60,7 +65,7 @@ class Refunds:
         """Reserve the amount, then send it. Raises PaymentNotFound, WrongState, PaymentHeld,
         AmountTooLarge, RefusedByProcessor, RequestIdReused.
         """
-        if request.amount is not None and not self.processor.can_say(request.amount):
+        if request.amount is not None and not self.processor.supports_amount(request.amount):
             raise RefusedByProcessor("refund_amount", "amount_not_payable")
         content = fingerprint_of(request)
         for _ in range(TRIES):
@@ -78,14 +83,14 @@ class Refunds:
             sent_at = self.elapsed()
             try:
                 row = await self.refund_repository.insert(refund, record)
-            except OutcomeUnknown:
+            except CommitUnknown:
                 continue
             if row is not None:
                 stepped = await self.step(row, row.create_time, not_listed_at=sent_at)
                 return await self.rest(stepped, attempt=1, now=row.create_time)
         raise TryAgain("the payment's refunds kept changing meanwhile")
 
-    def _refund(self, seen: Seen, request: RefundRequest) -> Refund:
+    def _refund(self, seen: Snapshot, request: RefundRequest) -> Refund:
         payment = seen.payment
         return Refund(
             id=self.new_id(),
@@ -111,7 +116,7 @@ class Refunds:
 
     async def step(
         self, refund: Refund, now: datetime, not_listed_at: float | None = None
-    ) -> SteppedRefund:
+    ) -> RefundStepResult:
         """Bring a refund forward, which was read at `now`. `not_listed_at`: when it was last known,
         on the `elapsed` clock, that the processor cannot have it yet; None: nobody knows.
         """
@@ -119,16 +124,16 @@ class Refunds:
             return await self._send(refund, now, not_listed_at)
         listing_at = self.elapsed()
         listed = await self.processor.refunds(refund.intent_id)
-        if isinstance(listed, Unknown):
-            return SteppedRefund(refund, answered=False, unreachable=listed.unreachable)
+        if isinstance(listed, OutcomeUnknown):
+            return RefundStepResult(refund, answered=False, unreachable=listed.unreachable)
         if word := word_on(refund, listed):
-            return SteppedRefund(await self._take(refund, word))
+            return RefundStepResult(await self._take(refund, word))
         if refund.processor_id:
             self._tell_incident(refund, "a refund is no longer listed")
-            return SteppedRefund(refund)
+            return RefundStepResult(refund)
         return await self._send(refund, now, listing_at)
 
-    async def rest(self, stepped: SteppedRefund, attempt: int, now: datetime) -> Refund:
+    async def rest(self, stepped: RefundStepResult, attempt: int, now: datetime) -> Refund:
         """End an attempt: set when the refund is looked at again, if it has to be."""
         refund = stepped.refund
         wait = until_next_look_at_refund(
@@ -140,10 +145,10 @@ class Refunds:
             jitter=self.jitter(),
         )
         number = attempts_ended(attempt, unreachable=stepped.unreachable)
-        await self.refund_repository.postpone(refund, wait, number)
+        await self.refund_repository.reschedule(refund, wait, number)
         return refund
 
-    async def _send(self, refund: Refund, now: datetime, not_listed_at: float) -> SteppedRefund:
+    async def _send(self, refund: Refund, now: datetime, not_listed_at: float) -> RefundStepResult:
         """Post it, if that can still be done in time. A 500 and silence leave it open.
 
         It is read once more before: a replica that slept may hold what was refused meanwhile and
@@ -151,29 +156,29 @@ class Refunds:
         """
         as_it_is = await self.get(refund.name)
         if as_it_is.version != refund.version:
-            return SteppedRefund(as_it_is)
+            return RefundStepResult(as_it_is)
         if self.elapsed() - not_listed_at > POST_WITHIN.total_seconds():
-            return SteppedRefund(refund)
+            return RefundStepResult(refund)
         reply = await self.processor.refund(refund)
         match reply:
             case ProcessorRefund() if reply.refund_id != refund.id:
                 self._tell_incident(refund, "the processor answered with another refund")
             case ProcessorRefund():
-                return SteppedRefund(await self._take(refund, reply))
-            case Refused():
-                return SteppedRefund(await self._refused(refund, now, reply))
-            case Unknown(unreachable=unreachable):
-                return SteppedRefund(refund, unreachable=unreachable)
-            case KeyMisused():
+                return RefundStepResult(await self._take(refund, reply))
+            case Rejection():
+                return RefundStepResult(await self._refused(refund, now, reply))
+            case OutcomeUnknown(unreachable=unreachable):
+                return RefundStepResult(refund, unreachable=unreachable)
+            case IdempotencyKeyConflict():
                 self._tell_incident(refund, "its idempotency key was used with other parameters")
-        return SteppedRefund(refund)
+        return RefundStepResult(refund)
 
-    async def _refused(self, refund: Refund, now: datetime, reply: Refused) -> Refund:
+    async def _refused(self, refund: Refund, now: datetime, reply: Rejection) -> Refund:
         """A refusal counts only when the complete list, read after it, does not name the refund (an
         earlier copy of the call may have worked), and when it is written down in time.
         """
         listed = await self.processor.refunds(refund.intent_id)
-        if isinstance(listed, Unknown):
+        if isinstance(listed, OutcomeUnknown):
             return refund
         if word := word_on(refund, listed):
             return await self._take(refund, word)
@@ -187,7 +192,7 @@ class Refunds:
         return await self._save(refund, refund.apply(word))
 
     async def _save(self, before: Refund, after: Refund, by: datetime | None = None) -> Refund:
-        what = refund_happening(before, after)
+        what = refund_event_for(before, after)
         if what is None:
             return before
         saved = await self.refund_repository.save(before, after, what, by)

@@ -1,7 +1,7 @@
 """The one driver of an unfinished payment: read, ask, apply, call, apply.
 
 The handler and recovery both use it, side by side if it so happens: no lock is held across a call,
-and no lease is trusted. What makes that safe is the order: the counter `n` is read before the
+and no lease is trusted. What makes that safe is the order: the idempotency counter is read before the
 intent is asked for, and each write tests that the row is as it was read.
 """
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from payment.domain.events import happening
-from payment.domain.evidence import Intent, IntentStatus, Reply, Unknown
+from payment.domain.events import event_for
+from payment.domain.evidence import Intent, IntentStatus, OutcomeUnknown, Reply
 from payment.domain.machine import Operation, answer, apply, expire, incident_of, next_post
 from payment.domain.payment import Payment, State
 from payment.domain.schedule import attempts_ended, until_next_look
-from payment.service_layer.ports import Alarms, Jitter, PaymentRepository, Processor, Seen
+from payment.service_layer.ports import Alarms, Jitter, PaymentRepository, Processor, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Stepped:
+class StepResult:
     """Where a step left a payment. `answered`: the processor said what there is of it; `unreachable`:
     it did not answer at all.
     """
@@ -42,28 +42,30 @@ class Steps:
         """The first step that follows from a request, to its end."""
         return await self.rest(await self.step(payment_id), attempt=1)
 
-    async def step(self, payment_id: UUID) -> Stepped:
+    async def step(self, payment_id: UUID) -> StepResult:
         """Bring a payment forward as far as one question and one call can. Raises
         PaymentNotFound.
         """
         seen = await self.payments.get(payment_id)
         if seen.payment.is_settled:
-            return Stepped(seen.payment, seen.now)
+            return StepResult(seen.payment, seen.now)
         reply = await self.processor.retrieve(seen.payment.intent_id)
         if not isinstance(reply, Intent):
             unreachable = is_unreachable(reply)
-            return Stepped(seen.payment, seen.now, answered=False, unreachable=unreachable)
+            return StepResult(seen.payment, seen.now, answered=False, unreachable=unreachable)
         if reply.id != seen.payment.intent_id:
             self._tell_incident(seen.payment, reply)
-            return Stepped(seen.payment, seen.now, answered=False)
+            return StepResult(seen.payment, seen.now, answered=False)
         after = expire(apply(seen.payment, reply, seen.now), reply.status, seen.now)
         saved = await self._save(seen.payment, after)
         if saved is None:
             return await self._as_it_is_now(payment_id)
         self._tell_incident(seen.payment, reply)
-        return await self.call(Seen(saved, seen.now), reply.status, seen.payment.n)
+        return await self.call(
+            Snapshot(saved, seen.now), reply.status, seen.payment.idempotency_counter
+        )
 
-    async def rest(self, stepped: Stepped, attempt: int) -> Payment:
+    async def rest(self, stepped: StepResult, attempt: int) -> Payment:
         """End an attempt: set when the payment is looked at again, if it has to be."""
         payment = stepped.payment
         wait = until_next_look(
@@ -76,20 +78,22 @@ class Steps:
         )
         if wait is not None:
             number = attempts_ended(attempt, unreachable=stepped.unreachable)
-            await self.payments.postpone(payment, wait, number)
+            await self.payments.reschedule(payment, wait, number)
         return payment
 
-    async def call(self, seen: Seen, status: IntentStatus, n: int) -> Stepped:
-        """Make the one call that may follow, and take its answer. `n` is the one that was read
+    async def call(
+        self, seen: Snapshot, status: IntentStatus, idempotency_counter: int
+    ) -> StepResult:
+        """Make the one call that may follow, and take its answer. `idempotency_counter` is the one that was read
         before the status was asked for.
 
-        A confirm that was declined may go on with the cancel at once, under the same n: the one
+        A confirm that was declined may go on with the cancel at once, under the same counter: the one
         exception to one call a step.
         """
         payment = seen.payment
-        post = next_post(payment, status, n)
+        post = next_post(payment, status, idempotency_counter)
         if post is None:
-            return Stepped(payment, seen.now)
+            return StepResult(payment, seen.now)
         reply = await self.processor.post(payment, post)
         after = answer(payment, post, reply, seen.now)
         saved = payment if after == payment else await self._save(payment, after)
@@ -98,14 +102,14 @@ class Steps:
         if isinstance(reply, Intent):
             self._tell_incident(payment, reply)
         if after == payment:
-            return Stepped(payment, seen.now, unreachable=is_unreachable(reply))
+            return StepResult(payment, seen.now, unreachable=is_unreachable(reply))
         declined = post.operation is Operation.CONFIRM and saved.state is State.CANCELING
         if declined and isinstance(reply, Intent):
-            return await self.call(Seen(saved, seen.now), reply.status, n)
-        return Stepped(saved, seen.now)
+            return await self.call(Snapshot(saved, seen.now), reply.status, idempotency_counter)
+        return StepResult(saved, seen.now)
 
     async def _save(self, before: Payment, after: Payment) -> Payment | None:
-        what = happening(before, after)
+        what = event_for(before, after)
         saved = await self.payments.save(before, after, what)
         if saved is not None and saved.held is not None and before.held is None:
             self.alarm("payment_held", str(saved.name), saved.held.reason)
@@ -118,11 +122,11 @@ class Steps:
         if words := incident_of(payment, intent):
             self.alarm("payment_incident", str(payment.name), words)
 
-    async def _as_it_is_now(self, payment_id: UUID) -> Stepped:
+    async def _as_it_is_now(self, payment_id: UUID) -> StepResult:
         """Somebody was faster: theirs is the truth, and the end of this step."""
         seen = await self.payments.get(payment_id)
-        return Stepped(seen.payment, seen.now)
+        return StepResult(seen.payment, seen.now)
 
 
 def is_unreachable(reply: Reply) -> bool:
-    return isinstance(reply, Unknown) and reply.unreachable
+    return isinstance(reply, OutcomeUnknown) and reply.unreachable

@@ -1,7 +1,7 @@
 """The contract of the port `Processor`, on everything that claims to be one: payments.
 
 `processor_targets` names them, with the one table of what each cannot do. What is left to each:
-evidence is an Intent, a definite no is Refused, everything else is Unknown, and nothing is raised.
+evidence is an Intent, a definite no is Rejection, everything else is OutcomeUnknown, and nothing is raised.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ from processor_steps import (
 )
 from processor_targets import Target
 
-from payment.domain.evidence import IntentStatus, KeyMisused, Refused, Unknown
+from payment.domain.evidence import IdempotencyKeyConflict, IntentStatus, OutcomeUnknown, Rejection
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod
 from payment.domain.values import Money, PaymentMethod, ReturnUrl
@@ -63,7 +63,7 @@ async def test_the_same_key_with_another_content_is_misused(target: Target) -> N
 
     dearer = replace(attempt, request=replace(attempt.request, amount=Money(2001, "EUR")))
 
-    assert await target.processor.create(dearer) == KeyMisused()
+    assert await target.processor.create(dearer) == IdempotencyKeyConflict()
 
 
 async def test_a_token_that_is_not_known_is_refused_by_name(target: Target) -> None:
@@ -71,14 +71,14 @@ async def test_a_token_that_is_not_known_is_refused_by_name(target: Target) -> N
 
     reply = await target.processor.create(unknown)
 
-    assert isinstance(reply, Refused)
+    assert isinstance(reply, Rejection)
     assert (reply.code, reply.field) == ("resource_missing", "payment_method")
 
 
 async def test_a_currency_that_stripe_does_not_take_is_refused_by_name(target: Target) -> None:
     reply = await target.processor.create(await an_attempt(target, amount=Money(2000, "XTS")))
 
-    assert isinstance(reply, Refused)
+    assert isinstance(reply, Rejection)
     assert reply.field == "currency"
 
 
@@ -87,7 +87,7 @@ async def test_an_amount_above_stripes_largest_is_refused_by_name(target: Target
 
     reply = await target.processor.create(await an_attempt(target, amount=amount))
 
-    assert isinstance(reply, Refused)
+    assert isinstance(reply, Rejection)
     assert (reply.code, reply.field) == ("amount_too_large", "amount")
 
 
@@ -96,9 +96,9 @@ async def test_an_amount_that_stripe_cannot_say_is_refused_by_name(target: Targe
 
     reply = await target.processor.create(await an_attempt(target, amount=amount))
 
-    assert isinstance(reply, Refused)
+    assert isinstance(reply, Rejection)
     assert reply.field == "amount"
-    assert not target.processor.can_say(amount)
+    assert not target.processor.supports_amount(amount)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_an_amount_comes_back_as_it_was_asked_in_every_kind_of_currency(
 
     intent = evidence(await target.processor.retrieve(payment.intent_id))
 
-    assert target.processor.can_say(amount)
+    assert target.processor.supports_amount(amount)
     assert intent.status is IntentStatus.SUCCEEDED
     assert (intent.amount, intent.amount_received) == (amount, amount.minor_units)
 
@@ -149,7 +149,7 @@ async def test_a_confirm_sent_again_gets_the_same_answer(target: Target) -> None
 async def test_a_second_confirm_is_refused(target: Target) -> None:
     payment = await a_confirmed_payment(target)
 
-    assert isinstance(await target.processor.post(payment, Post(Operation.CONFIRM, 1)), Refused)
+    assert isinstance(await target.processor.post(payment, Post(Operation.CONFIRM, 1)), Rejection)
 
 
 async def test_a_decline_is_evidence_in_the_reply_to_confirm(target: Target) -> None:
@@ -268,7 +268,7 @@ async def test_capturing_more_than_is_held_is_refused_and_changes_nothing(target
 
     reply = await target.processor.post(payment, capture(2001))
 
-    assert isinstance(reply, Refused)
+    assert isinstance(reply, Rejection)
     assert await status_of(target, payment) is IntentStatus.REQUIRES_CAPTURE
 
 
@@ -276,7 +276,7 @@ async def test_capturing_an_amount_that_stripe_cannot_say_is_refused(target: Tar
     kwd = Money(5120, "KWD")
     payment = await a_confirmed_payment(target, amount=kwd, capture_method=CaptureMethod.MANUAL)
 
-    assert isinstance(await target.processor.post(payment, capture(5119)), Refused)
+    assert isinstance(await target.processor.post(payment, capture(5119)), Rejection)
 
 
 async def test_a_canceled_hold_cannot_be_captured(target: Target) -> None:
@@ -285,7 +285,7 @@ async def test_a_canceled_hold_cannot_be_captured(target: Target) -> None:
 
     reply = await target.processor.post(payment, capture(2000))
 
-    assert isinstance(reply, Refused)
+    assert isinstance(reply, Rejection)
     assert await status_of(target, payment) is IntentStatus.CANCELED
 
 
@@ -329,7 +329,7 @@ async def test_3d_secure_that_is_under_way_is_canceled(target: Target) -> None:
 async def test_a_charged_intent_cannot_be_canceled(target: Target) -> None:
     payment = await a_confirmed_payment(target)
 
-    assert isinstance(await target.processor.post(payment, CANCEL), Refused)
+    assert isinstance(await target.processor.post(payment, CANCEL), Rejection)
     assert await status_of(target, payment) is IntentStatus.SUCCEEDED
 
 
@@ -337,7 +337,7 @@ async def test_a_canceled_intent_cannot_be_confirmed(target: Target) -> None:
     payment = await a_payment(target)
     await target.processor.post(payment, CANCEL)
 
-    assert isinstance(await target.processor.post(payment, CONFIRM), Refused)
+    assert isinstance(await target.processor.post(payment, CONFIRM), Rejection)
     assert await status_of(target, payment) is IntentStatus.CANCELED
 
 
@@ -347,7 +347,7 @@ async def test_a_canceled_intent_cannot_be_confirmed(target: Target) -> None:
 async def test_an_intent_that_is_not_known_proves_nothing(target: Target) -> None:
     reply = await target.processor.retrieve("pi_nobodyhasthis")
 
-    assert isinstance(reply, Unknown)
+    assert isinstance(reply, OutcomeUnknown)
     assert not reply.unreachable
 
 
@@ -357,4 +357,4 @@ async def test_a_call_on_an_intent_that_is_not_known_proves_nothing(
 ) -> None:
     payment = replace(await a_payment(target), intent_id="pi_nobodyhasthis")
 
-    assert isinstance(await target.processor.post(payment, post), Unknown)
+    assert isinstance(await target.processor.post(payment, post), OutcomeUnknown)

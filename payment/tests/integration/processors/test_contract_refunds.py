@@ -7,7 +7,7 @@ from pathlib import Path
 from processor_steps import a_confirmed_payment, a_payment, a_refund_of
 from processor_targets import CANNOT, Target
 
-from payment.domain.evidence import ProcessorRefund, RefundStatus, Refused, Unknown
+from payment.domain.evidence import OutcomeUnknown, ProcessorRefund, RefundStatus, Rejection
 from payment.domain.refund import RefundReason
 from payment.domain.values import Money
 
@@ -32,7 +32,7 @@ async def test_parts_are_given_back_and_each_is_listed_with_our_id(target: Targe
 
     listed = await target.processor.refunds(payment.intent_id)
 
-    assert not isinstance(listed, Unknown)
+    assert not isinstance(listed, OutcomeUnknown)
     assert {(one.refund_id, one.amount) for one in listed} == {
         (part.id, part.amount) for part in parts
     }
@@ -66,20 +66,20 @@ async def test_refunding_more_than_is_left_is_refused(target: Target) -> None:
 
     reply = await target.processor.refund(a_refund_of(payment, 501))
 
-    assert isinstance(reply, Refused)
+    assert isinstance(reply, Rejection)
     assert await target.processor.refunds(payment.intent_id) == [given]
 
 
 async def test_refunding_before_the_charge_is_refused(target: Target) -> None:
     payment = await a_payment(target)
 
-    assert isinstance(await target.processor.refund(a_refund_of(payment, 700)), Refused)
+    assert isinstance(await target.processor.refund(a_refund_of(payment, 700)), Rejection)
 
 
 async def test_refunding_an_amount_that_stripe_cannot_say_is_refused(target: Target) -> None:
     payment = await a_confirmed_payment(target, amount=Money(5120, "KWD"))
 
-    assert isinstance(await target.processor.refund(a_refund_of(payment, 11)), Refused)
+    assert isinstance(await target.processor.refund(a_refund_of(payment, 11)), Rejection)
 
 
 async def test_a_charge_that_was_not_refunded_has_an_empty_list(target: Target) -> None:
@@ -95,7 +95,7 @@ async def test_an_intent_that_was_never_charged_has_no_refunds(target: Target) -
 
 
 async def test_the_refunds_of_an_intent_that_is_not_known_are_not_known(target: Target) -> None:
-    assert isinstance(await target.processor.refunds("pi_nobodyhasthis"), Unknown)
+    assert isinstance(await target.processor.refunds("pi_nobodyhasthis"), OutcomeUnknown)
 
 
 async def test_a_list_of_several_pages_is_given_whole(target: Target) -> None:
@@ -106,7 +106,7 @@ async def test_a_list_of_several_pages_is_given_whole(target: Target) -> None:
 
     listed = await target.processor.refunds(payment.intent_id)
 
-    assert not isinstance(listed, Unknown)
+    assert not isinstance(listed, OutcomeUnknown)
     assert len(listed) == len(refunds)
     assert {one.refund_id for one in listed} == {refund.id for refund in refunds}
 

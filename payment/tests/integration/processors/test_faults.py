@@ -15,11 +15,18 @@ from processor_targets import ANY_KEY
 from chassis.identifiers import uuid7
 from chassis.settings import Secret
 from chassis.values import RequestId
-from payment.domain.birth import Attempt, born
-from payment.domain.evidence import Faulted, Intent, IntentStatus, ProcessorRefund, Reply, Unknown
+from payment.domain.creation import CreationAttempt, build_payment
+from payment.domain.evidence import (
+    Intent,
+    IntentStatus,
+    OutcomeUnknown,
+    ProcessorRefund,
+    Reply,
+    ServerError,
+)
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import Payment
-from payment.processors.stripe import StripeProcessor
+from payment.processors.stripe.adapter import StripeProcessor
 
 CONFIRM = Post(Operation.CONFIRM, 0)
 
@@ -54,14 +61,14 @@ async def faults(sandbox_address: str) -> AsyncIterator[Faults]:
         await here.forget()
 
 
-def an_attempt() -> Attempt:
+def an_attempt() -> CreationAttempt:
     request = replace(REQUEST, request_id=RequestId(str(uuid4())))
-    return Attempt(uuid7(), request, '"1"', NOW)
+    return CreationAttempt(uuid7(), request, '"1"', NOW)
 
 
 async def a_payment(processor: StripeProcessor) -> Payment:
     attempt = an_attempt()
-    return born(attempt, await processor.create(attempt), INSTALLATION)
+    return build_payment(attempt, await processor.create(attempt), INSTALLATION)
 
 
 def status_in(reply: Reply) -> IntentStatus | None:
@@ -78,7 +85,7 @@ async def test_a_creation_whose_reply_is_lost_is_unknown_and_gives_its_intent_wh
     lost = await processor.create(attempt)
     again = await processor.create(attempt)
 
-    assert isinstance(lost, Unknown)
+    assert isinstance(lost, OutcomeUnknown)
     assert lost.unreachable
     assert isinstance(again, Intent)
     assert again.payment_id == attempt.id
@@ -95,7 +102,7 @@ async def test_a_confirm_whose_reply_is_lost_is_unknown_and_has_charged_once(
     asked = await processor.retrieve(payment.intent_id)
     again = await processor.post(payment, CONFIRM)
 
-    assert isinstance(lost, Unknown)
+    assert isinstance(lost, OutcomeUnknown)
     assert status_in(asked) is IntentStatus.SUCCEEDED
     assert again == asked
 
@@ -110,7 +117,7 @@ async def test_a_confirm_that_never_arrived_is_unknown_and_has_done_nothing(
     asked = await processor.retrieve(payment.intent_id)
     again = await processor.post(payment, CONFIRM)
 
-    assert isinstance(lost, Unknown)
+    assert isinstance(lost, OutcomeUnknown)
     assert status_in(asked) is IntentStatus.REQUIRES_CONFIRMATION
     assert status_in(again) is IntentStatus.SUCCEEDED
 
@@ -125,7 +132,7 @@ async def test_a_confirm_that_was_turned_away_is_unknown_and_can_be_sent_again(
     turned_away = await processor.post(payment, CONFIRM)
     again = await processor.post(payment, CONFIRM)
 
-    assert isinstance(turned_away, Unknown)
+    assert isinstance(turned_away, OutcomeUnknown)
     assert turned_away.unreachable is (status in (429, 502, 503, 504))
     assert status_in(again) is IntentStatus.SUCCEEDED
 
@@ -147,7 +154,7 @@ async def test_a_500_is_kept_under_its_key_whatever_it_has_done(
     asked = await processor.retrieve(payment.intent_id)
     again = await processor.post(payment, CONFIRM)
 
-    assert failed == again == Faulted()
+    assert failed == again == ServerError()
     assert status_in(asked) is status
 
 
@@ -184,7 +191,7 @@ async def test_a_confirm_beyond_the_time_out_is_unknown_done_or_not(
         late = await hasty.post(payment, CONFIRM)
     asked = await processor.retrieve(payment.intent_id)
 
-    assert late == Unknown("no answer (TimeoutError)", unreachable=True)
+    assert late == OutcomeUnknown("no answer (TimeoutError)", unreachable=True)
     assert status_in(asked) is status
 
 
@@ -200,7 +207,7 @@ async def test_a_refund_whose_reply_is_lost_is_found_in_the_list_and_not_made_tw
     listed = await processor.refunds(payment.intent_id)
     again = await processor.refund(refund)
 
-    assert isinstance(lost, Unknown)
+    assert isinstance(lost, OutcomeUnknown)
     assert isinstance(again, ProcessorRefund)
     assert again.refund_id == refund.id
     assert listed == await processor.refunds(payment.intent_id) == [again]

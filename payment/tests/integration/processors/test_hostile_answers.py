@@ -29,17 +29,17 @@ from processor_targets import ANY_KEY
 
 from chassis.settings import Secret
 from payment.domain.evidence import (
-    Faulted,
+    IdempotencyKeyConflict,
     Intent,
     IntentStatus,
-    KeyMisused,
+    OutcomeUnknown,
     ProcessorRefund,
-    Refused,
-    Unknown,
+    Rejection,
+    ServerError,
 )
 from payment.domain.machine import Operation, Post
 from payment.processors import stripe as adapter
-from payment.processors.stripe import StripeProcessor
+from payment.processors.stripe.adapter import StripeProcessor
 
 Call = Callable[[StripeProcessor], Awaitable[object]]
 CONFIRM = Post(Operation.CONFIRM, 0)
@@ -75,15 +75,15 @@ async def hasty_processor(server: HostileServer) -> AsyncIterator[StripeProcesso
 
 def kind_of(reply: object) -> str:
     match reply:
-        case Unknown(unreachable=True):
+        case OutcomeUnknown(unreachable=True):
             return AWAY
-        case Unknown():
+        case OutcomeUnknown():
             return UNKNOWN
-        case Faulted():
+        case ServerError():
             return FAULTED
-        case KeyMisused():
+        case IdempotencyKeyConflict():
             return MISUSED
-        case Refused():
+        case Rejection():
             return REFUSED
     return type(reply).__name__
 
@@ -111,7 +111,7 @@ async def test_a_list_of_refunds_is_whole_or_unknown(
 
     listed = await processor.refunds("pi_1")
 
-    assert isinstance(listed, Unknown)
+    assert isinstance(listed, OutcomeUnknown)
     assert listed.unreachable is (expected is AWAY)
 
 
@@ -169,7 +169,7 @@ async def test_a_refused_creation_names_the_field_where_it_is_the_callers(
 
     reply = await processor.create(ATTEMPT)
 
-    assert isinstance(reply, Refused)
+    assert isinstance(reply, Rejection)
     assert reply.field == field
 
 
@@ -263,7 +263,7 @@ async def test_a_list_that_breaks_off_is_unknown_as_a_whole(
 ) -> None:
     server.answers = [a_page(REFUND, has_more=True), second]
 
-    assert isinstance(await processor.refunds("pi_1"), Unknown)
+    assert isinstance(await processor.refunds("pi_1"), OutcomeUnknown)
 
 
 async def test_a_list_goes_on_after_the_last_of_a_page(
@@ -274,7 +274,7 @@ async def test_a_list_goes_on_after_the_last_of_a_page(
 
     listed = await processor.refunds("pi_1")
 
-    assert not isinstance(listed, Unknown)
+    assert not isinstance(listed, OutcomeUnknown)
     assert [refund.id for refund in listed] == ["re_1", "re_2"]
     assert [sent.query.get("starting_after") for sent in server.sent] == [None, "re_1"]
 
@@ -282,10 +282,10 @@ async def test_a_list_goes_on_after_the_last_of_a_page(
 async def test_a_list_without_an_end_is_given_up(
     server: HostileServer, processor: StripeProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "MAXIMUM_PAGES", 3)
+    monkeypatch.setattr(adapter, "MAX_PAGES", 3)
     server.answers = [a_page(REFUND, has_more=True)]
 
-    assert isinstance(await processor.refunds("pi_1"), Unknown)
+    assert isinstance(await processor.refunds("pi_1"), OutcomeUnknown)
     assert len(server.sent) == 3
 
 
@@ -298,13 +298,13 @@ async def test_where_nobody_listens_every_call_is_unknown() -> None:
             listed = await processor.refunds("pi_1")
 
     assert kinds == dict.fromkeys(CALLS, AWAY)
-    assert listed == Unknown("no answer (ClientConnectorError)", unreachable=True)
+    assert listed == OutcomeUnknown("no answer (ClientConnectorError)", unreachable=True)
 
 
 async def test_above_the_most_connections_a_call_is_unknown_and_unsent(
     server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "MAXIMUM_CONNECTIONS", 1)
+    monkeypatch.setattr(adapter, "MAX_CONNECTIONS", 1)
     server.answers = [None]
     timeout = aiohttp.ClientTimeout(total=20, connect=0.1)
     async with (

@@ -28,7 +28,7 @@ from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod
 from payment.domain.refund import RefundReason
 from payment.domain.values import Money, ReturnUrl
-from payment.processors.stripe import API_VERSION, StripeProcessor
+from payment.processors.stripe.adapter import API_VERSION, StripeProcessor
 
 KEY = "sk_test_canary_of_the_key"
 

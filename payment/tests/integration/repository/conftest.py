@@ -24,7 +24,7 @@ from payment.repository.postgresql.refunds import PostgresRefunds
 # Without the triggers that keep every row for ever.
 EMPTY = """
 SET session_replication_role = replica;
-DELETE FROM hints; DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds;
+DELETE FROM webhook_notifications; DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds;
 DELETE FROM payments;
 SET session_replication_role = origin
 """
@@ -68,7 +68,7 @@ def postgres(database: Database) -> Stores:
     return Stores(
         PostgresPayments(database.pool),
         PostgresRefunds(database.pool),
-        PostgresEvents(database.pool, database.installation.era),
+        PostgresEvents(database.pool, database.installation.generation),
     )
 
 

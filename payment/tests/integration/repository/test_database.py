@@ -12,14 +12,14 @@ from stores import SECOND, Stores, some
 
 from chassis.database import Connection, Database
 from chassis.values import Reference
-from payment.domain.events import EventType, Happening
+from payment.domain.events import EventType, NewEvent
 from payment.domain.evidence import Intent, IntentStatus
 from payment.domain.machine import apply
 from payment.domain.payment import CancelReason, Payment, State
 from payment.domain.refund import RefundState
 from payment.domain.schedule import CLAIM_LASTS
 
-UPDATED = Happening(EventType.REFUND_UPDATED)
+UPDATED = NewEvent(EventType.REFUND_UPDATED)
 NEXT = "UPDATE payments SET version = version + 1"
 BIRTH = (
     "INSERT INTO payments (id, request_id, fingerprint, customer_id, customer_etag, amount,"
@@ -50,14 +50,14 @@ NO_RIGHT = [
     f"{BIRTH}, amount_captured) VALUES ({BORN}, 1)",
     f"{BIRTH}, version) VALUES ({BORN}, 7)",
     f"{BIRTH}, create_time) VALUES ({BORN}, now())",
-    "UPDATE hints SET payment_id = payment_id",
-    "TRUNCATE hints",
+    "UPDATE webhook_notifications SET payment_id = payment_id",
+    "TRUNCATE webhook_notifications",
     "UPDATE payment_events SET note = 'x'",
     "UPDATE payment_events SET sequence = 7",
     "UPDATE requests SET fingerprint = ''",
     "UPDATE refunds SET version = version + 1, amount = 1",
     "UPDATE refunds SET version = version + 1, payment_id = payment_id",
-    "UPDATE installation SET era = 2",
+    "UPDATE installation SET generation = 2",
     "DELETE FROM installation",
     "INSERT INTO schema_migrations VALUES ('9999')",
     "CREATE TABLE mine ()",
@@ -85,19 +85,19 @@ async def test_the_service_has_no_right_to_more_than_it_does(
 
 # State a payment is in, what is written, and the rule that refuses it, whoever writes.
 LAWLESS: list[tuple[State, str, str]] = [
-    (State.CONFIRMING, "intent_id = 'pi_other'", "birth_stays"),
-    (State.CONFIRMING, "id = gen_random_uuid()", "birth_stays"),
-    (State.CONFIRMING, "request_id = gen_random_uuid()", "birth_stays"),
-    (State.CONFIRMING, "fingerprint = ''", "birth_stays"),
-    (State.CONFIRMING, "customer_id = gen_random_uuid()", "birth_stays"),
-    (State.CONFIRMING, "customer_etag = ''", "birth_stays"),
-    (State.CONFIRMING, "amount = amount + 1", "birth_stays"),
-    (State.CONFIRMING, "currency_code = 'JPY'", "birth_stays"),
-    (State.CONFIRMING, "payment_method = 'pm_other'", "birth_stays"),
-    (State.CONFIRMING, "capture_method = 'MANUAL'", "birth_stays"),
-    (State.CONFIRMING, "return_url = 'https://other.example'", "birth_stays"),
-    (State.CONFIRMING, "start_by = now()", "birth_stays"),
-    (State.CONFIRMING, "create_time = now()", "birth_stays"),
+    (State.CONFIRMING, "intent_id = 'pi_other'", "request_never_changes"),
+    (State.CONFIRMING, "id = gen_random_uuid()", "request_never_changes"),
+    (State.CONFIRMING, "request_id = gen_random_uuid()", "request_never_changes"),
+    (State.CONFIRMING, "fingerprint = ''", "request_never_changes"),
+    (State.CONFIRMING, "customer_id = gen_random_uuid()", "request_never_changes"),
+    (State.CONFIRMING, "customer_etag = ''", "request_never_changes"),
+    (State.CONFIRMING, "amount = amount + 1", "request_never_changes"),
+    (State.CONFIRMING, "currency_code = 'JPY'", "request_never_changes"),
+    (State.CONFIRMING, "payment_method = 'pm_other'", "request_never_changes"),
+    (State.CONFIRMING, "capture_method = 'MANUAL'", "request_never_changes"),
+    (State.CONFIRMING, "return_url = 'https://other.example'", "request_never_changes"),
+    (State.CONFIRMING, "start_by = now()", "request_never_changes"),
+    (State.CONFIRMING, "create_time = now()", "request_never_changes"),
     (State.CONFIRMING, "reference = 'A-2'", "written_once"),
     (State.CONFIRMING, "reference = NULL", "written_once"),
     (State.CANCELING, "cancel_reason = 'USER'", "written_once"),
@@ -159,7 +159,7 @@ async def test_a_change_that_breaks_a_rule_is_refused(
         if as_superuser:
             assert refused.value.constraint_name == rule
     for changes in UNTOLD:
-        payment = await postgres.born()
+        payment = await postgres.build_payment()
         statement = f"UPDATE payments SET {changes} WHERE id = $1"
         with subtests.test(statement), pytest.raises(asyncpg.PostgresError) as refused:
             await written.execute(statement, payment.id)
@@ -300,13 +300,15 @@ async def test_every_write_sets_the_due_time_as_far_ahead_as_a_step_may_last(
     def is_hold(since: timedelta | None) -> bool:
         return since is not None and timedelta() < CLAIM_LASTS - since < timedelta(seconds=5)
 
-    payment = await postgres.born()
+    payment = await postgres.build_payment()
     assert is_hold(await ahead())
     await postgres.make_due(payment)
     await postgres.payments.claim_due(1)
     assert is_hold(await ahead())
     await postgres.make_due(payment)
-    payment = some(await postgres.payments.save(payment, replace(payment, n=1), None))
+    payment = some(
+        await postgres.payments.save(payment, replace(payment, idempotency_counter=1), None)
+    )
     assert is_hold(await ahead())
     await postgres.make_due(payment)
     payment = await postgres.move(payment, State.AUTHORIZED)
@@ -315,10 +317,10 @@ async def test_every_write_sets_the_due_time_as_far_ahead_as_a_step_may_last(
     assert await ahead() is None
     refund = await postgres.refund(payment)
     assert is_hold(await ahead("refunds"))
-    await postgres.refunds.postpone(refund, timedelta(seconds=-1), 1)
+    await postgres.refunds.reschedule(refund, timedelta(seconds=-1), 1)
     await postgres.refunds.claim_due(1)
     assert is_hold(await ahead("refunds"))
-    await postgres.refunds.postpone(refund, timedelta(seconds=-1), 1)
+    await postgres.refunds.reschedule(refund, timedelta(seconds=-1), 1)
     refund = some(await postgres.refunds.save(refund, replace(refund, processor_id="r"), UPDATED))
     assert is_hold(await ahead("refunds"))
     failed = replace(refund, state=RefundState.FAILED)
@@ -336,12 +338,14 @@ async def test_attempts_are_counted_at_their_end_and_from_the_last_event(
         (due_refund,) = await postgres.refunds.claim_due(10)
         return due.attempt, due_refund.attempt
 
-    payment = await postgres.born()
+    payment = await postgres.build_payment()
     refund = await postgres.refund(await postgres.payment_in(State.SUCCEEDED))
     assert [await attempts() for _ in range(3)] == [(1, 1)] * 3, "a crash cut them off"
-    await postgres.payments.postpone(payment, SECOND, 3)
-    await postgres.refunds.postpone(refund, SECOND, 3)
-    payment = some(await postgres.payments.save(payment, replace(payment, n=1), None))
+    await postgres.payments.reschedule(payment, SECOND, 3)
+    await postgres.refunds.reschedule(refund, SECOND, 3)
+    payment = some(
+        await postgres.payments.save(payment, replace(payment, idempotency_counter=1), None)
+    )
     assert await attempts() == (4, 4), "n is no event"
     await postgres.move(payment, State.AUTHORIZED)
     await postgres.refunds.save(refund, replace(refund, processor_id="re_1"), UPDATED)

@@ -5,7 +5,7 @@ from stores import Stores, some
 
 from chassis.identifiers import uuid7
 from chassis.values import InvalidValue
-from payment.domain.events import EventType, Happening, PaymentEvent
+from payment.domain.events import EventType, NewEvent, PaymentEvent
 from payment.domain.payment import Payment, State
 from payment.repository import cursor as cursors
 
@@ -26,7 +26,7 @@ async def all_of(
 @pytest.fixture
 async def payments(stores: Stores) -> list[Payment]:
     """Three payments whose events are mixed."""
-    made = [await stores.born() for _ in range(3)]
+    made = [await stores.build_payment() for _ in range(3)]
     made = [await stores.move(each, State.SUCCEEDED) for each in made]
     for each in made:
         await stores.refund(each)
@@ -36,7 +36,7 @@ async def payments(stores: Stores) -> list[Payment]:
 async def test_events_come_with_all_that_is_told(stores: Stores) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment)
-    note = Happening(EventType.REFUND_UPDATED, 'Ærø "told"')
+    note = NewEvent(EventType.REFUND_UPDATED, 'Ærø "told"')
     saved = some(await stores.refunds.save(refund, refund, note))
     events = await stores.told_of(payment)
     assert [(each.sequence, each.type.value, each.state.value) for each in events] == [
@@ -57,8 +57,8 @@ async def test_events_come_with_all_that_is_told(stores: Stores) -> None:
 
 @pytest.mark.parametrize("event_type", EventType)
 async def test_every_type_of_event_can_be_kept(stores: Stores, event_type: EventType) -> None:
-    payment = await stores.born()
-    await stores.payments.save(payment, payment, Happening(event_type))
+    payment = await stores.build_payment()
+    await stores.payments.save(payment, payment, NewEvent(event_type))
     assert (await stores.told_of(payment))[-1].type is event_type
 
 
@@ -103,10 +103,10 @@ async def test_the_stream_of_a_payment_is_its_part_of_the_whole(
 
 
 async def test_the_stream_goes_on_with_what_is_new(stores: Stores) -> None:
-    first = await stores.born()
+    first = await stores.build_payment()
     (event,) = await all_of(stores)
     assert await all_of(stores, cursor=event.cursor) == []
-    second = await stores.born()
+    second = await stores.build_payment()
     (event,) = await all_of(stores, cursor=event.cursor)
     assert event.payment_id == second.id
     await stores.move(first, State.AUTHORIZED)
@@ -141,6 +141,6 @@ async def test_what_is_no_cursor_of_this_installation_is_refused(
 
 async def test_a_cursor_at_the_end_of_all_numbers_is_no_surprise(stores: Stores) -> None:
     end = cursors.written(cursors.Place(2**64 - 1, uuid7(), 2**63 - 1), 1)
-    payment = await stores.born()
+    payment = await stores.build_payment()
     assert await stores.events.stream(None, 10, end) == []
     assert await stores.events.stream(payment.id, 10, end) == []

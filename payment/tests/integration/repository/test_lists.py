@@ -9,11 +9,11 @@ import pytest
 from payment_examples import NOW, PAYMENT_ID
 from stores import Stores
 
-from chassis.filters import Comparison
+from chassis.aip.filters import Comparison
+from chassis.aip.pages import Position
 from chassis.identifiers import uuid7
-from chassis.pages import Position
 from chassis.values import Reference
-from payment.domain.payment import ListedState, Payment, State
+from payment.domain.payment import Payment, PublicState, State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql.listing import select
 from payment.service_layer.ports import PaymentQuery
@@ -48,16 +48,16 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Payment], bool]]] = [
     ({"held": True}, lambda each: each.held is not None),
     ({"held": False}, lambda each: each.held is None),
     (
-        {"state": ListedState.PROCESSING},
+        {"state": PublicState.PROCESSING},
         state_is(State.CONFIRMING, State.CAPTURING, State.CANCELING),
     ),
     *(
         ({"state": state}, state_is(State(state.value)))
-        for state in ListedState
-        if state is not ListedState.PROCESSING
+        for state in PublicState
+        if state is not PublicState.PROCESSING
     ),
     (
-        {"state": ListedState.FAILED, "customer": BORIS, "reference": A_1, "held": False},
+        {"state": PublicState.FAILED, "customer": BORIS, "reference": A_1, "held": False},
         lambda each: each.state is State.FAILED and each.request.customer == BORIS,
     ),
 ]

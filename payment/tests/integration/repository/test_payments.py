@@ -20,13 +20,13 @@ from stores import (
 from chassis.identifiers import uuid7
 from chassis.values import Metadata, Reference
 from payment.domain.errors import PaymentNotFound
-from payment.domain.events import EventType, Happening, happening
+from payment.domain.events import EventType, NewEvent, event_for
 from payment.domain.payment import CancelReason, CaptureMethod, Failure, Held, Payment, State
 from payment.domain.values import Money, ReturnUrl
 from payment.service_layer.ports import Due, RequestRecord
 
 A_1 = Reference("A-1")
-HAPPENED = Happening(EventType.UPDATED, "in words")
+HAPPENED = NewEvent(EventType.UPDATED, "in words")
 
 
 def full_payment() -> Payment:
@@ -44,18 +44,24 @@ def full_payment() -> Payment:
 async def test_an_inserted_payment_comes_back_as_it_was_asked_for(stores: Stores) -> None:
     asked = full_payment()
     before = (await stores.payments.look_up(new_request_id(), None)).now
-    born = some(await stores.insert(asked))
-    assert born == replace(asked, create_time=born.create_time, update_time=born.create_time)
-    assert before <= born.create_time <= (await stores.seen(born)).now
-    assert await stores.now(born) == born
+    build_payment = some(await stores.insert(asked))
+    assert build_payment == replace(
+        asked, create_time=build_payment.create_time, update_time=build_payment.create_time
+    )
+    assert before <= build_payment.create_time <= (await stores.seen(build_payment)).now
+    assert await stores.now(build_payment) == build_payment
 
 
 async def test_a_birth_is_told(stores: Stores) -> None:
-    born = await stores.born()
-    (event,) = await stores.told_of(born)
-    assert (event.payment_id, event.sequence, event.type) == (born.id, 1, EventType.CREATED)
+    build_payment = await stores.build_payment()
+    (event,) = await stores.told_of(build_payment)
+    assert (event.payment_id, event.sequence, event.type) == (
+        build_payment.id,
+        1,
+        EventType.CREATED,
+    )
     assert (event.state, event.refund_id, event.note) == (State.CONFIRMING, None, "")
-    assert event.event_time == born.create_time
+    assert event.event_time == build_payment.create_time
 
 
 async def test_what_was_never_inserted_is_not_there(stores: Stores) -> None:
@@ -76,7 +82,7 @@ async def test_an_insert_after_its_time_makes_no_payment(stores: Stores) -> None
 
 @pytest.mark.parametrize("taken", ["id", "intent_id", "request_id", "reference"])
 async def test_what_one_payment_holds_no_other_is_born_with(stores: Stores, taken: str) -> None:
-    holder = await stores.born(reference=A_1)
+    holder = await stores.build_payment(reference=A_1)
     held = {"id": holder.id, "intent_id": holder.intent_id, "reference": A_1}
     other = a_new_payment(**{taken: held.get(taken, holder.request.request_id)})
     assert await stores.insert(other) is None
@@ -93,42 +99,42 @@ async def test_a_reference_is_held_by_the_living_alone(stores: Stores, state: St
     found = await stores.payments.look_up(new_request_id(), A_1)
     second = await stores.insert(a_new_payment(reference=A_1))
     if state in {State.FAILED, State.CANCELED}:
-        assert found.by_reference is None
+        assert found.same_reference is None
         assert second is not None
-        assert (await stores.payments.look_up(new_request_id(), A_1)).by_reference == second
+        assert (await stores.payments.look_up(new_request_id(), A_1)).same_reference == second
     else:
-        assert found.by_reference == holder
+        assert found.same_reference == holder
         assert second is None
 
 
 async def test_payments_without_a_reference_do_not_share_one(stores: Stores) -> None:
-    await stores.born()
-    other = await stores.born()
-    assert (await stores.payments.look_up(new_request_id(), None)).by_reference is None
-    assert (await stores.payments.holders(other)).by_reference is None
+    await stores.build_payment()
+    other = await stores.build_payment()
+    assert (await stores.payments.look_up(new_request_id(), None)).same_reference is None
+    assert (await stores.payments.holders(other)).same_reference is None
 
 
 async def test_each_holder_is_named_for_what_it_holds(stores: Stores) -> None:
-    by_request, by_id = await stores.born(), await stores.born()
-    by_reference = await stores.born(reference=A_1)
-    wanted = a_new_payment(id=by_id.id, request_id=by_request.request.request_id, reference=A_1)
+    same_request, same_id = await stores.build_payment(), await stores.build_payment()
+    same_reference = await stores.build_payment(reference=A_1)
+    wanted = a_new_payment(id=same_id.id, request_id=same_request.request.request_id, reference=A_1)
     found = await stores.payments.holders(wanted)
-    assert (found.by_request, found.by_id) == (by_request, by_id)
-    assert found.by_reference == by_reference
+    assert (found.same_request, found.same_id) == (same_request, same_id)
+    assert found.same_reference == same_reference
     looked_up = await stores.payments.look_up(wanted.request.request_id, A_1)
-    assert (looked_up.by_request, looked_up.by_reference) == (by_request, by_reference)
-    assert looked_up.by_id is None
+    assert (looked_up.same_request, looked_up.same_reference) == (same_request, same_reference)
+    assert looked_up.same_id is None
 
 
 async def test_a_payment_holds_all_of_its_own(stores: Stores) -> None:
-    own = await stores.born(reference=A_1)
+    own = await stores.build_payment(reference=A_1)
     found = await stores.payments.holders(own)
-    assert (found.by_request, found.by_id, found.by_reference) == (own, own, own)
+    assert (found.same_request, found.same_id, found.same_reference) == (own, own, own)
 
 
 async def test_where_nobody_holds_anything_the_clock_is_told_all_the_same(stores: Stores) -> None:
     found = await stores.payments.holders(a_new_payment(reference=A_1))
-    assert (found.by_request, found.by_id, found.by_reference) == (None, None, None)
+    assert (found.same_request, found.same_id, found.same_reference) == (None, None, None)
     assert found.now <= (await stores.payments.look_up(new_request_id(), None)).now
 
 
@@ -136,7 +142,10 @@ CHANGES: list[tuple[State, dict[str, Any]]] = [
     (State.CONFIRMING, {"state": State.REQUIRES_ACTION, "action_by": True} | ACTION),
     (State.CONFIRMING, {"state": State.AUTHORIZED, "capture_before": True}),
     (State.CONFIRMING, {"state": State.CANCELING} | DECLINE),
-    (State.CONFIRMING, {"state": State.CANCELING, "failure": Failure("a", "b", 'c"ü'), "n": 1}),
+    (
+        State.CONFIRMING,
+        {"state": State.CANCELING, "failure": Failure("a", "b", 'c"ü'), "idempotency_counter": 1},
+    ),
     (State.CONFIRMING, {"state": State.CANCELING, "cancel_reason": CancelReason.EXPIRED}),
     (State.CONFIRMING, {"held": True}),
     (State.AUTHORIZED, {"state": State.CAPTURING, "amount_capturing": 7}),
@@ -164,8 +173,8 @@ async def test_a_saved_change_comes_back_as_the_next_version(
     assert (event.state, event.event_time) == (saved.state, saved.update_time)
 
 
-def _said(happening: Happening) -> tuple[EventType, str]:
-    return happening.type, happening.note
+def _said(event_for: NewEvent) -> tuple[EventType, str]:
+    return event_for.type, event_for.note
 
 
 async def test_what_is_no_money_can_be_changed(stores: Stores) -> None:
@@ -173,13 +182,13 @@ async def test_what_is_no_money_can_be_changed(stores: Stores) -> None:
     after = before.update(description="new", metadata=Metadata(), reference=A_1)
     saved = some(await stores.save(before, after))
     assert saved.request == after.request
-    assert (await stores.payments.look_up(new_request_id(), A_1)).by_reference == saved
+    assert (await stores.payments.look_up(new_request_id(), A_1)).same_reference == saved
 
 
 async def test_a_change_that_is_not_told_leaves_version_and_time(stores: Stores) -> None:
-    before = await stores.born()
-    saved = some(await stores.payments.save(before, replace(before, n=1), None))
-    assert saved == replace(before, n=1)
+    before = await stores.build_payment()
+    saved = some(await stores.payments.save(before, replace(before, idempotency_counter=1), None))
+    assert saved == replace(before, idempotency_counter=1)
     assert await stores.now(before) == saved
     assert len(await stores.told_of(before)) == 1
 
@@ -198,10 +207,10 @@ async def test_the_events_of_a_payment_are_numbered_by_its_versions(stores: Stor
     ]
 
 
-@pytest.mark.parametrize("stale", ["state", "n", "version"])
+@pytest.mark.parametrize("stale", ["state", "idempotency_counter", "version"])
 async def test_a_change_of_what_is_no_longer_so_is_not_written(stores: Stores, stale: str) -> None:
-    row = await stores.born()
-    wrong: dict[str, Any] = {"state": State.AUTHORIZED, "n": 1, "version": 2}
+    row = await stores.build_payment()
+    wrong: dict[str, Any] = {"state": State.AUTHORIZED, "idempotency_counter": 1, "version": 2}
     seen = replace(row, **{stale: wrong[stale]})
     record = a_record(row)
     saved = await stores.payments.save(seen, moved(seen, State.SUCCEEDED), HAPPENED, record)
@@ -216,7 +225,7 @@ async def test_a_request_is_kept_with_what_it_does_and_does_it_once(stores: Stor
     record, capturing = a_record(payment), payment.capture(None)
     saved = some(await stores.payments.save(payment, capturing, HAPPENED, record))
     assert await stores.payments.find_request(record.request_id) == record
-    other = await stores.born()
+    other = await stores.build_payment()
     again = replace(record, payment_id=other.id)
     assert await stores.payments.save(other, other.cancel(), HAPPENED, again) is None
     assert await stores.now(other) == other
@@ -226,14 +235,14 @@ async def test_a_request_is_kept_with_what_it_does_and_does_it_once(stores: Stor
 
 
 async def test_the_request_of_a_birth_is_found_too(stores: Stores) -> None:
-    born = await stores.born()
-    request_id = born.request.request_id
-    record = RequestRecord(request_id, born.fingerprint, born.id)
+    build_payment = await stores.build_payment()
+    request_id = build_payment.request.request_id
+    record = RequestRecord(request_id, build_payment.fingerprint, build_payment.id)
     assert await stores.payments.find_request(request_id) == record
 
 
 async def test_a_reference_that_a_living_payment_holds_is_not_given_away(stores: Stores) -> None:
-    holder, other = await stores.born(reference=A_1), await stores.born()
+    holder, other = await stores.build_payment(reference=A_1), await stores.build_payment()
     after = replace(other, request=replace(other.request, reference=A_1))
     assert await stores.save(other, after) is None
     assert await stores.now(other) == other
@@ -244,26 +253,26 @@ async def test_a_reference_that_a_living_payment_holds_is_not_given_away(stores:
 async def test_a_payment_that_ended_without_money_may_get_a_reference_in_use(
     stores: Stores,
 ) -> None:
-    await stores.born(reference=A_1)
+    await stores.build_payment(reference=A_1)
     failed = await stores.payment_in(State.FAILED)
     after = replace(failed, request=replace(failed.request, reference=A_1))
     assert await stores.save(failed, after) is not None
 
 
 async def test_nothing_is_due_that_was_just_written(stores: Stores) -> None:
-    payment = await stores.born()
+    payment = await stores.build_payment()
     assert await stores.payments.claim_due(10) == []
     await stores.make_due(payment)
     await stores.move(payment, State.AUTHORIZED)
     assert await stores.payments.claim_due(10) == []
     await stores.make_due(payment)
     now = await stores.now(payment)
-    await stores.payments.save(now, replace(now, n=1), None)
+    await stores.payments.save(now, replace(now, idempotency_counter=1), None)
     assert await stores.payments.claim_due(10) == []
 
 
 async def test_a_change_of_what_is_no_money_puts_no_look_off(stores: Stores) -> None:
-    payment = await stores.born()
+    payment = await stores.build_payment()
     await stores.make_due(payment)
     described = payment.update(description="new", metadata=Metadata(), reference=None)
     assert await stores.save(payment, described) is not None
@@ -271,7 +280,7 @@ async def test_a_change_of_what_is_no_money_puts_no_look_off(stores: Stores) -> 
 
 
 async def test_what_is_due_is_claimed_once_and_its_attempts_are_counted(stores: Stores) -> None:
-    payment = await stores.born()
+    payment = await stores.build_payment()
     for ended in (1, 2, 3):
         await stores.make_due(payment, ended)
         claimed = await stores.payments.claim_due(10)
@@ -281,9 +290,9 @@ async def test_what_is_due_is_claimed_once_and_its_attempts_are_counted(stores: 
 
 
 async def test_the_longest_due_are_claimed_first_and_no_more_than_asked(stores: Stores) -> None:
-    payments = [await stores.born() for _ in range(3)]
+    payments = [await stores.build_payment() for _ in range(3)]
     for seconds, payment in zip((10, 30, 20), payments, strict=True):
-        await stores.payments.postpone(payment, -seconds * SECOND, 1)
+        await stores.payments.reschedule(payment, -seconds * SECOND, 1)
     assert {each.id for each in await stores.payments.claim_due(2)} == {
         payments[1].id,
         payments[2].id,
@@ -293,7 +302,7 @@ async def test_the_longest_due_are_claimed_first_and_no_more_than_asked(stores: 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELED])
 async def test_what_is_final_is_never_due(stores: Stores, state: State) -> None:
-    payment = await stores.born()
+    payment = await stores.build_payment()
     for each in (State.CANCELING, State.FAILED) if state is State.FAILED else (state,):
         await stores.make_due(payment)
         payment = await stores.move(payment, each)
@@ -301,7 +310,7 @@ async def test_what_is_final_is_never_due(stores: Stores, state: State) -> None:
 
 
 async def test_what_is_held_is_not_due_until_it_is_released(stores: Stores) -> None:
-    payment = await stores.born()
+    payment = await stores.build_payment()
     await stores.make_due(payment)
     held = await stores.hold(payment)
     assert await stores.payments.claim_due(10) == []
@@ -311,28 +320,28 @@ async def test_what_is_held_is_not_due_until_it_is_released(stores: Stores) -> N
 
 
 async def test_an_attempt_ends_with_the_time_of_the_next(stores: Stores) -> None:
-    payment = await stores.born()
+    payment = await stores.build_payment()
     await stores.make_due(payment)
     await stores.payments.claim_due(10)
-    await stores.payments.postpone(payment, timedelta(hours=1), 1)
+    await stores.payments.reschedule(payment, timedelta(hours=1), 1)
     assert await stores.payments.claim_due(10) == []
-    await stores.payments.postpone(payment, 0 * SECOND, 1)
+    await stores.payments.reschedule(payment, 0 * SECOND, 1)
     assert [each.attempt for each in await stores.payments.claim_due(10)] == [2]
     await stores.make_due(payment)
     await stores.payments.claim_due(10)
-    await stores.payments.postpone(payment, None, 1)
+    await stores.payments.reschedule(payment, None, 1)
     assert await stores.payments.claim_due(10) == []
 
 
-@pytest.mark.parametrize("moved_by", ["version", "n"])
+@pytest.mark.parametrize("moved_by", ["version", "idempotency_counter"])
 async def test_an_attempt_does_not_put_off_what_has_moved(stores: Stores, moved_by: str) -> None:
-    seen = await stores.born()
-    if moved_by == "n":
-        await stores.payments.save(seen, replace(seen, n=1), None)
+    seen = await stores.build_payment()
+    if moved_by == "idempotency_counter":
+        await stores.payments.save(seen, replace(seen, idempotency_counter=1), None)
     else:
         await stores.move(seen, State.AUTHORIZED)
     await stores.make_due(seen)
-    await stores.payments.postpone(seen, None, 1)
+    await stores.payments.reschedule(seen, None, 1)
     assert len(await stores.payments.claim_due(10)) == 1
 
 
@@ -341,6 +350,6 @@ async def test_a_request_id_that_came_with_something_else_is_seen_to_be_used(
 ) -> None:
     payment = await stores.payment_in(State.AUTHORIZED)
     asked, record = moved(payment, State.CAPTURING), a_record(payment)
-    some(await stores.payments.save(payment, asked, happening(payment, asked), record))
+    some(await stores.payments.save(payment, asked, event_for(payment, asked), record))
     assert (await stores.payments.look_up(record.request_id, None)).is_used
     assert not (await stores.payments.look_up(new_request_id(), None)).is_used

@@ -10,11 +10,11 @@ import pytest
 from payment_examples import NOW, PAYMENT_ID
 from stores import Stores, a_new_refund, a_record, in_transaction
 
+from chassis.aip.filters import Comparison
+from chassis.aip.pages import Position
 from chassis.database import Connection, Database
-from chassis.filters import Comparison
-from chassis.pages import Position
 from chassis.values import Reference
-from payment.domain.payment import ListedState, State
+from payment.domain.payment import PublicState, State
 from payment.domain.values import CustomerName
 from payment.repository.postgresql import events, payments, refunds
 from payment.repository.postgresql.listing import select
@@ -69,7 +69,7 @@ SERVED: list[tuple[dict[str, Any], set[str]]] = [
     ({"create_time": RANGE}, LIVING),
     ({"customer": CUSTOMER}, CUSTOMERS),
     ({"customer": CUSTOMER, "create_time": RANGE}, CUSTOMERS),
-    ({"customer": CUSTOMER, "state": ListedState.SUCCEEDED}, CUSTOMERS),
+    ({"customer": CUSTOMER, "state": PublicState.SUCCEEDED}, CUSTOMERS),
     ({"customer": CUSTOMER, "held": False}, CUSTOMERS),
     ({"reference": Reference("A-4")}, REFERENCES),
     ({"reference": Reference("A-4"), "customer": CUSTOMER, "held": False}, REFERENCES | CUSTOMERS),
@@ -77,11 +77,11 @@ SERVED: list[tuple[dict[str, Any], set[str]]] = [
     ({"held": False}, LIVING),
     *(
         ({"state": state}, {"payments_list"} if state.value == "SUCCEEDED" else STATES)
-        for state in ListedState
+        for state in PublicState
     ),
     *(
         ({"state": state, "create_time": RANGE}, STATES)
-        for state in ListedState
+        for state in PublicState
         if state.value[0] == "F"
     ),
 ]

@@ -25,20 +25,20 @@ from stores import (
 
 from chassis.database import Connection, Database
 from chassis.values import Reference
-from payment.domain.birth import InsertAgain, Lost, Theirs, after_conflict
+from payment.domain.creation import CreationFailed, DuplicateRequest, RetryInsert, after_conflict
 from payment.domain.errors import PaymentNotFound, ReferenceTaken
-from payment.domain.events import EventType, Happening
+from payment.domain.events import EventType, NewEvent
 from payment.domain.payment import Failure, Payment, State
 from payment.domain.refund import Refund
 from payment.repository.postgresql.payments import PostgresPayments
 from payment.repository.postgresql.refunds import PostgresRefunds
 from payment.service_layer.change_payment import ChangePayment
-from payment.service_layer.ports import OutcomeUnknown, RequestRecord
+from payment.service_layer.ports import CommitUnknown, RequestRecord
 
 Made = TypeVar("Made")
 Told = tuple[str, object]
-CAPTURE = Happening(EventType.CAPTURE_REQUESTED)
-FAILED = Happening(EventType.REFUND_FAILED)
+CAPTURE = NewEvent(EventType.CAPTURE_REQUESTED)
+FAILED = NewEvent(EventType.REFUND_FAILED)
 FAILURE = Failure("lost_or_stolen_card")
 LOCK_TIMEOUT = 2.0
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
@@ -65,11 +65,11 @@ async def recorded(stores: Stores, payment: Payment) -> Told:
             return "new", payment.id
         holders = await stores.payments.holders(payment)
         match after_conflict(payment, holders, insert_by, ambiguous=False):
-            case Theirs(other):
+            case DuplicateRequest(other):
                 return "theirs", other.id
-            case Lost(ReferenceTaken(_, holder)):
+            case CreationFailed(ReferenceTaken(_, holder)):
                 return "reference taken", holder
-            case InsertAgain():
+            case RetryInsert():
                 continue
     return "nobody holds it, and it is not inserted", payment.id
 
@@ -104,7 +104,7 @@ async def test_twenty_requests_for_a_reference_make_one_payment(postgres: Stores
 
 async def test_of_twenty_movers_of_a_version_one_wins(postgres: Stores) -> None:
     for _ in range(15):
-        payment = await postgres.born()
+        payment = await postgres.build_payment()
         movers = [State.REQUIRES_ACTION, State.AUTHORIZED, State.CANCELING, State.SUCCEEDED] * 5
         moves = await side_by_side(
             [postgres.save(payment, moved(payment, state)) for state in movers]
@@ -124,8 +124,8 @@ async def test_of_twenty_that_delete_all_are_told_of_one_deletion(postgres: Stor
 
 
 async def test_an_answer_is_used_up_once(postgres: Stores) -> None:
-    payment = await postgres.born()
-    used_up = replace(payment, n=1)
+    payment = await postgres.build_payment()
+    used_up = replace(payment, idempotency_counter=1)
     saved = await side_by_side([postgres.payments.save(payment, used_up, None) for _ in range(20)])
     assert [each for each in saved if each is not None] == [used_up]
 
@@ -210,8 +210,8 @@ async def test_refunds_that_fail_while_others_are_made_keep_the_sum(postgres: St
 
 
 async def test_what_is_due_is_claimed_by_one_of_many(postgres: Stores) -> None:
-    payments = [await postgres.born() for _ in range(60)]
-    await side_by_side([postgres.payments.postpone(each, -SECOND, 1) for each in payments])
+    payments = [await postgres.build_payment() for _ in range(60)]
+    await side_by_side([postgres.payments.reschedule(each, -SECOND, 1) for each in payments])
     claims = await side_by_side([postgres.payments.claim_due(7) for _ in range(20)])
     claimed = [due.id for claim in claims for due in claim]
     assert sorted(claimed) == sorted(each.id for each in payments)
@@ -234,7 +234,7 @@ async def test_an_insert_that_is_sent_again_waits_for_its_first_copy(
             assert await first.insert(payment, insert_by) is not None
             again = asyncio.create_task(postgres.payments.insert(payment, insert_by))
             await asyncio.sleep(LOCK_TIMEOUT + 0.3)
-            assert (await postgres.payments.holders(payment)).by_id is None
+            assert (await postgres.payments.holders(payment)).same_id is None
             assert not again.done()
             if not commits:
                 raise GaveUpError
@@ -277,7 +277,7 @@ async def test_an_insert_whose_connection_breaks_is_unknown(
         task = asyncio.create_task(again)
         while not await superuser.fetch(BREAK_WHO_WAITS):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CommitUnknown):
             await task
 
 

@@ -6,24 +6,24 @@ from datetime import timedelta
 import pytest
 from stores import SECOND, Stores, a_new_refund, a_record, some
 
+from chassis.aip.pages import Position
 from chassis.identifiers import uuid7
-from chassis.pages import Position
-from payment.domain.errors import BrokenRule, RefundNotFound
-from payment.domain.events import EventType, Happening, refund_happening
+from payment.domain.errors import InvariantViolation, RefundNotFound
+from payment.domain.events import EventType, NewEvent, refund_event_for
 from payment.domain.payment import Failure, Payment, State
 from payment.domain.refund import Refund, RefundReason, RefundState
 
 FAILURE = Failure("lost_or_stolen_card", "", "the bank says no")
-UPDATED = Happening(EventType.REFUND_UPDATED)
+UPDATED = NewEvent(EventType.REFUND_UPDATED)
 
 
 async def saved(stores: Stores, before: Refund, after: Refund) -> Refund:
-    return some(await stores.refunds.save(before, after, some(refund_happening(before, after))))
+    return some(await stores.refunds.save(before, after, some(refund_event_for(before, after))))
 
 
 async def make_due(stores: Stores, refund: Refund, attempt: int = 1) -> None:
     """End the attempt of this number, with no wait for the next."""
-    await stores.refunds.postpone(refund, -SECOND, attempt)
+    await stores.refunds.reschedule(refund, -SECOND, attempt)
 
 
 async def test_a_recorded_refund_comes_back_as_it_was_asked_for(stores: Stores) -> None:
@@ -155,7 +155,7 @@ async def test_a_refund_of_the_processors_is_one_of_ours(stores: Stores) -> None
     first, second = await stores.refund(payment, 1), await stores.refund(payment, 1)
     await saved(stores, first, replace(first, processor_id="re_1"))
     seen = await stores.now(payment)
-    with pytest.raises(BrokenRule):
+    with pytest.raises(InvariantViolation):
         await stores.refunds.save(second, replace(second, processor_id="re_1"), UPDATED)
     assert await stores.refunds.get(payment.id, second.id) == second
     assert await stores.now(payment) == seen
@@ -207,7 +207,7 @@ async def test_the_refunds_that_wait_longest_are_claimed_first(stores: Stores) -
     payment = await stores.payment_in(State.SUCCEEDED)
     made = [await stores.refund(payment, 1) for _ in range(3)]
     for refund, seconds in zip(made, (10, 30, 20), strict=True):
-        await stores.refunds.postpone(refund, -seconds * SECOND, 1)
+        await stores.refunds.reschedule(refund, -seconds * SECOND, 1)
     claimed = {due.refund.id for due in await stores.refunds.claim_due(2)}
     assert claimed == {made[1].id, made[2].id}
 
@@ -215,11 +215,11 @@ async def test_the_refunds_that_wait_longest_are_claimed_first(stores: Stores) -
 async def test_a_refund_that_has_moved_is_not_put_off(stores: Stores) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment)
-    await stores.refunds.postpone(refund, timedelta(hours=1), 1)
+    await stores.refunds.reschedule(refund, timedelta(hours=1), 1)
     assert await stores.refunds.claim_due(10) == []
     row = await saved(stores, refund, replace(refund, processor_id="re_1"))
     await make_due(stores, row)
-    await stores.refunds.postpone(refund, None, 1)
+    await stores.refunds.reschedule(refund, None, 1)
     assert len(await stores.refunds.claim_due(10)) == 1
 
 

@@ -43,8 +43,8 @@ async def test_an_event_waits_for_those_that_may_still_come_before_it(
 ) -> None:
     read: list[PaymentEvent] = []
     async with in_transaction(database.pool) as connection:
-        slow = await writing(postgres, connection).born()
-        fast = await postgres.born()
+        slow = await writing(postgres, connection).build_payment()
+        fast = await postgres.build_payment()
         assert await read_on(postgres, read) == 0
         assert await postgres.events.stream(fast.id, 50, "") == []
         assert len(await postgres.told_of(fast)) == 1, "by itself it can be seen"
@@ -59,8 +59,8 @@ async def test_without_the_bound_an_event_is_missed(
     monkeypatch.setattr(events, "STREAM", events.STREAM.replace(events.SETTLED, "true"))
     read: list[PaymentEvent] = []
     async with in_transaction(database.pool) as connection:
-        slow = await writing(postgres, connection).born()
-        fast = await postgres.born()
+        slow = await writing(postgres, connection).build_payment()
+        fast = await postgres.build_payment()
         assert await read_on(postgres, read) == 1
     await read_on(postgres, read)
     assert [each.payment_id for each in read] == [fast.id]
@@ -70,11 +70,11 @@ async def test_without_the_bound_an_event_is_missed(
 async def test_what_is_rolled_back_is_never_told(postgres: Stores, database: Database) -> None:
     with suppress(GaveUpError):
         async with in_transaction(database.pool) as connection:
-            given_up = await writing(postgres, connection).born()
+            given_up = await writing(postgres, connection).build_payment()
             raise GaveUpError
     with pytest.raises(PaymentNotFound):
         await postgres.payments.get(given_up.id)
-    await postgres.born()
+    await postgres.build_payment()
     read: list[PaymentEvent] = []
     assert await read_on(postgres, read) == 1
     assert read[0].payment_id != given_up.id
@@ -142,7 +142,7 @@ async def test_under_many_writers_none_is_missed_and_none_comes_twice(
 async def test_a_reader_or_an_idle_claim_does_not_hold_the_stream_up(
     postgres: Stores, database: Database
 ) -> None:
-    payment = await postgres.born()
+    payment = await postgres.build_payment()
     async with in_transaction(database.pool) as connection:
         own = writing(postgres, connection)
         assert await own.seen(payment)

@@ -9,13 +9,13 @@ import pytest
 from payment_examples import NOW
 from stores import PATHS, SECOND, Stores, a_new_payment, some
 
-from payment.domain.events import EventType, Happening
+from payment.domain.events import EventType, NewEvent
 from payment.domain.payment import Failure, State
 from payment.domain.schedule import CLAIM_LASTS
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
 
 MICROSECOND = timedelta(microseconds=1)
-UPDATED = Happening(EventType.REFUND_UPDATED)
+UPDATED = NewEvent(EventType.REFUND_UPDATED)
 
 
 class Clock:
@@ -60,7 +60,7 @@ async def due_in(stores: Stores, clock: Clock) -> timedelta | None:
 async def test_a_payment_is_due_as_far_ahead_as_a_step_may_last_or_never(
     memory: Stores, clock: Clock, state: State
 ) -> None:
-    payment = await memory.born()
+    payment = await memory.build_payment()
     for each in PATHS[state]:
         clock.now += SECOND
         payment = await memory.move(payment, each)
@@ -68,21 +68,21 @@ async def test_a_payment_is_due_as_far_ahead_as_a_step_may_last_or_never(
 
 
 async def test_a_claim_lasts_as_long_as_a_step_may(memory: Stores, clock: Clock) -> None:
-    await memory.born()
+    await memory.build_payment()
     clock.now += timedelta(hours=1)
     assert len(await memory.payments.claim_due(1)) == 1
     assert await due_in(memory, clock) == CLAIM_LASTS
 
 
 async def test_an_answer_that_was_used_up_is_a_step_too(memory: Stores, clock: Clock) -> None:
-    payment = await memory.born()
+    payment = await memory.build_payment()
     clock.now += SECOND
-    await memory.payments.save(payment, replace(payment, n=1), None)
+    await memory.payments.save(payment, replace(payment, idempotency_counter=1), None)
     assert await due_in(memory, clock) == CLAIM_LASTS
 
 
 async def test_a_held_payment_is_never_due(memory: Stores, clock: Clock) -> None:
-    await memory.hold(await memory.born())
+    await memory.hold(await memory.build_payment())
     assert await due_in(memory, clock) is None
 
 

@@ -39,18 +39,18 @@ from two_stores import (
     saved_by,
 )
 
+from chassis.aip.filters import Comparison
+from chassis.aip.pages import Position
 from chassis.database import Connection, Database
-from chassis.filters import Comparison
-from chassis.pages import Position
 from chassis.settings import Secret
 from chassis.values import Reference, RequestId
 from oncepay_cli.local.databases import Roles
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
-from payment.domain.events import happening, refund_happening
+from payment.domain.events import event_for, refund_event_for
 from payment.domain.evidence import ProcessorRefund, RefundStatus
-from payment.domain.hint import Hint
-from payment.domain.payment import ListedState, Payment, State
+from payment.domain.payment import Payment, PublicState, State
 from payment.domain.values import CustomerName
+from payment.domain.webhook_notification import WebhookNotification
 from payment.repository.postgresql import SCHEMA_VERSION
 from payment.service_layer.ports import PaymentQuery, RequestRecord
 
@@ -85,7 +85,7 @@ class BothStores(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner.run(self.superuser.execute(EMPTY))
-        self.stores = TwoStores(self.database.pool, self.database.installation.era)
+        self.stores = TwoStores(self.database.pool, self.database.installation.generation)
         self.payments: list[Payment] = []  # every version that was ever seen
         self.refunds: list[Refund] = []
         self.requests: list[RequestId] = []
@@ -108,14 +108,14 @@ class BothStores(RuleBasedStateMachine):
         for state in states:
             payment = a_new_payment()
             insert_by = payment.create_time + timedelta(days=365_000)
-            born = self.ask(partial(inserted_by, payment, insert_by))
-            assert born is not None
-            self.payments.append(born)
-            self.requests.append(born.request.request_id)
+            build_payment = self.ask(partial(inserted_by, payment, insert_by))
+            assert build_payment is not None
+            self.payments.append(build_payment)
+            self.requests.append(build_payment.request.request_id)
             for step in PATHS[state]:
                 before = self.payments[-1]
                 after = moved(before, step)
-                what = happening(before, after)
+                what = event_for(before, after)
                 saved = self.ask(partial(saved_by, before, after, what, None))
                 assert saved is not None
                 self.payments.append(saved)
@@ -152,10 +152,10 @@ class BothStores(RuleBasedStateMachine):
         clock = self.ask(lambda side: side.payments.look_up(payment.request.request_id, reference))
         assert clock is not None
         insert_by = clock.now + (HOUR if in_time else -HOUR)
-        born = self.ask(lambda side: side.payments.insert(payment, insert_by))
+        build_payment = self.ask(lambda side: side.payments.insert(payment, insert_by))
         self.ask(lambda side: side.payments.holders(payment))
-        if born is not None:
-            self.payments.append(born)
+        if build_payment is not None:
+            self.payments.append(build_payment)
             self.requests.append(payment.request.request_id)
 
     @precondition(lambda self: self.payments)
@@ -232,7 +232,7 @@ class BothStores(RuleBasedStateMachine):
         newest_first=some.booleans(),
         show_deleted=some.booleans(),
         customer=some.none() | some.sampled_from(CUSTOMERS),
-        state=some.none() | some.sampled_from(ListedState),
+        state=some.none() | some.sampled_from(PublicState),
         reference=some.sampled_from([*REFERENCES, Reference("order-3")]),
         held=some.sampled_from([None, None, True, False]),
         after=maybe,
@@ -262,9 +262,9 @@ class BothStores(RuleBasedStateMachine):
         record = a_record(payment, refund)
         if request is not None and request > 7 and self.requests:
             record = replace(record, request_id=picked(self.requests, request))
-        born = self.ask(lambda side: side.refunds.insert(refund, record))
-        if born is not None:
-            self.refunds.append(born)
+        build_payment = self.ask(lambda side: side.refunds.insert(refund, record))
+        if build_payment is not None:
+            self.refunds.append(build_payment)
             self.requests.append(record.request_id)
             self.read(payment.id)
 
@@ -280,7 +280,7 @@ class BothStores(RuleBasedStateMachine):
         known = before.processor_id or f"re_{name}"
         for status in words:
             after = before.apply(ProcessorRefund(known, status, before.amount, before.id))
-            what = refund_happening(before, after)
+            what = refund_event_for(before, after)
             saved = self.ask(partial(refund_saved_by, before, after, what)) if what else None
             if saved is not None:
                 self.refunds.append(saved)
@@ -318,7 +318,7 @@ class BothStores(RuleBasedStateMachine):
         refund=some.sampled_from(["", "re_1", "re_9"]),
         times=some.integers(1, 3),
     )
-    def take_hint(self, name: int, which: int | None, refund: str, times: int) -> None:
+    def record_notification(self, name: int, which: int | None, refund: str, times: int) -> None:
         """Of a payment that is there, or not; of a refund whose name is known, or not; again."""
         intent_id = "pi_nobody" if which is None else "pi_none"
         if which is not None and self.payments:
@@ -327,7 +327,7 @@ class BothStores(RuleBasedStateMachine):
             about = picked(self.refunds, name)
             intent_id = about.intent_id
             refund = about.processor_id if refund == "re_1" and about.processor_id else refund
-        hint = Hint(f"evt_{name}", "charge.updated", intent_id, refund)
+        hint = WebhookNotification(f"evt_{name}", "charge.updated", intent_id, refund)
         for _ in range(times):
             self.ask(partial(hint_taken_by, hint))
             self.claim(3)
@@ -356,7 +356,7 @@ class BothStores(RuleBasedStateMachine):
 # Without the triggers that keep every row for ever.
 EMPTY = """
 SET session_replication_role = replica;
-DELETE FROM hints; DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds; DELETE FROM payments;
+DELETE FROM webhook_notifications; DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds; DELETE FROM payments;
 SET session_replication_role = origin
 """
 

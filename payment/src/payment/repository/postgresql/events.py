@@ -34,9 +34,9 @@ ORDER BY sequence LIMIT $4
 class PostgresEvents:
     """An EventRepository on the pool of the service's own database."""
 
-    def __init__(self, pool: Pool, era: int) -> None:
+    def __init__(self, pool: Pool, generation: int) -> None:
         self._pool = pool
-        self._era = era
+        self._era = generation
 
     async def of_payment(self, payment_id: UUID, limit: int, after: int) -> Sequence[PaymentEvent]:
         found = await self._pool.fetch(OF_PAYMENT, payment_id, after, limit)

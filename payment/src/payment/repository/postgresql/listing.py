@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from payment.domain.payment import ListedState
+from payment.domain.payment import PublicState
 from payment.service_layer.ports import PaymentQuery
 
 
@@ -19,10 +19,10 @@ def select(query: PaymentQuery) -> tuple[str, list[Any]]:
     conditions: list[str] = []
     if query.customer is not None:
         conditions.append(f"customer_id = {given(query.customer.id)}")
-    if query.state is ListedState.SUCCEEDED:
-        conditions.append("listed_state IS NULL")  # nearly all have: the walk finds them
+    if query.state is PublicState.SUCCEEDED:
+        conditions.append("public_state IS NULL")  # nearly all have: the walk finds them
     elif query.state is not None:
-        conditions.append(f"listed_state = {given(query.state.value)}")
+        conditions.append(f"public_state = {given(query.state.value)}")
     if query.reference is not None:
         conditions.append(f"reference = {given(query.reference.text)}")
     if query.held is not None:
@@ -45,7 +45,7 @@ def halves(query: PaymentQuery) -> list[str]:
     """Where to look: the deleted payments are apart. What was never deleted is not looked for among
     them, since that would be a walk over all.
     """
-    deletable = query.state in {None, ListedState.FAILED, ListedState.CANCELED} and not query.held
+    deletable = query.state in {None, PublicState.FAILED, PublicState.CANCELED} and not query.held
     if query.show_deleted and deletable:
         return ["delete_time IS NULL", "delete_time IS NOT NULL"]
     return ["delete_time IS NULL"]

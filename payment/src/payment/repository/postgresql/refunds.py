@@ -7,14 +7,14 @@ from uuid import UUID
 
 import asyncpg
 
+from chassis.aip.pages import Position
 from chassis.database import Pool
-from chassis.pages import Position
-from payment.domain.errors import BrokenRule, RefundNotFound
-from payment.domain.events import Happening
-from payment.domain.hint import GRACE
+from payment.domain.errors import InvariantViolation, RefundNotFound
+from payment.domain.events import NewEvent
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import CLAIM_LASTS
 from payment.domain.values import RefundName
+from payment.domain.webhook_notification import GRACE
 from payment.repository.postgresql import rows
 from payment.service_layer.ports import DueRefund, RequestRecord
 
@@ -33,18 +33,18 @@ WITH payment AS (
      WHERE id = $2 AND state = 'SUCCEEDED' AND amount_refunded + $3 <= amount_captured
        AND set_config('lock_timeout', '0', true) = '0'
     RETURNING *
-), born AS (
+), build_payment AS (
     INSERT INTO refunds (id, payment_id, amount, reason, due_time)
     SELECT $1, id, $3, $4, now() + $5::interval FROM payment
     RETURNING *
 ), request AS (
     INSERT INTO requests (request_id, fingerprint, payment_id, refund_id)
-    SELECT $6, $7, payment_id, id FROM born
+    SELECT $6, $7, payment_id, id FROM build_payment
 ), event AS (
     INSERT INTO payment_events (payment_id, refund_id, sequence, xid, type, state)
     SELECT id, $1, version, event_xid, 'refund.created', state FROM payment
 )
-SELECT born.*, intent_id, currency_code FROM born, payment
+SELECT build_payment.*, intent_id, currency_code FROM build_payment, payment
 """
 
 GET = f"{REFUNDS} WHERE refunds.id = $1 AND payment_id = $2"
@@ -88,7 +88,7 @@ UPDATE refunds SET due_time = now() + $2::interval
 RETURNING refunds.*, intent_id, currency_code, now() AS read_time
 """
 
-POSTPONE = """
+RESCHEDULE = """
 UPDATE refunds SET due_time = now() + $3::interval, attempt = $4
  WHERE id = $1 AND version = $2 AND due_time > clock_timestamp() + $5::interval
 """
@@ -116,19 +116,21 @@ class PostgresRefunds:
         return rows.refund(row)
 
     async def save(
-        self, before: Refund, after: Refund, happening: Happening, by: datetime | None = None
+        self, before: Refund, after: Refund, event_for: NewEvent, by: datetime | None = None
     ) -> Refund | None:
         fails = after.state is RefundState.FAILED
         given_back = before.amount if fails and before.state is not RefundState.FAILED else 0
         what = (after.state.value, rows.failure(after.failure), after.processor_id or None)
-        told = (happening.type.value, happening.note)
+        told = (event_for.type.value, event_for.note)
         due = None if fails else CLAIM_LASTS
         try:
             row = await self._pool.fetchrow(
                 SAVE, before.id, before.version, *what, *told, due, given_back, by
             )
         except asyncpg.UniqueViolationError:
-            raise BrokenRule("a refund of the processor's is named for two of ours") from None
+            raise InvariantViolation(
+                "a refund of the processor's is named for two of ours"
+            ) from None
         return None if row is None else rows.refund(row)
 
     async def list(self, payment_id: UUID, limit: int, after: Position | None) -> Sequence[Refund]:
@@ -142,5 +144,5 @@ class PostgresRefunds:
             DueRefund(rows.refund(row), row["attempt"] + 1, row["read_time"]) for row in claimed
         ]
 
-    async def postpone(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
-        await self._pool.execute(POSTPONE, seen.id, seen.version, wait, attempt, GRACE)
+    async def reschedule(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
+        await self._pool.execute(RESCHEDULE, seen.id, seen.version, wait, attempt, GRACE)

@@ -8,7 +8,7 @@ import asyncpg
 
 from chassis.database import Pool
 from chassis.errors import is_database_away
-from chassis.values import Metadata, Reference, RequestId, stored
+from chassis.values import Metadata, Reference, RequestId, from_trusted
 from payment.domain.payment import (
     CancelReason,
     CaptureMethod,
@@ -20,13 +20,20 @@ from payment.domain.payment import (
 )
 from payment.domain.refund import Refund, RefundReason, RefundState
 from payment.domain.values import CustomerName, Money, PaymentMethod, ReturnUrl
-from payment.service_layer.ports import OutcomeUnknown
+from payment.service_layer.ports import CommitUnknown
 
 Row = asyncpg.Record
 
 OF_PAYMENT = (
     *("id", "fingerprint", "customer_etag", "intent_id", "start_by", "create_time", "update_time"),
-    *("n", "version", "action_by", "capture_before", "redirect_url", "delete_time"),
+    *(
+        "idempotency_counter",
+        "version",
+        "action_by",
+        "capture_before",
+        "redirect_url",
+        "delete_time",
+    ),
     *("amount_capturing", "amount_captured", "amount_refunded"),
 )
 OF_REFUND = (
@@ -37,7 +44,7 @@ OF_REFUND = (
 
 
 async def insert(pool: Pool, statement: str, *arguments: object) -> Row | None:
-    """Run an insert. Raises OutcomeUnknown once it was sent; what fails before that, says that
+    """Run an insert. Raises CommitUnknown once it was sent; what fails before that, says that
     nothing was.
     """
     async with pool.acquire() as connection:
@@ -45,7 +52,7 @@ async def insert(pool: Pool, statement: str, *arguments: object) -> Row | None:
             row: Row | None = await connection.fetchrow(statement, *arguments)
         except Exception as error:
             if is_database_away(error):
-                raise OutcomeUnknown from error
+                raise CommitUnknown from error
             raise
         return row
 
@@ -53,15 +60,15 @@ async def insert(pool: Pool, statement: str, *arguments: object) -> Row | None:
 def payment(row: Row) -> Payment:
     address, reference, reason = row["return_url"], row["reference"], row["cancel_reason"]
     request = PaymentRequest(
-        request_id=stored(RequestId, text=str(row["request_id"])),
+        request_id=from_trusted(RequestId, text=str(row["request_id"])),
         customer=CustomerName(row["customer_id"]),
-        amount=stored(Money, minor_units=row["amount"], currency_code=row["currency_code"]),
-        payment_method=stored(PaymentMethod, token=row["payment_method"]),
+        amount=from_trusted(Money, minor_units=row["amount"], currency_code=row["currency_code"]),
+        payment_method=from_trusted(PaymentMethod, token=row["payment_method"]),
         capture_method=CaptureMethod(row["capture_method"]),
-        return_url=stored(ReturnUrl, address=address) if address else None,
+        return_url=from_trusted(ReturnUrl, address=address) if address else None,
         description=row["description"],
-        reference=stored(Reference, text=reference) if reference else None,
-        metadata=stored(Metadata, pairs=tuple(sorted(row["metadata"].items()))),
+        reference=from_trusted(Reference, text=reference) if reference else None,
+        metadata=from_trusted(Metadata, pairs=tuple(sorted(row["metadata"].items()))),
     )
     return Payment(
         request=request,
@@ -101,7 +108,7 @@ def changeable(payment: Payment) -> tuple[object, ...]:
     """What may become different with a change, in the order of its update."""
     asked, reason, held = payment.request, payment.cancel_reason, payment.held
     return (
-        *(payment.state.value, payment.n),
+        *(payment.state.value, payment.idempotency_counter),
         *(payment.action_by, payment.capture_before, payment.redirect_url),
         *(reason and reason.value, failure(payment.failure)),
         *(held and held.reason, held and held.time),

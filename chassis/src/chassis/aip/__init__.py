@@ -1,0 +1,7 @@
+"""The common parts of Google's API Improvement Proposals (https://google.aip.dev).
+
+filters      `filter` and `order_by` (AIP-160, AIP-132)
+field_masks  `update_mask` (AIP-134)
+pages        page sizes, and page tokens that cannot be forged (AIP-158)
+messages     protobuf messages: required fields, and times
+"""

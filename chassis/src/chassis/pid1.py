@@ -1,0 +1,23 @@
+"""`python -m chassis.pid1 NAME ...`: `python -m NAME ...` as the first process of a container.
+
+The kernel drops a signal to the first process that has no handler for it yet (pid_namespaces(7)).
+A service has one when it listens, after half a second of imports: told to stop before, it would
+start all the same, serve, and be killed in the middle of it. So there is a handler before anything
+else is imported; the service's own takes its place.
+"""
+
+import runpy
+import signal
+import sys
+from types import FrameType
+
+
+def end(number: int, _frame: FrameType | None) -> None:
+    """Ends the process, with the exit code that a shell gives to an end by this signal."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, end)
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -1,0 +1,35 @@
+"""The first process of a container: it hears a signal before its program has been imported."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SLOW = """
+import sys, time
+print(__name__, *sys.argv[1:], flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> subprocess.Popen[str]:
+    """A program that takes long to be imported, started by `chassis.pid1`, and so far that it does."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    return subprocess.Popen(
+        [sys.executable, "-m", "chassis.pid1", "slow", "migrate"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_stop_is_heard_while_the_program_is_imported(slow: subprocess.Popen[str]) -> None:
+    with slow:
+        assert slow.stdout is not None
+        assert slow.stdout.readline().split() == ["__main__", "migrate"]
+        slow.send_signal(signal.SIGTERM)
+        # By a handler: the signal's own effect, which is not there for a first process, is -15.
+        assert slow.wait(timeout=30) == 128 + signal.SIGTERM

@@ -1,0 +1,68 @@
+"""`kubectl`, as it is on the PATH: what is asked of a cluster goes through it."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+PROGRAM = "kubectl"
+COMMAND_SECONDS = 120.0
+FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+
+
+class Rejection(Exception):
+    """kubectl, or the cluster, said no; the sentence is theirs."""
+
+
+class Kubectl:
+    """Commands to one cluster, which KUBECONFIG names."""
+
+    @staticmethod
+    def is_there() -> bool:
+        return shutil.which(PROGRAM) is not None
+
+    def run(
+        self, *arguments: str, stdin: str | None = None, seconds: float = COMMAND_SECONDS
+    ) -> tuple[str, str]:
+        """What it writes to its two outputs.
+
+        Raises:
+            Rejection: it failed, or took longer than that.
+        """
+        try:
+            done = subprocess.run(
+                [PROGRAM, *arguments],
+                input=stdin,
+                text=True,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise Rejection(f"kubectl {' '.join(arguments)}: no end after {seconds:g} s") from None
+        if done.returncode:
+            raise Rejection(
+                f"kubectl {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}"
+            )
+        return done.stdout, done.stderr
+
+    def get(self, *arguments: str) -> Any:
+        """An object, or a list of them."""
+        return json.loads(self.run("get", *arguments, "--output=json")[0])
+
+    @contextmanager
+    def forwarded(self, namespace: str, service: str, port: int) -> Iterator[int]:
+        """A port of this machine that leads to one pod of a Service."""
+        command = [PROGRAM, "-n", namespace, "port-forward", f"service/{service}", f":{port}"]
+        with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as forwarding:
+            try:
+                said = forwarding.stdout.readline() if forwarding.stdout else ""
+                found = FORWARDING.match(said)
+                if found is None:
+                    raise Rejection(f"{' '.join(command)}: {said.strip() or 'it says above why'}")
+                yield int(found[1])
+            finally:
+                forwarding.terminate()

@@ -1,0 +1,149 @@
+"""The whole house in containers: what `make up` starts, in a Compose project of its own."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from oncepay_cli.local import health, passwords
+from oncepay_cli.local.installation import Ports
+from oncepay_cli.local.places import REPOSITORY, Places
+from verification.house import free_ports
+
+# Migrations end; everything else runs on, and may crash.
+PARTS = ("customer", "payment", "sandbox", "customer-database", "payment-database")
+MIGRATIONS = ("customer-migration", "payment-migration")
+# Pulling bases and building on a busy machine; bounds, not expectations.
+COMPOSE_SECONDS = 900
+READY_SECONDS = 90
+
+
+class NotOurProcess(Exception):
+    """The container's process is not on this machine, or not ours to signal."""
+
+
+class Containers:
+    """One project: its containers, networks, volumes and published ports.
+
+    Args:
+        compose: the program, `docker compose` or `docker-compose`.
+    """
+
+    def __init__(self, compose: str, ports: Ports) -> None:
+        self.ports = ports
+        self._command = (*shlex.split(compose), "-p", f"oncepay-test-{uuid.uuid4().hex[:8]}")
+        self._environment = os.environ | {
+            "ONCEPAY_CUSTOMER_PORT": str(ports.customer),
+            "ONCEPAY_PAYMENT_PORT": str(ports.payment),
+            "ONCEPAY_WEBHOOKS_PORT": str(ports.webhooks),
+            "ONCEPAY_SANDBOX_PORT": str(ports.sandbox),
+        }
+
+    def compose(self, *arguments: str) -> str:
+        """Run Compose to its end; what it writes to standard output."""
+        return run(*self._command, *arguments, environment=self._environment)
+
+    def up(self) -> None:
+        """Start what does not run, and wait until it serves."""
+        self.compose("up", "-d")
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        until = time.monotonic() + READY_SECONDS
+        while not self._is_ready():
+            if time.monotonic() > until:
+                raise TimeoutError(f"not ready after {READY_SECONDS} s: {self.compose('logs')}")
+            time.sleep(0.2)
+
+    def _is_ready(self) -> bool:
+        return (
+            health.web_answers(self.ports.sandbox, "/_sandbox")
+            and health.service_is_ready(self.ports.customer)
+            and health.service_is_ready(self.ports.payment)
+        )
+
+    def id_of(self, part: str) -> str:
+        """The container of a part, also of one that has ended."""
+        label = f"label=com.docker.compose.service={part}"
+        project = f"label=com.docker.compose.project={self._command[-1]}"
+        return run("docker", "ps", "-aq", "--no-trunc", "--filter", label, "--filter", project)
+
+    def inspect(self, part: str) -> dict[str, Any]:
+        """All that the engine tells of a part's container."""
+        found: dict[str, Any] = json.loads(run("docker", "inspect", self.id_of(part)))[0]
+        return found
+
+    def crash(self, part: str) -> None:
+        """Kill a part's process; return when the engine has started it again, and all is ready.
+
+        By a signal to the process: `docker kill` counts as a wish, which no restart policy undoes.
+
+        Raises:
+            NotOurProcess: it cannot be signalled from here.
+        """
+        before = self.inspect(part)
+        pid = before["State"]["Pid"]
+        try:
+            # The engine may run on another machine, where the number is another process's.
+            if before["Id"] not in Path(f"/proc/{pid}/cgroup").read_text():
+                raise NotOurProcess(f"process {pid} is not the container's")
+            os.kill(pid, signal.SIGKILL)
+        except OSError as error:
+            raise NotOurProcess(f"process {pid}: {error.strerror}") from error
+        until = time.monotonic() + READY_SECONDS
+        while self.inspect(part)["RestartCount"] == before["RestartCount"]:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{part} was not started again")
+            time.sleep(0.1)
+        self.wait_until_ready()
+
+
+def run(*command: str, environment: dict[str, str] | None = None) -> str:
+    """A program's standard output, stripped.
+
+    Raises:
+        RuntimeError: it failed; with what it said.
+    """
+    done = subprocess.run(
+        command,
+        env=environment,
+        cwd=REPOSITORY,
+        text=True,
+        capture_output=True,
+        timeout=COMPOSE_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{shlex.join(command)}: {done.stdout[-2_000:]}{done.stderr[-2_000:]}")
+    return done.stdout.strip()
+
+
+def engine_answers() -> bool:
+    """Whether there is a Docker engine."""
+    try:
+        run("docker", "info")
+    except (OSError, RuntimeError, subprocess.TimeoutExpired):
+        return False
+    return True
+
+
+@contextmanager
+def temporary_containers(compose: str) -> Iterator[Containers]:
+    """Everything built and up, on free ports; gone at the end, with its volumes."""
+    secrets = Places.of().secrets
+    passwords.make(secrets)
+    passwords.link(secrets, REPOSITORY)
+    containers = Containers(compose, free_ports())
+    try:
+        containers.compose("build")
+        containers.up()
+        yield containers
+    finally:
+        containers.compose("down", "--volumes", "--remove-orphans")

@@ -1,0 +1,120 @@
+"""What every pod is: the `restricted` standard, no token, nothing secret in the open, settings that exist.
+
+Of a Deployment that breaks `restricted`, Kubernetes only warns: the pods are refused later, one by one.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+
+from customer.settings import Settings as CustomerSettings
+from payment.settings import MigrationSettings
+from payment.settings import Settings as PaymentSettings
+from verification.kubernetes.rendering import Rendering
+
+SERVICES = {"customer": CustomerSettings, "payment": PaymentSettings}
+IN_AN_ADDRESS = re.compile(r"//[^/@]*:[^/@]+@")
+SECRET = ("PASSWORD", "SECRET", "TOKEN", "KEY")
+
+
+def namespaces_enforce_the_restricted_standard(rendering: Rendering) -> Iterator[str]:
+    for each in rendering.of("Namespace"):
+        labels = each["metadata"].get("labels", {})
+        if labels.get("pod-security.kubernetes.io/enforce") != "restricted":
+            yield f"Namespace {each['metadata']['name']}: does not enforce `restricted`"
+
+
+def pods_keep_the_restricted_standard(rendering: Rendering) -> Iterator[str]:
+    """Rejection pod by pod, long after a Deployment was taken.
+
+    Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    """
+    for item in rendering.workloads():
+        if not item.pod:
+            continue
+        whole = item.pod.get("securityContext", {})
+        if whole.get("runAsNonRoot") is not True or not whole.get("runAsUser"):
+            yield f"{item}: must say runAsNonRoot and a user by number"
+        if whole.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+            yield f"{item}: seccompProfile must be RuntimeDefault"
+        if any(item.pod.get(each) for each in ("hostNetwork", "hostPID", "hostIPC")):
+            yield f"{item}: must not share anything with its node"
+        if any("hostPath" in volume for volume in item.pod.get("volumes", [])):
+            yield f"{item}: must not mount the node's files"
+
+
+def containers_keep_the_restricted_standard(rendering: Rendering) -> Iterator[str]:
+    """And a root file system that nothing writes to, which the standard does not ask for."""
+    for item in rendering.workloads():
+        for container in item.containers:
+            own = container.get("securityContext", {})
+            if own.get("allowPrivilegeEscalation") is not False or own.get("privileged"):
+                yield f"{item}: allowPrivilegeEscalation must be false"
+            if own.get("capabilities") != {"drop": ["ALL"]}:
+                yield f"{item}: every capability must be dropped"
+            if own.get("readOnlyRootFilesystem") is not True:
+                yield f"{item}: readOnlyRootFilesystem must be true"
+            if own.get("runAsUser") == 0 or own.get("runAsNonRoot") is False:
+                yield f"{item}: its container must not run as root"
+
+
+def no_pod_has_a_token(rendering: Rendering) -> Iterator[str]:
+    for item in rendering.workloads():
+        if item.pod and item.pod.get("automountServiceAccountToken") is not False:
+            yield f"{item}: automountServiceAccountToken must be false"
+
+
+def nothing_secret_is_a_variable(rendering: Rendering) -> Iterator[str]:
+    """A variable is seen by who may see the pod; a file by who may enter it."""
+    for item in rendering.workloads():
+        for container in item.containers:
+            for variable in container.get("env", []):
+                named = variable["name"].split("_")
+                if any(word in named for word in SECRET) and named[-1] != "FILE":
+                    yield f"{item}: {variable['name']} must come from a file, as {variable['name']}_FILE"
+                if IN_AN_ADDRESS.search(variable.get("value", "")):
+                    yield f"{item}: {variable['name']} has a password in its address"
+                if "secretKeyRef" in variable.get("valueFrom", {}):
+                    yield f"{item}: {variable['name']} must be a file, not a Secret's key"
+
+
+def variables_are_settings(rendering: Rendering) -> Iterator[str]:
+    """The services ignore a variable that they do not know: a misspelt one would say nothing."""
+    for item in rendering.workloads():
+        for container in item.containers:
+            settings = SERVICES.get(container["name"])
+            if container["name"] == "reconcile":
+                settings = PaymentSettings
+            if container["name"] == "migrate":
+                settings = MigrationSettings
+            if settings is None:
+                continue
+            known = {field.name.upper() for field in fields(settings)}
+            if container["name"] == "migrate":
+                known.add("LOG_FORMAT")
+            for variable in container.get("env", []):
+                if variable["name"].removesuffix("_FILE") not in known:
+                    yield f"{item}: {variable['name']} is no setting of {container['name']}"
+
+
+def images_cannot_be_moved(rendering: Rendering) -> Iterator[str]:
+    """By digest in production; by a tag that somebody chose elsewhere."""
+    for item in rendering.workloads():
+        for container in item.containers:
+            image = container["image"]
+            tag = image.rpartition("/")[2].partition(":")[2]
+            if rendering.overlay == "production" and "@sha256:" not in image:
+                yield f"{item}: {image} must be named by its digest"
+            elif tag in ("", "latest"):
+                yield f"{item}: {image} must have a tag that says which"
+
+
+RULES = (
+    namespaces_enforce_the_restricted_standard,
+    pods_keep_the_restricted_standard,
+    containers_keep_the_restricted_standard,
+    no_pod_has_a_token,
+    nothing_secret_is_a_variable,
+    variables_are_settings,
+    images_cannot_be_moved,
+)

@@ -1,0 +1,273 @@
+"""A card processor in this process: the port of the Payment service on the sandbox's one decision.
+
+No HTTP, no loss, no clock of its own. Whoever wants faults puts them around it; whoever explores
+sets `view` to the world that is to be asked next. It passes the contract tests of the port, as the
+adapter of Stripe does.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from payment.domain.creation import CreationAttempt
+from payment.domain.evidence import (
+    IdempotencyKeyConflict,
+    Intent,
+    IntentStatus,
+    OutcomeUnknown,
+    Page,
+    ProcessorRefund,
+    RefundReply,
+    RefundStatus,
+    Rejection,
+    Reply,
+    ServerError,
+)
+from payment.domain.machine import Operation, Post
+from payment.domain.payment import CaptureMethod, Failure, Payment
+from payment.domain.refund import Refund
+from payment.domain.values import Money
+from payment.processors.stripe.currencies import from_stripe, to_stripe
+from payment.reconciliation.comparison import ListedIntent, ListedRefund
+from sandbox import objects, world
+from sandbox.actions import (
+    CancelIntent,
+    CaptureIntent,
+    ConfirmIntent,
+    CreateIntent,
+    CreateRefund,
+    List,
+    Mishap,
+    Request,
+    Retrieve,
+    Window,
+    Write,
+)
+from sandbox.errors import Error
+from sandbox.objects import Methods
+from sandbox.transition import transition
+from sandbox.world import Response, View, World
+
+PAGE = 100
+
+
+class SimulatedProcessor:
+    """The ports `Processor` and `ProcessorListing`. `clock` says the time in Unix seconds; `view` is all there is.
+
+    A `World` as the view is a value, for an explorer; `books.InternalRecords` is changed in place, for long
+    runs. `mishap` goes wrong inside the processor with the next writes; `keyless` lets them act as if
+    they came without a key.
+    """
+
+    def __init__(
+        self, installation: str, clock: Callable[[], int], view: View | None = None
+    ) -> None:
+        self.view: View = World() if view is None else view
+        self.mishap: Mishap | None = None
+        self.keyless = False
+        self._installation = installation
+        self._clock = clock
+
+    def supports_amount(self, amount: Money) -> bool:
+        """Whether the sandbox counts finely enough for this amount, as Stripe does."""
+        return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
+
+    async def create(self, attempt: CreationAttempt) -> Reply:
+        """Create an unconfirmed intent."""
+        request = attempt.request
+        manual = request.capture_method is CaptureMethod.MANUAL
+        amount = to_stripe(request.amount.minor_units, request.amount.currency_code)
+        if isinstance(amount, Rejection):
+            return amount
+        action = CreateIntent(
+            amount,
+            request.amount.currency_code.lower(),
+            payment_method=request.payment_method.token,
+            methods=Methods.CARD,
+            capture_method="manual" if manual else "automatic",
+            metadata=(
+                ("payment", str(attempt.id)),
+                ("installation", self._installation),
+                ("request_id", str(request.request_id)),
+            ),
+        )
+        return intent_reply(self._write(action, f"{self._installation}:{attempt.id}:create"))
+
+    async def retrieve(self, intent_id: str) -> Reply:
+        """What there is of an intent now."""
+        return intent_reply(self._ask(Request(Retrieve("payment_intent", intent_id))))
+
+    async def post(self, payment: Payment, post: Post) -> Reply:
+        """Confirm, capture or cancel."""
+        name = payment.intent_id
+        action: Write
+        match post.operation:
+            case Operation.CONFIRM:
+                url = payment.request.return_url
+                action = ConfirmIntent(name, return_url=url.address if url else None)
+            case Operation.CAPTURE:
+                amount = to_stripe(post.amount, payment.request.amount.currency_code)
+                if isinstance(amount, Rejection):
+                    return amount
+                action = CaptureIntent(name, amount)
+            case Operation.CANCEL:
+                action = CancelIntent(name)
+        return intent_reply(self._write(action, post.key(self._installation, payment.id)))
+
+    async def refund(self, refund: Refund) -> RefundReply:
+        """Send money back."""
+        amount = to_stripe(refund.amount, refund.currency_code)
+        if isinstance(amount, Rejection):
+            return amount
+        action = CreateRefund(
+            refund.intent_id,
+            amount,
+            refund.reason.value if refund.reason else None,
+            metadata=(
+                ("refund", str(refund.id)),
+                ("payment", str(refund.payment_id)),
+                ("installation", self._installation),
+            ),
+        )
+        answer = self._write(action, refund.key(self._installation))
+        if isinstance(answer.body, objects.Refund):
+            return refund_of(answer.body)
+        return refusal_in(answer)
+
+    async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | OutcomeUnknown:
+        """Every refund of an intent, newest first."""
+        found: list[ProcessorRefund] = []
+        last: str | None = None
+        while True:
+            action = List("refund", PAGE, starting_after=last, intent=intent_id)
+            page = self._ask(Request(action)).body
+            if not isinstance(page, world.Page):
+                return OutcomeUnknown("no such intent")
+            found += [refund_of(item) for item in page.items if isinstance(item, objects.Refund)]
+            if not page.has_more:
+                return found
+            last = found[-1].id
+
+    async def intents(
+        self, since: datetime, until: datetime, after: str
+    ) -> Page[ListedIntent] | OutcomeUnknown:
+        """A page of everybody's intents, newest first."""
+        page = self._page("payment_intent", since, until, after)
+        intents = [listed_intent(each) for each in page.items if isinstance(each, objects.Intent)]
+        return Page(intents, page.has_more)
+
+    async def refunds_made(
+        self, since: datetime, until: datetime, after: str
+    ) -> Page[ListedRefund] | OutcomeUnknown:
+        """The same of refunds."""
+        page = self._page("refund", since, until, after)
+        refunds = [listed_refund(each) for each in page.items if isinstance(each, objects.Refund)]
+        return Page(refunds, page.has_more)
+
+    async def discard(self, intent_id: str) -> Reply:
+        """Cancel an intent that no payment is bound to."""
+        key = f"{self._installation}:{intent_id}:discard"
+        return intent_reply(self._write(CancelIntent(intent_id), key))
+
+    def _page(self, kind: str, since: datetime, until: datetime, after: str) -> world.Page:
+        window = Window(int(since.timestamp()), int(until.timestamp()) - 1)
+        action = List(kind, PAGE, starting_after=after or None, created=window)
+        page = self._ask(Request(action)).body
+        assert isinstance(page, world.Page)  # noqa: S101 (a list of ours is never refused)
+        return page
+
+    def _write(self, action: Write, key: str) -> Response:
+        return self._ask(Request(action, None if self.keyless else key, mishap=self.mishap))
+
+    def _ask(self, request: Request) -> Response:
+        self.view, answer = transition(self.view, request, self._clock())
+        return answer
+
+
+def intent_reply(answer: Response) -> Reply:
+    """What an answer about an intent says. A decline carries the intent, and is evidence."""
+    if isinstance(answer.body, objects.Intent):
+        return intent_of(answer.body)
+    if answer.status == 402 and isinstance(answer.body, Error) and answer.body.intent:
+        return intent_of(answer.body.intent)
+    return refusal_in(answer)
+
+
+def refusal_in(
+    answer: Response,
+) -> Rejection | ServerError | IdempotencyKeyConflict | OutcomeUnknown:
+    """What an error says."""
+    error = answer.body
+    if answer.status == 500:
+        return ServerError()
+    if not isinstance(error, Error) or answer.status not in (400, 402):
+        return OutcomeUnknown(f"HTTP {answer.status}")
+    if error.type == "idempotency_error":
+        return IdempotencyKeyConflict()
+    named = error.param in ("payment_method", "amount", "currency")
+    field = error.param if named and error.param else ""
+    return Rejection(error.code or error.type, field, error.message)
+
+
+def intent_of(intent: objects.Intent) -> Intent:
+    """The sandbox's intent as evidence."""
+    currency_code = intent.currency.upper()
+    metadata = dict(intent.metadata)
+    waits = intent.status is objects.Status.REQUIRES_ACTION
+    until = intent.charge.capture_before if intent.charge else None
+    return Intent(
+        id=intent.id,
+        status=IntentStatus(intent.status.value),
+        amount=Money(from_stripe(intent.amount, currency_code), currency_code),
+        amount_received=from_stripe(intent.amount_received, currency_code),
+        payment_id=UUID(metadata["payment"]) if "payment" in metadata else None,
+        installation=metadata.get("installation", ""),
+        failure=failure_of(intent.last_error),
+        redirect_url=f"http://bank.invalid/3ds/{intent.id}" if waits and intent.return_url else "",
+        capture_before=datetime.fromtimestamp(until, UTC) if until else None,
+    )
+
+
+def listed_intent(intent: objects.Intent) -> ListedIntent:
+    """The sandbox's intent as a list tells it."""
+    metadata = dict(intent.metadata)
+    refunded = intent.charge.amount_refunded if intent.charge else 0
+    return ListedIntent(
+        id=intent.id,
+        create_time=datetime.fromtimestamp(intent.created, UTC),
+        installation=metadata.get("installation", ""),
+        request_id=metadata.get("request_id", ""),
+        intent=intent_of(intent),
+        amount_refunded=from_stripe(refunded, intent.currency.upper()),
+    )
+
+
+def listed_refund(refund: objects.Refund) -> ListedRefund:
+    """The same of a refund."""
+    return ListedRefund(
+        id=refund.id,
+        intent_id=refund.intent,
+        create_time=datetime.fromtimestamp(refund.created, UTC),
+        currency_code=refund.currency.upper(),
+        refund=refund_of(refund),
+    )
+
+
+def failure_of(error: objects.LastError | None) -> Failure | None:
+    """Why the card was refused."""
+    if error is None:
+        return None
+    decline = error.decline
+    return Failure(decline.code, decline.decline_code or "", decline.message)
+
+
+def refund_of(refund: objects.Refund) -> ProcessorRefund:
+    """The sandbox's refund as evidence."""
+    metadata = dict(refund.metadata)
+    return ProcessorRefund(
+        id=refund.id,
+        status=RefundStatus(refund.status.value),
+        amount=from_stripe(refund.amount, refund.currency.upper()),
+        refund_id=UUID(metadata["refund"]) if "refund" in metadata else None,
+        failure=Failure(refund.failure_reason) if refund.failure_reason else None,
+    )

@@ -1,0 +1,168 @@
+"""The tables of the report, as Markdown. Each stands in the page between two comments with its name."""
+
+import re
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from verification.reliability.figures import Figures, Storms, at
+
+DESIGNS = {
+    "oncepay": "Oncepay",
+    "charge_first": "charge first, save after",
+    "save_first": "save, charge without a key, a time-out is a failure",
+}
+CONFIDENCE = 3
+"""Nothing seen in n says, with 95 % confidence, less than 3/n (the rule of three)."""
+
+
+def tables(figures: Figures) -> dict[str, str]:
+    """By their names; a table without figures is left as it is in the page."""
+    found = {}
+    if figures.explored:
+        found["explorer"] = explored(figures.explored)
+    if figures.explored_wide:
+        found["explorer, wide"] = explored(figures.explored_wide)
+    if figures.mutants:
+        found["mutants"] = mutants(figures.mutants)
+    if figures.simulated:
+        found["simulator"] = simulated(figures.simulated)
+    if figures.storms:
+        found["storms"] = storms(figures.storms)
+    if "oncepay" in figures.storms:
+        found["faults"] = faults(figures.storms["oncepay"])
+        found["recovery"] = recovery(figures.storms["oncepay"])
+    return found
+
+
+def put_into(page: str, made: dict[str, str]) -> str:
+    """The page, with the tables in their places."""
+    for name, table in made.items():
+        place = re.compile(rf"(?<=<!-- {re.escape(name)} -->\n).*?(?=<!-- / -->)", re.S)
+        found = place.search(page)
+        if found is None:
+            raise ValueError(f"the page has no place for the table {name!r}")
+        page = page[: found.start()] + f"{table}\n" + page[found.end() :]
+    return page
+
+
+def rows(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """A table; numbers to the right."""
+    aligned = ["---", *["---:"] * (len(heads) - 1)]
+    cells = [heads, aligned, *lines]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in cells)
+
+
+def explored(runs: Sequence[dict[str, Any]]) -> str:
+    """One line for each scenario."""
+    lines: list[tuple[object, ...]] = [
+        (
+            run["scenario"],
+            run["faults"],
+            run["threads"],
+            f"{run['states']:,}" + ("" if run["whole"] else " (not whole)"),
+            run["depth"],
+            len(run["broken"]),
+            f"{run['seconds']:.0f} s",
+        )
+        for run in runs
+    ]
+    states = sum(run["states"] for run in runs)
+    seconds = sum(run["seconds"] for run in runs)
+    broken = sum(bool(run["broken"]) for run in runs)
+    lines.append(("**all**", "", "", f"**{states:,}**", "", f"**{broken}**", f"{seconds:.0f} s"))
+    heads = ("scenario", "faults", "threads", "states", "depth", "violations", "CPython, one core")
+    return rows(heads, lines)
+
+
+def mutants(caught: Sequence[dict[str, Any]]) -> str:
+    """How many, by which tool, at which cost; and each by name."""
+    lines = [
+        (
+            one["mutant"],
+            one["tool"] or "**got away**",
+            f"{one['cost']} {UNITS.get(one['tool'], '')}",
+        )
+        for one in caught
+    ]
+    counted = [f"{sum(bool(one['tool']) for one in caught)} of {len(caught)} caught"]
+    for tool, unit in UNITS.items():
+        costs = [one["cost"] for one in caught if one["tool"] == tool]
+        if costs:
+            middle = statistics.median(costs)
+            counted.append(f"{len(costs)} by the {tool} (median {middle:g} {unit})")
+    return "; ".join(counted) + ".\n\n" + rows(("mistake", "caught by", "after"), lines)
+
+
+UNITS = {"explorer": "steps", "simulator": "seeds"}
+
+
+def simulated(run: dict[str, Any]) -> str:
+    """The run, and what went wrong in it."""
+    rate = run["seeds"] / run["seconds"] if run["seconds"] else 0
+    first = rows(
+        ("seeds", "payments", "calls", "virtual days", "seeds per second", "violations"),
+        [
+            (
+                f"{run['seeds']:,}",
+                f"{run['payments']:,}",
+                f"{run['calls']:,}",
+                f"{run['virtual_days']:,}",
+                f"{rate:.0f}",
+                len(run["violations"]),
+            )
+        ],
+    )
+    wrong = rows(
+        ("what went wrong", "times"),
+        [(name, f"{count:,}") for name, count in run["gone_wrong"].items()],
+    )
+    return f"{first}\n\n{wrong}"
+
+
+def storms(designs: dict[str, Storms]) -> str:
+    """Oncepay beside the baselines."""
+    lines = []
+    for design, name in DESIGNS.items():
+        if design not in designs:
+            continue
+        one = designs[design]
+        is_clean = one.payments and not one.findings
+        bound = f"1 in {one.payments // CONFIDENCE:,}" if is_clean else "none"
+        lines.append(
+            (
+                name,
+                one.runs,
+                f"{one.service_kills:,}",
+                f"{one.database_kills:,}",
+                f"{one.calls:,}",
+                f"{one.payments:,}",
+                f"**{one.doubles:,}**",
+                f"**{one.lost:,}**",
+                bound,
+            )
+        )
+    heads = (
+        *("design", "runs", "service kills", "PostgreSQL kills", "calls", "payments"),
+        *("double charges", "lost", "95 % bound"),
+    )
+    return rows(heads, lines)
+
+
+def faults(one: Storms) -> str:
+    """Kills by their point, and everything else that went wrong."""
+    counted = [*one.points.most_common(), *one.faults.most_common()]
+    return rows(("fault", "times"), [(name, f"{count:,}") for name, count in counted])
+
+
+def recovery(one: Storms) -> str:
+    """How long an unknown outcome stays unknown."""
+    lines = []
+    for name, values in (
+        ("while faults went on", one.under_fire),
+        ("from the end of the faults", one.after),
+    ):
+        if values:
+            spread = (f"{at(values, share):.1f} s" for share in (0.5, 0.99, 1))
+            lines.append((name, f"{len(values):,}", *spread))
+    return rows(("unknown outcomes, decided", "count", "p50", "p99", "max"), lines)
