@@ -14,6 +14,7 @@ from payment.domain.evidence import (
     IdempotencyKeyConflict,
     Intent,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     Page,
     ProcessorRefund,
@@ -95,7 +96,8 @@ class SimulatedProcessor:
 
     async def retrieve(self, intent_id: str) -> Reply:
         """What there is of an intent now."""
-        return intent_reply(self._ask(Request(Retrieve("payment_intent", intent_id))))
+        answer = self._ask(Request(Retrieve("payment_intent", intent_id)))
+        return NotFound() if answer.status == 404 else intent_reply(answer)
 
     async def post(self, payment: Payment, post: Post) -> Reply:
         """Confirm, capture or cancel."""

@@ -1,8 +1,9 @@
 """What the processor may reply, as values: no library's type, no exception.
 
 Safety rests on one distinction: a reply is evidence of an intent, or a definite refusal, or it is
-*unknown*. A time-out, a broken connection, a 409, a 429, a 401, a 403, a 404 (but to a creation), any
-5xx but 500 are unknown: they prove nothing (Stripe docs: "Low-level error handling").
+*unknown*. A time-out, a broken connection, a 409, a 429, a 401, a 403, any 5xx but 500 are unknown:
+they prove nothing (Stripe docs: "Low-level error handling"). A 404 to a creation is a refusal; one to a
+retrieval is `NotFound`, and proves nothing of a payment either.
 """
 
 from collections.abc import Sequence
@@ -85,6 +86,13 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class NotFound:
+    """The processor says that it has no intent of this id. Of a payment it proves nothing: our key
+    may be of another account. Reconciliation reports it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class ServerError:
     """A 500: recorded under the key and replayed from then on, whether or not it had an effect."""
 
@@ -102,7 +110,7 @@ class OutcomeUnknown:
     unreachable: bool = False
 
 
-Reply = Intent | Rejection | ServerError | IdempotencyKeyConflict | OutcomeUnknown
+Reply = Intent | Rejection | NotFound | ServerError | IdempotencyKeyConflict | OutcomeUnknown
 """The reply to a call about an intent."""
 
 RefundReply = ProcessorRefund | Rejection | ServerError | IdempotencyKeyConflict | OutcomeUnknown

@@ -20,6 +20,7 @@ from chassis.telemetry import log
 from payment.domain.creation import CreationAttempt
 from payment.domain.evidence import (
     IdempotencyKeyConflict,
+    NotFound,
     OutcomeUnknown,
     Page,
     ProcessorRefund,
@@ -44,6 +45,7 @@ from payment.processors.stripe.replies import (
     refusal_in,
     reply_to,
     reply_to_creation,
+    reply_to_retrieval,
 )
 
 API_VERSION = "2026-10-28.endive"
@@ -152,7 +154,8 @@ class StripeProcessor:
 
     async def retrieve(self, intent_id: str) -> Reply:
         """What Stripe says of an intent now."""
-        return await self.call(intent_of, reply_to, "get", f"{INTENTS}/{intent_id}", expand=CHARGE)
+        path = f"{INTENTS}/{intent_id}"
+        return await self.call(intent_of, reply_to_retrieval, "get", path, expand=CHARGE)
 
     async def post(self, payment: Payment, post: Post) -> Reply:
         """Confirm, capture or cancel."""
@@ -255,6 +258,8 @@ def _tell(reply: object, error: Exception | None = None) -> None:
             log.error("processor_call_failed", exc_info=error)  # bytes that the library trips over
         case OutcomeUnknown():
             log.warning("processor_said_nothing", reason=reply.why, processor_request=number)
+        case NotFound():
+            log.warning("processor_said_nothing", reason="HTTP 404", processor_request=number)
         case ServerError():
             log.warning("processor_failed", processor_request=number)
         case IdempotencyKeyConflict():

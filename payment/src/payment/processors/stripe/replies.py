@@ -2,7 +2,8 @@
 
 The rules (docs/payment.md; https://docs.stripe.com/error-low-level): a 200, or a 402 that carries
 the intent, is evidence. A 400 or 402 with Stripe's error in its body is a definite no, to a creation
-a 404 as well. A 500 is kept under the key. Whatever is not listed is unknown, a 200 that cannot be read among it.
+a 404 as well; to a retrieval a 404 is `NotFound`. A 500 is kept under the key. Whatever is not
+listed is unknown, a 200 that cannot be read among it.
 """
 
 import re
@@ -17,6 +18,7 @@ from payment.domain.evidence import (
     IdempotencyKeyConflict,
     Intent,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     Page,
     ProcessorRefund,
@@ -163,6 +165,19 @@ def reply_to(error: Exception) -> Reply:
 def reply_to_creation(error: Exception) -> Reply:
     """The same of a creation: its address names no intent, so a 404 is about what was asked."""
     return refusal_in(error, REFUSALS | {404})
+
+
+def reply_to_retrieval(error: Exception) -> Reply:
+    """The same of a retrieval. A 404 says that there is no such intent, if Stripe's error is in its
+    body: without it the 404 is a proxy's.
+    """
+    if (
+        isinstance(error, stripe.StripeError)
+        and error.http_status == 404
+        and isinstance(value_at(error.json_body, "error"), dict)
+    ):
+        return NotFound()
+    return reply_to(error)
 
 
 def refusal_in(error: Exception, refusals: frozenset[int] = REFUSALS) -> Definite | OutcomeUnknown:
