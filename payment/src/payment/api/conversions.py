@@ -13,7 +13,6 @@ from chassis.values import InvalidValue, Metadata, Reference, RequestId, free_te
 from payment.domain.events import PaymentEvent
 from payment.domain.payment import (
     CaptureMethod,
-    Failure,
     Payment,
     PaymentRequest,
     PublicState,
@@ -22,6 +21,7 @@ from payment.domain.payment import (
 from payment.domain.refund import Refund, RefundReason, RefundRequest
 from payment.domain.values import (
     CustomerName,
+    Failure,
     Money,
     PaymentMethod,
     PaymentName,
@@ -265,7 +265,7 @@ def event_message(event: PaymentEvent) -> pb.PaymentEvent:
 
 
 def _state(state: State) -> pb.Payment.State.ValueType:
-    return pb.Payment.State.Value(state.listed.value)
+    return pb.Payment.State.Value(state.public.value)
 
 
 def _money_message(minor_units: int, currency_code: str) -> pb.Money:

@@ -5,7 +5,7 @@
                             413  larger than any event
                             503  as much is under way as may be, or the database is away
 
-The body is never believed: it is a hint to ask (payment.service_layer.webhook_notifications). Every part is bounded,
+The body is never believed: it is a hint to ask (payment.service_layer.record_notification). Every part is bounded,
 since strangers reach this port: a flood costs itself its answers, and not the payments theirs.
 """
 
@@ -24,7 +24,7 @@ from chassis.server import ListenError
 from chassis.telemetry import log
 from payment.domain.webhook_notification import ForgedWebhook, UnreadableWebhook
 from payment.service_layer.ports import WebhookReader
-from payment.service_layer.webhook_notifications import RecordNotification
+from payment.service_layer.record_notification import RecordNotification
 
 PATH = "/webhooks/stripe"
 MAX_BODY_BYTES = 256 * 1024

@@ -12,6 +12,7 @@ refund_steps         a step of an unfinished refund: list, post, apply
 driver               drives payments and refunds: claim, step, reschedule, overdue
 recovery             takes up what is due
 bulkhead             bounds how much work of callers is at the processor
+composition          builds the use cases from their ports
 alerts               what a person has to look at
 stall_alerts         alerts when the event stream or recovery stalls
 """

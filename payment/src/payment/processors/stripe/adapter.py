@@ -5,6 +5,7 @@ wrong the log holds the status, the code and Stripe's own number of the request.
 """
 
 import logging
+import re
 import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,7 +33,7 @@ from payment.domain.evidence import (
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod, Payment
 from payment.domain.refund import Refund
-from payment.domain.values import Money
+from payment.domain.values import Money, RequestPart
 from payment.processors.stripe.currencies import to_stripe
 from payment.processors.stripe.replies import (
     Definite,
@@ -66,6 +67,8 @@ INTENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
 CHARGE = ["latest_charge"]
 """Expanded, for it says until when a hold lasts."""
+TOKEN = re.compile("pm_[A-Za-z0-9_]{1,252}")
+"""A payment method of Stripe's (https://docs.stripe.com/api/payment_methods)."""
 KEY_REFUSED = (401, 403)
 
 LOST = (stripe.StripeError, aiohttp.ClientError, TimeoutError, OSError)
@@ -122,12 +125,14 @@ class StripeProcessor:
         await self._session.close()
 
     def supports_amount(self, amount: Money) -> bool:
-        """Whether Stripe counts finely enough for this amount."""
+        """Whether Stripe's units can express this amount."""
         return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
 
     async def create(self, attempt: CreationAttempt) -> Reply:
-        """Create an unconfirmed intent. Rejection, naming `amount`, where Stripe cannot say it."""
+        """Create an unconfirmed intent. A Rejection, without asking, of what Stripe cannot take."""
         request = attempt.request
+        if not TOKEN.fullmatch(request.payment_method.token):
+            return Rejection("payment_method_invalid", RequestPart.PAYMENT_METHOD)
         amount = request.amount
         manual = request.capture_method is CaptureMethod.MANUAL
         stripe_amount = to_stripe(amount.minor_units, amount.currency_code)

@@ -27,8 +27,7 @@ from payment.domain.evidence import (
     Reply,
     ServerError,
 )
-from payment.domain.payment import Failure
-from payment.domain.values import Money
+from payment.domain.values import Failure, Money, RequestPart
 from payment.processors.stripe.currencies import from_stripe
 
 Json = dict[str, Any]
@@ -40,8 +39,12 @@ MAX_TEXT_LENGTH = 2000  # characters of Stripe's that are kept
 REFUSALS = frozenset({400, 402})
 PASSING = frozenset({"rate_limit", "lock_timeout"})
 """Codes that older versions of the API answered with 400 where they now answer 429."""
-OURS = frozenset({"payment_method", "amount", "currency"})
-"""Parameters that are a caller's; a refusal that names another one is our mistake."""
+PARTS: dict[str, RequestPart] = {
+    "payment_method": RequestPart.PAYMENT_METHOD,
+    "amount": RequestPart.AMOUNT,
+    "currency": RequestPart.CURRENCY,
+}
+"""Parameters that come from a caller; a refusal that names another one is our mistake."""
 
 
 def intent_of(body: object) -> Intent | OutcomeUnknown:
@@ -196,9 +199,9 @@ def refusal_in(error: Exception, refusals: frozenset[int] = REFUSALS) -> Definit
     if kind == "idempotency_error":
         return IdempotencyKeyConflict()
     param = text_in(told.get("param"))
-    about_card = "payment_method" if kind == "card_error" else ""
+    about_card = RequestPart.PAYMENT_METHOD if kind == "card_error" else None
     return Rejection(
         code=code or kind or "unknown",
-        field=param if param in OURS else about_card,
+        part=PARTS.get(param, about_card),
         message=text_in(told.get("message")),
     )

@@ -12,28 +12,28 @@ def select(query: PaymentQuery) -> tuple[str, list[Any]]:
     """
     arguments: list[Any] = []
 
-    def given(value: object) -> str:
+    def parameter(value: object) -> str:
         arguments.append(value)
         return f"${len(arguments)}"
 
     conditions: list[str] = []
     if query.customer is not None:
-        conditions.append(f"customer_id = {given(query.customer.id)}")
+        conditions.append(f"customer_id = {parameter(query.customer.id)}")
     if query.state is PublicState.SUCCEEDED:
         conditions.append("public_state IS NULL")  # nearly all have: the walk finds them
     elif query.state is not None:
-        conditions.append(f"public_state = {given(query.state.value)}")
+        conditions.append(f"public_state = {parameter(query.state.value)}")
     if query.reference is not None:
-        conditions.append(f"reference = {given(query.reference.text)}")
+        conditions.append(f"reference = {parameter(query.reference.text)}")
     if query.held is not None:
         conditions.append(f"held_time IS {'NOT NULL' if query.held else 'NULL'}")
     for how, time in query.create_time:
-        conditions.append(f"create_time {how.value} {given(time)}")
+        conditions.append(f"create_time {how.value} {parameter(time)}")
     passed, direction = ("<", "DESC") if query.newest_first else (">", "ASC")
     if query.after is not None:
-        place = f"{given(query.after.create_time)}, {given(query.after.id)}"
+        place = f"{parameter(query.after.create_time)}, {parameter(query.after.id)}"
         conditions.append(f"(create_time, id) {passed} ({place})")
-    order = f"ORDER BY create_time {direction}, id {direction} LIMIT {given(query.limit)}"
+    order = f"ORDER BY create_time {direction}, id {direction} LIMIT {parameter(query.limit)}"
     pages = (
         f"(SELECT * FROM payments WHERE {' AND '.join([*conditions, half])} {order})"  # noqa: S608
         for half in halves(query)
@@ -42,8 +42,8 @@ def select(query: PaymentQuery) -> tuple[str, list[Any]]:
 
 
 def halves(query: PaymentQuery) -> list[str]:
-    """Where to look: the deleted payments are apart. What was never deleted is not looked for among
-    them, since that would be a walk over all.
+    """Which indexes to read: deleted payments have their own. States that cannot be deleted are not
+    looked for there, since that would scan all of it.
     """
     deletable = query.state in {None, PublicState.FAILED, PublicState.CANCELED} and not query.held
     if query.show_deleted and deletable:
