@@ -194,8 +194,8 @@ class PostgresPayments:
         return RequestRecord(request_id, row["fingerprint"], row["payment_id"], row["refund_id"])
 
     async def list(self, query: PaymentQuery) -> Sequence[Payment]:
-        statement, arguments = select(query)
-        return [rows.payment(row) for row in await self._pool.fetch(statement, *arguments)]
+        statement, values = select(query)
+        return [rows.payment(row) for row in await statement.fetch(self._pool, **values)]
 
     async def claim_due(self, limit: int) -> Sequence[Due[Payment]]:
         claimed = await CLAIM_DUE.fetch(self._pool, limit=limit, claim_lasts=CLAIM_LASTS)
