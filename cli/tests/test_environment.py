@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oncepay_cli.local.places import REPOSITORY
+from oncepay_cli.local.paths import REPOSITORY
 
 
 @pytest.fixture
