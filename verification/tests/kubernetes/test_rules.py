@@ -117,7 +117,7 @@ def without(kind: str, name: str) -> Callable[[Rendering], Rendering]:
 
 
 PORT = {"port": 50051}
-HIGH, LOW, BARE = "production", "development", "bare"
+HIGH, LOW, BARE = "production", "development", "no-dns"
 
 # By rule: the overlay, and what is broken there.
 BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
@@ -154,10 +154,10 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
         (LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc", REMOVED)),
     ],
     "selectors_take_their_own_pods": [
-        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"oncepay/part": "custmer"})),
+        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"oncepay/component": "custmer"})),
     ],
     "services_lead_to_pods": [
-        (LOW, put("Service customer", "spec.selector", {"oncepay/part": "x"})),
+        (LOW, put("Service customer", "spec.selector", {"oncepay/component": "x"})),
         (LOW, put("Service customer", "spec.ports.0.targetPort", "http")),
         (LOW, put("Service customer", "spec.ports.0.targetPort", 50052)),
     ],
@@ -319,7 +319,7 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
             put(
                 MIGRATE,
                 "spec.template.metadata.labels",
-                {"oncepay/part": "migrate", "app.kubernetes.io/version": "0.2.0"},
+                {"oncepay/component": "migrate", "app.kubernetes.io/version": "0.2.0"},
             ),
         ),
     ],
