@@ -18,7 +18,8 @@ POD = "spec.template.spec"
 CONTAINER = f"{POD}.containers.0"
 CUSTOMER = "Deployment customer"
 PAYMENT = "Deployment payment"
-MIGRATE = "Job migrate-0-1-0"
+VERSION = (KUBERNETES.parent / "VERSION").read_text(encoding="utf-8").strip()
+MIGRATE = f"Job migrate-{VERSION.replace('.', '-')}"
 RECONCILE = "CronJob reconcile"
 JOB = "spec.jobTemplate.spec"
 WAY_IN = "Ingress webhooks"
@@ -329,10 +330,10 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
             put(
                 "StatefulSet sandbox",
                 "spec.volumeClaimTemplates.0.metadata.labels",
-                {"app.kubernetes.io/version": "0.1.0"},
+                {"app.kubernetes.io/version": VERSION},
             ),
         ),
-        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"app.kubernetes.io/version": "0.1.0"})),
+        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"app.kubernetes.io/version": VERSION})),
     ],
     "jobs_use_the_image_of_their_service": [
         (LOW, put(MIGRATE, f"{CONTAINER}.image", "oncepay/customer:0.0.9")),
