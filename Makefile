@@ -12,7 +12,7 @@ PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli verification
 
 .PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
-	report stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
+	report lines stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
 	down environment development kubernetes
 
 help: ## this list
@@ -42,6 +42,9 @@ format: development ## lay the code out
 
 generate: development ## the Python of the contracts, from protobuf/
 	$(BIN)/python protobuf/generate.py
+
+lines: ## the size of the code, package by package
+	@$(PYTHON) verification/src/verification/lines.py
 
 pictures: ## the pictures of the documents, from docs/pictures/*.toml
 	@$(PYTHON) docs/pictures/draw.py
