@@ -83,7 +83,7 @@ explore: development ## every interleaving of small worlds, by the production co
 mutants: development ## plant wrong versions of the rules, and see each one caught
 	@$(BIN)/python -m verification.mutants $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
 
-report: development ## put what was measured (docs/figures) into docs/reliability.md
+report: development ## write what was measured (docs/figures) into docs/reliability.md and its appendix
 	@$(BIN)/python -m verification.reliability
 
 chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
