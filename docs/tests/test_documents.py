@@ -34,6 +34,25 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=of)
+def test_a_link_to_code_names_what_is_there(document: Path) -> None:
+    """[`name`](file.py): in that file; [`name`](file.py#L12): on that line."""
+    links = re.findall(r"\[`([^`]+)`\]\(([^)#]+\.(?:py|sql))(?:#L(\d+))?\)", document.read_text())
+    for name, link, number in links:
+        file = (document.parent / link).resolve()
+        if not number and (file.as_posix().endswith(f"/{name}") or is_module(name, file)):
+            continue
+        lines = file.read_text().splitlines()
+        looked_at = lines[int(number) - 1 : int(number)] if number else lines
+        last = name.rpartition(".")[2]
+        assert any(re.search(rf"\b{last}\b", line) for line in looked_at), f"{link}: no {name}"
+
+
+def is_module(name: str, file: Path) -> bool:
+    path = file.with_suffix("").as_posix().removesuffix("/__init__")
+    return path.endswith("/" + name.replace(".", "/"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=of)
 def test_every_target_of_make_exists(document: Path) -> None:
     known = {target for line in TARGETS for target in line.split()}
     code = re.findall(r"`(make [^`]+)`|^(make .+)$", document.read_text(), re.MULTILINE)
