@@ -1,12 +1,12 @@
-"""Pins what Oncepay stands on, with hashes: every `*.in` becomes a `*.txt`.
+"""Pins third-party packages by hash: every `*.in` becomes a `*.txt`.
 
     python requirements/compile.py            bring every file up to its `*.in`; pins stay
     python requirements/compile.py --upgrade  the same, with the newest versions of everything
-    python requirements/compile.py --check    ask nobody; fail where a `*.txt` cannot have come
+    python requirements/compile.py --check    offline; fail where a `*.txt` cannot have come
                                               from its `*.in`, or the files disagree
 
-Both services, the command line and the tools stand on one set, constraints.txt. The file names no
-index, so that it is installed from whichever one the machine is set to.
+Both services, the command line and the tools use one set of versions, constraints.txt. No file
+names an index: packages are installed from whichever one the machine is configured for.
 """
 
 import argparse
@@ -15,15 +15,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOM = Path(__file__).resolve().parent
-ROOT = ROOM.parent
-CONSTRAINTS = ROOM / "constraints.txt"
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parent
+CONSTRAINTS = FOLDER / "constraints.txt"
 
-SHARED = [ROOM / "run", ROOM / "development", ROOT / "customer" / "requirements"]
+SHARED = [FOLDER / "run", FOLDER / "development", ROOT / "customer" / "requirements"]
 SHARED += [ROOT / "payment" / "requirements", ROOT / "sandbox" / "requirements"]
-SHARED += [ROOM / "kubernetes"]
-# Apart: a tool that must not hold the rest back, and a foreign server in its own environment.
-ALONE = [ROOM / "uv", ROOM / "localstripe"]
+SHARED += [FOLDER / "kubernetes"]
+# Separate: a tool that must not restrict the others, and a server in an environment of its own.
+ALONE = [FOLDER / "uv", FOLDER / "localstripe"]
 
 OPTIONS = ["--quiet", "--universal", "--python-version", "3.11"]
 OPTIONS += ["--no-emit-index-url", "--no-header", "--no-annotate"]
@@ -35,8 +35,8 @@ def compile_one(source: Path, result: Path, *options: str) -> None:
 
 
 def compile_all(*upgrade: str) -> None:
-    # The widest of them: whatever any other names is in it.
-    compile_one(ROOM / "kubernetes.in", CONSTRAINTS, *upgrade)
+    # The widest file: it includes every other.
+    compile_one(FOLDER / "kubernetes.in", CONSTRAINTS, *upgrade)
     hashed = ("--generate-hashes", *upgrade)
     for stem in SHARED:
         compile_one(Path(f"{stem}.in"), Path(f"{stem}.txt"), *hashed, "-c", str(CONSTRAINTS))
@@ -80,8 +80,8 @@ def complaints() -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Pin what Oncepay stands on.")
-    parser.add_argument("--check", action="store_true", help="ask nobody, fail where stale")
+    parser = argparse.ArgumentParser(description="Pin third-party packages.")
+    parser.add_argument("--check", action="store_true", help="offline; fail where stale")
     parser.add_argument("--upgrade", action="store_true", help="take the newest of everything")
     arguments = parser.parse_args()
     if not arguments.check:

@@ -1,4 +1,4 @@
-"""The documents' words, held to the tree: what they name is there."""
+"""The documents, checked against the repository: what they name exists."""
 
 import re
 import subprocess
@@ -17,8 +17,8 @@ TARGETS = set(re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MU
 PICTURES = ROOT / "docs" / "pictures"
 FOLDERS = [
     file.parent
-    for room in ("chassis", "customer", "payment")
-    for file in sorted((ROOT / room / "src").rglob("__init__.py"))
+    for package in ("chassis", "customer", "payment")
+    for file in sorted((ROOT / package / "src").rglob("__init__.py"))
 ]
 
 
@@ -81,8 +81,8 @@ def test_every_picture_is_what_its_source_says() -> None:
     assert done.returncode == 0, done.stderr
 
 
-# Said below the picture, and not drawn.
-SELDOM = {
+# Stated below the picture, and not drawn.
+RARE = {
     (State.CONFIRMING, State.CANCELED),
     (State.REQUIRES_ACTION, State.CANCELED),
     (State.AUTHORIZED, State.CANCELED),
@@ -109,5 +109,5 @@ def test_the_picture_of_a_payments_states_has_the_arrows_of_the_domain() -> None
     by_people = {(before, State.CANCELING) for before in CANCELABLE}
     by_people |= {(State.AUTHORIZED, State.CAPTURING)}
     after_a_decline = {(State.CANCELING, State.FAILED)}
-    assert drawn | SELDOM == by_the_processor | by_people | after_a_decline
-    assert not drawn & SELDOM
+    assert drawn | RARE == by_the_processor | by_people | after_a_decline
+    assert not drawn & RARE

@@ -45,8 +45,8 @@ def test_the_hooks_before_a_commit_use_the_tools_of_make_check() -> None:
 
 
 def test_dependency_updates_look_where_the_images_are_built() -> None:
-    said = (ROOT / ".github" / "dependabot.yml").read_text()
-    folders = re.findall(r"/([.\w/-]+)", re.findall(r"directories: \[(.+)\]", said)[0])
+    configuration = (ROOT / ".github" / "dependabot.yml").read_text()
+    folders = re.findall(r"/([.\w/-]+)", re.findall(r"directories: \[(.+)\]", configuration)[0])
     listed = subprocess.run(
         ["git", "ls-files", "*Dockerfile"], cwd=ROOT, text=True, capture_output=True, check=False
     )
@@ -57,7 +57,7 @@ def test_dependency_updates_look_where_the_images_are_built() -> None:
 
 
 def test_the_dev_container_uses_the_environment_of_make() -> None:
-    said = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
-    python = said["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    python = container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
     assert f"BIN := {python.rpartition('/')[0]}\n" in (ROOT / "Makefile").read_text()
-    assert said["postCreateCommand"] == "make check"
+    assert container["postCreateCommand"] == "make check"
