@@ -88,7 +88,7 @@ explore: development ## explore every interleaving of small worlds: OPTIONS=--sl
 mutants: development ## plant wrong versions of the rules; the checks must catch each
 	@$(BIN)/python -m verification.mutants $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
 
-report: development ## write the figures of docs/figures into docs/reliability.md
+report: development ## write what was measured (docs/figures) into docs/reliability.md and its appendix
 	@$(BIN)/python -m verification.reliability
 
 chaos: development ## kill processes under load, then compare all money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
