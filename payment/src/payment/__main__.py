@@ -49,10 +49,21 @@ from payment.repository.postgresql.refunds import PostgresRefunds
 from payment.repository.postgresql.webhook_notifications import PostgresNotifications
 from payment.service_layer.alerts import Alert
 from payment.service_layer.bulkhead import ProcessorBulkhead
-from payment.service_layer.composition import Drivers, build_drivers, build_use_cases
+from payment.service_layer.change_payment import ChangePayment
+from payment.service_layer.create_payment import CreatePayment
+from payment.service_layer.create_refund import CreateRefund
+from payment.service_layer.idempotent_requests import IdempotentRequests
+from payment.service_layer.payment_driver import PaymentDriver
 from payment.service_layer.ports import Customers, Processor
+from payment.service_layer.read_events import ReadEvents
 from payment.service_layer.record_notification import RecordNotification
-from payment.service_layer.recovery import MAX_CONCURRENT_STEPS, Recovery
+from payment.service_layer.recovery import (
+    MAX_CONCURRENT_REFUNDS,
+    MAX_CONCURRENT_STEPS,
+    Lane,
+    Recovery,
+)
+from payment.service_layer.refund_driver import RefundDriver
 from payment.service_layer.stall_alerts import StallAlerts
 from payment.settings import MigrationSettings, Settings
 
@@ -210,38 +221,48 @@ def build_request_handlers(
 ) -> PaymentServicer:
     """The use cases that callers reach."""
     installation = database.installation
-    drivers = drivers_on(database.pool, processor)
-    use_cases = build_use_cases(
-        drivers,
-        events=PostgresEvents(database.pool, installation.generation),
-        customers=customers,
-        bulkhead=ProcessorBulkhead(REQUEST_SLOTS),
-        new_id=uuid7,
-        installation=str(installation.id),
+    payments, events = (
+        PostgresPayments(database.pool),
+        PostgresEvents(database.pool, installation.generation),
     )
+    payment_driver, refund_driver = build_drivers(database.pool, processor)
+    requests, bulkhead = IdempotentRequests(payments), ProcessorBulkhead(REQUEST_SLOTS)
     return PaymentServicer(
-        drivers.payment_steps.payments,
-        drivers.refund_steps.refunds,
-        use_cases,
-        background_tasks,
-        PageTokens(installation.page_token_key),
+        payments=payments,
+        refunds=refund_driver.repository,
+        create_payment=CreatePayment(
+            payments=payments,
+            customers=customers,
+            driver=payment_driver,
+            bulkhead=bulkhead,
+            new_id=uuid7,
+            elapsed=elapsed,
+            installation=str(installation.id),
+        ),
+        change_payment=ChangePayment(payments, payment_driver, requests, bulkhead),
+        create_refund=CreateRefund(payments, refund_driver, requests, bulkhead, new_id=uuid7),
+        read_events=ReadEvents(payments, events),
+        background_tasks=background_tasks,
+        tokens=PageTokens(installation.page_token_key),
     )
 
 
 def build_recovery(pool: Pool, processor: Processor) -> Recovery:
     """Recovery, with connections and calls that no caller can take."""
-    return Recovery(drivers_on(pool, processor).lanes, on_unexpected_error)
+    payment_driver, refund_driver = build_drivers(pool, processor)
+    lanes = (
+        Lane(payment_driver, MAX_CONCURRENT_STEPS - MAX_CONCURRENT_REFUNDS),
+        Lane(refund_driver, MAX_CONCURRENT_REFUNDS),
+    )
+    return Recovery(lanes, on_unexpected_error)
 
 
-def drivers_on(pool: Pool, processor: Processor) -> Drivers:
+def build_drivers(pool: Pool, processor: Processor) -> tuple[PaymentDriver, RefundDriver]:
     """The drivers of payments and refunds, with the connections of this pool."""
-    return build_drivers(
-        PostgresPayments(pool),
-        PostgresRefunds(pool),
-        processor,
-        alert=raise_alert,
-        elapsed=elapsed,
-        jitter=random.random,
+    tools = (processor, raise_alert, random.random)
+    return (
+        PaymentDriver(PostgresPayments(pool), *tools),
+        RefundDriver(PostgresRefunds(pool), *tools, elapsed=elapsed),
     )
 
 

@@ -1,11 +1,12 @@
-"""A step of an unfinished payment: read, ask, apply, call, apply.
+"""The driver of payments. A step is: read, ask, apply, call, apply.
 
-Requests and recovery both take it, at the same time if it so happens: no lock is held across a call,
+Requests and recovery both take steps, at the same time if it so happens: no lock is held across a call,
 and no lease is trusted. Two things make that safe: the idempotency counter is read before the intent
 is asked for, and each write tests that the row is as it was read.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 from uuid import UUID
 
 from chassis.aip.resources import Snapshot
@@ -14,17 +15,18 @@ from payment.domain.evidence import Intent, IntentStatus, is_unreachable
 from payment.domain.machine import Operation, answer, apply, expire, incident_of, next_post
 from payment.domain.payment import Payment, State
 from payment.domain.schedule import StepResult
-from payment.service_layer.alerts import Alert, RaiseAlert
-from payment.service_layer.ports import PaymentRepository, Processor
+from payment.service_layer.alerts import Alert
+from payment.service_layer.driver import Driver
+from payment.service_layer.ports import PaymentRepository
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentSteps:
-    """The steps of payments, by the rules of `payment.domain.machine`."""
+class PaymentDriver(Driver[Payment]):
+    """Drives payments, by the rules of `payment.domain.machine`."""
 
-    payments: PaymentRepository
-    processor: Processor
-    alert: RaiseAlert
+    OVERDUE: ClassVar = Alert.PAYMENT_OVERDUE
+
+    repository: PaymentRepository
 
     async def step(self, read: Snapshot[Payment]) -> StepResult[Payment]:
         """Bring a payment forward as far as one question and one call can."""
@@ -74,7 +76,7 @@ class PaymentSteps:
         return StepResult(saved, now)
 
     async def _save(self, before: Payment, after: Payment) -> Payment | None:
-        saved = await self.payments.save(before, after, event_for(before, after))
+        saved = await self.repository.save(before, after, event_for(before, after))
         if saved is not None and saved.held is not None and before.held is None:
             self.alert(Alert.PAYMENT_HELD, str(saved.name), saved.held.reason)
         return saved
@@ -88,5 +90,5 @@ class PaymentSteps:
 
     async def _current(self, payment_id: UUID) -> StepResult[Payment]:
         """Another replica was faster: its result ends this step."""
-        current = await self.payments.get(payment_id)
+        current = await self.repository.get(payment_id)
         return StepResult(current.resource, current.now)

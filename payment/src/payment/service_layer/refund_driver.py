@@ -1,12 +1,13 @@
-"""A step of an unfinished refund: list, post, apply.
+"""The driver of refunds. A step is: list, post, apply.
 
 Before a refund is posted again it is looked for in the processor's whole list. Neither "not listed"
 alone nor a 500 makes it FAILED. This is the one place where safety depends on time: a POST leaves
 within 10 s of the list that did not name the refund (payment.domain.refund.POST_WITHIN).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 
 from chassis.aip.resources import Snapshot
 from payment.domain.events import refund_event_for
@@ -20,18 +21,19 @@ from payment.domain.evidence import (
 from payment.domain.refund import FAIL_WITHIN, POST_WITHIN, Refund
 from payment.domain.schedule import StepResult
 from payment.domain.values import Failure
-from payment.service_layer.alerts import Alert, RaiseAlert
-from payment.service_layer.ports import Elapsed, Processor, RefundRepository
+from payment.service_layer.alerts import Alert
+from payment.service_layer.driver import Driver
+from payment.service_layer.ports import Elapsed, RefundRepository
 
 
 @dataclass(frozen=True, slots=True)
-class RefundSteps:
-    """The steps of refunds, by the rules of `payment.domain.refund`."""
+class RefundDriver(Driver[Refund]):
+    """Drives refunds, by the rules of `payment.domain.refund`."""
 
-    refunds: RefundRepository
-    processor: Processor
-    alert: RaiseAlert
-    elapsed: Elapsed
+    OVERDUE: ClassVar = Alert.REFUND_OVERDUE
+
+    repository: RefundRepository
+    elapsed: Elapsed = field(kw_only=True)
 
     async def step(
         self, read: Snapshot[Refund], not_listed_at: float | None = None
@@ -64,7 +66,7 @@ class RefundSteps:
         It is read once more before: a suspended replica may hold one that was refused meanwhile and
         FAILED, and whose amount was then refunded again.
         """
-        current = await self.refunds.get(refund.payment_id, refund.id)
+        current = await self.repository.get(refund.payment_id, refund.id)
         if current.version != refund.version:
             return StepResult(current, now)
         if self.elapsed() - not_listed_at > POST_WITHIN.total_seconds():
@@ -104,8 +106,8 @@ class RefundSteps:
         event = refund_event_for(before, after)
         if event is None:
             return before
-        saved = await self.refunds.save(before, after, event, by)
-        return saved or await self.refunds.get(before.payment_id, before.id)
+        saved = await self.repository.save(before, after, event, by)
+        return saved or await self.repository.get(before.payment_id, before.id)
 
     def _report_incident(self, refund: Refund, words: str) -> None:
         self.alert(Alert.REFUND_INCIDENT, str(refund.name), words)
