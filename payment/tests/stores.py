@@ -12,6 +12,7 @@ from payment_examples import a_payment, a_refund
 from chassis.aip.resources import Snapshot
 from chassis.identifiers import uuid7
 from chassis.values import RequestId
+from payment.domain.creation import Conflicts
 from payment.domain.events import PaymentEvent, event_for
 from payment.domain.payment import CancelReason, Held, Payment, State
 from payment.domain.refund import Refund
@@ -126,6 +127,11 @@ class Stores:
 
     async def now(self, payment: Payment) -> Payment:
         return (await self.seen(payment)).resource
+
+    async def find_conflicts(self, payment: Payment) -> Conflicts:
+        """What conflicts with this payment, its own row among it."""
+        request = payment.request
+        return await self.payments.find_conflicts(request.request_id, request.reference, payment.id)
 
     async def make_due(self, payment: Payment, attempt: int = 1) -> None:
         """End the attempt of this number, with no wait for the next."""
