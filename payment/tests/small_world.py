@@ -24,9 +24,15 @@ from payment.domain.values import CustomerName, Money
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
 from payment.service_layer.alerts import Alert
 from payment.service_layer.bulkhead import ProcessorBulkhead
-from payment.service_layer.composition import build_drivers, build_use_cases
+from payment.service_layer.change_payment import ChangePayment
+from payment.service_layer.create_payment import CreatePayment
+from payment.service_layer.create_refund import CreateRefund
+from payment.service_layer.idempotent_requests import IdempotentRequests
+from payment.service_layer.payment_driver import PaymentDriver
 from payment.service_layer.ports import Bulkhead, CommitUnknown, RequestRecord
-from payment.service_layer.recovery import Recovery
+from payment.service_layer.read_events import ReadEvents
+from payment.service_layer.recovery import Lane, Recovery
+from payment.service_layer.refund_driver import RefundDriver
 from sandbox import objects
 from verification.processor import SimulatedProcessor
 
@@ -166,27 +172,30 @@ class SmallWorld:
         self.caller = Caller()
         inner = SimulatedProcessor(INSTALLATION, lambda: int(self.now.timestamp()))
         self.processor = TroubledProcessor(inner)
-        self.drivers = build_drivers(
-            self.payments,
-            self.refunds,
-            self.processor,
-            alert=self.alert,
-            elapsed=lambda: self.seconds,
-            jitter=lambda: 0.0,
+        self.payment_driver = PaymentDriver(self.payments, self.processor, self.alert, lambda: 0.0)
+        self.refund_driver = RefundDriver(
+            self.refunds, self.processor, self.alert, lambda: 0.0, elapsed=lambda: self.seconds
         )
-        use_cases = build_use_cases(
-            self.drivers,
-            events=MemoryEvents(self.store),
+        requests = IdempotentRequests(self.payments)
+        slots = bulkhead or ProcessorBulkhead(1_000)
+        self.create_payment = CreatePayment(
+            payments=self.payments,
             customers=self.customers,
-            bulkhead=bulkhead or ProcessorBulkhead(1_000),
+            driver=self.payment_driver,
+            bulkhead=slots,
             new_id=uuid4,
+            elapsed=lambda: self.seconds,
             installation=INSTALLATION,
         )
-        self.create_payment = use_cases.create_payment
-        self.change = use_cases.change_payment
-        self.create_refund = use_cases.create_refund
-        self.events = use_cases.read_events
-        self.recovery = Recovery(self.drivers.lanes, self.unexpected_errors.append)
+        self.change = ChangePayment(self.payments, self.payment_driver, requests, slots)
+        self.create_refund = CreateRefund(
+            self.payments, self.refund_driver, requests, slots, new_id=uuid4
+        )
+        self.events = ReadEvents(self.payments, MemoryEvents(self.store))
+        self.recovery = Recovery(
+            (Lane(self.payment_driver, 40), Lane(self.refund_driver, 10)),
+            self.unexpected_errors.append,
+        )
 
     def alert(self, alert: Alert, about: str, words: str) -> None:  # noqa: ARG002 - the port's names
         self.alerts.append(alert)
@@ -206,13 +215,13 @@ class SmallWorld:
 
     async def step(self, payment: Payment) -> StepResult[Payment]:
         """A step of the payment as it is now."""
-        return await self.drivers.payment_steps.step(await self.payments.get(payment.id))
+        return await self.payment_driver.step(await self.payments.get(payment.id))
 
     async def step_refund(
         self, refund: Refund, not_listed_at: float | None = None
     ) -> StepResult[Refund]:
         """A step of this version of the refund."""
-        return await self.drivers.refund_steps.step(Snapshot(refund, self.now), not_listed_at)
+        return await self.refund_driver.step(Snapshot(refund, self.now), not_listed_at)
 
     async def recover(self) -> None:
         """One look of recovery at what is due."""

@@ -24,7 +24,6 @@ from payment.api.errors import DOMAIN, translate
 from payment.api.servicer import PaymentServicer
 from payment.domain.errors import ReferenceTaken
 from payment.domain.payment import Payment, PaymentRequest, State
-from payment.service_layer.composition import UseCases
 from payment.service_layer.ports import Caller
 
 CREATION = service_pb.CreatePaymentRequest(
@@ -92,10 +91,16 @@ async def service() -> AsyncIterator[Service]:
         capture = work.capture
 
     nothing: Any = None
-    use_cases: Any = UseCases(
-        cast("Any", work.create), cast("Any", Changes()), create_refund=nothing, read_events=nothing
+    servicer = PaymentServicer(
+        payments=nothing,
+        refunds=nothing,
+        create_payment=cast("Any", work.create),
+        change_payment=cast("Any", Changes()),
+        create_refund=nothing,
+        read_events=nothing,
+        background_tasks=background_tasks,
+        tokens=PageTokens(bytes(32)),
     )
-    servicer = PaymentServicer(nothing, nothing, use_cases, background_tasks, PageTokens(bytes(32)))
     server = Server(
         listen="127.0.0.1:0",
         names=["oncepay.payment.v1.PaymentService"],

@@ -287,7 +287,7 @@ async def test_a_replica_that_slept_does_not_send_what_has_failed_meanwhile(
     world.processor.troubles["refund"] = [SILENCE]
     refund = await world.create_refund(a_request(payment))
     world.later(seconds=30)
-    (asleep,) = await world.drivers.refunds.claim(10)
+    (asleep,) = await world.refunds.claim_due(10)
     world.later(seconds=30)
     world.processor.troubles["refund"] = [Rejection("balance_insufficient")]
     await world.recover()
@@ -296,7 +296,7 @@ async def test_a_replica_that_slept_does_not_send_what_has_failed_meanwhile(
     assert anew.state is RefundState.SUCCEEDED
 
     world.later(hours=25)  # the key is forgotten, and the refusal with it
-    await world.drivers.refunds.take_up(asleep)
+    await world.refund_driver.take_up(asleep)
 
     assert await refunded(world, payment) == 400
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 import pytest
 from payment_examples import NOW, a_payment, a_refund
 
-from chassis.aip.resources import Snapshot
 from payment.domain.payment import Held, Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.domain.schedule import (
@@ -141,12 +140,6 @@ def test_a_question_without_an_answer_is_asked_again_soon(resource: Payment | Re
 def test_the_last_check_of_a_refund_is_repeated_until_it_is_answered() -> None:
     refund, last_check = a_refund(state=RefundState.SUCCEEDED), NOW + timedelta(days=25)
     assert next_attempt(refund, 1, last_check, answered=False, unreachable=True) == SECOND
-
-
-def test_a_resource_that_was_not_attempted_is_attempted_a_second_later() -> None:
-    payment = StepResult.not_attempted(Snapshot(a_payment(), NOW))
-    refund = StepResult.not_attempted(Snapshot(a_refund(), NOW))
-    assert next_attempt_in(payment, 1, 0.0) == next_attempt_in(refund, 1, 0.0) == SECOND
 
 
 def test_a_claim_lasts_longer_than_the_longest_call_to_the_processor() -> None:
