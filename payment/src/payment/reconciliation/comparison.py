@@ -106,8 +106,8 @@ def matches_listing(payment: Payment, listed: ListedIntent) -> bool:
     )
 
 
-def is_in_step(payment: Payment, listed: ListedIntent) -> bool:
-    """Whether a payment is in progress, and the listing shows nothing that would move it on."""
+def is_up_to_date(payment: Payment, listed: ListedIntent) -> bool:
+    """Whether a payment is in progress, and the listing shows nothing newer."""
     return (
         listed.intent is not None
         and not payment.is_settled

@@ -1,7 +1,7 @@
 """Orphans: intents of this installation that no payment has.
 
-CreatePayment creates an unconfirmed intent first, and its payment then; an attempt that loses a race or
-its caller leaves the intent. It moves no money, and is canceled here. An orphan that a card was tried
+CreatePayment creates an unconfirmed intent first, and its payment then. An attempt that loses a race, or
+its caller, leaves the intent: it moves no money, and is canceled here. An orphan that a card was tried
 with is a difference: its payment was lost, as by restoring an older backup.
 """
 
@@ -22,7 +22,7 @@ MAX_COMMIT_TIME = timedelta(hours=1)
 """How long a commit may take, while a standby does not answer. While one takes longer, the row that has
 the intent may yet appear: no orphan is canceled.
 """
-UNCONFIRMED = {IntentStatus.REQUIRES_CONFIRMATION, IntentStatus.REQUIRES_PAYMENT_METHOD}
+UNTRIED = {IntentStatus.REQUIRES_CONFIRMATION, IntentStatus.REQUIRES_PAYMENT_METHOD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Orphans:
             return
         intent = await self.sources.intent(listed.id)
         if intent is None or await self.sources.payments_of([listed.id]):
-            return  # its payment was recorded meanwhile
+            return  # it is gone, or its payment was recorded after the page was read
         difference = orphan_difference(listed, intent, await self._same_request(listed))
         if has_money(intent):
             self.charged.setdefault(listed.request_id, listed.id)
@@ -108,8 +108,8 @@ def orphan_difference(listed: ListedIntent, intent: Intent, same_request: str) -
 
 
 def is_unconfirmed(intent: Intent) -> bool:
-    """Whether no card was tried with an intent, and none can be without us."""
-    return intent.status in UNCONFIRMED and intent.failure is None
+    """Whether no card was tried with an intent, and only this installation can try one."""
+    return intent.status in UNTRIED and intent.failure is None
 
 
 def has_money(intent: Intent) -> bool:

@@ -24,8 +24,8 @@ from payment.reconciliation.comparison import (
     PaymentRecords,
     differences,
     in_progress,
-    is_in_step,
     is_unfinished,
+    is_up_to_date,
     matches_listing,
     money,
     paid_amount,
@@ -125,7 +125,7 @@ class Reconciliation:
         if intent is None:
             self.report.add(unreadable(str(payment.name), listed.id))
             return
-        if is_in_step(payment, listed):
+        if is_up_to_date(payment, listed):
             self.report.in_progress += 1
         elif not matches_listing(payment, listed):
             records = await self._examine(payment)
