@@ -17,7 +17,7 @@ def test_the_books_are_compared_beside_what_runs_and_without_it(home: "Home") ->
     assert beside.code == 0, beside.stderr
     report = json.loads(beside.stdout)
     assert report["agree"]
-    assert report["totals"][0]["ours"]["payments"] == 1, "the first payment"
+    assert report["totals"][0]["internal"]["payments"] == 1, "the first payment"
 
     assert home.run("rebind", ports[1], "--the-old-one-is-stopped").code == 1, "it runs"
     up.end()
@@ -25,7 +25,7 @@ def test_the_books_are_compared_beside_what_runs_and_without_it(home: "Home") ->
     assert home.run("rebind", ports[1]).code == 1, "nobody said that the old one is stopped"
     adopted = home.run("rebind", ports[1], "--the-old-one-is-stopped")
     assert adopted.code == 0, adopted.stderr
-    assert "closed until it is compared" in adopted.stdout
+    assert "closed until it is reconciled" in adopted.stdout
 
     alone = home.run("reconcile", *ports, "--since", "7d")
     assert alone.code == 0, alone.stderr

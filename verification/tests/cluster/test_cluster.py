@@ -97,4 +97,4 @@ def test_the_processors_books_agree_with_ours(cluster: Cluster) -> None:
 
     assert report["differences"] == []
     assert [each["currency_code"] for each in report["totals"]] == ["EUR"]
-    assert report["totals"][0]["ours"] == report["totals"][0]["processor"]
+    assert report["totals"][0]["internal"] == report["totals"][0]["processor"]
