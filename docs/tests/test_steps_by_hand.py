@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     left_out = shutil.ignore_patterns("__pycache__", "*password.txt", "tests")
     for package in ("protobuf", "chassis", "customer", "payment"):
         shutil.copytree(ROOT / package, copy / package, ignore=left_out)
+    shutil.copy(ROOT / "VERSION", copy)
     environment = _bare_environment(tmp_path_factory.mktemp("programs"))
     _need_packages(environment, tmp_path_factory.mktemp("probe"))
     section = (ROOT / "README.md").read_text().split(SECTION)[1]

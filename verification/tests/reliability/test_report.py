@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from oncepay_cli.local.places import REPOSITORY
+from oncepay_cli.local.paths import REPOSITORY
 from verification.reliability.__main__ import report
 from verification.reliability.figures import at, read
 from verification.reliability.plot import plot

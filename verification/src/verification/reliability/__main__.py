@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from oncepay_cli.local.places import REPOSITORY
+from oncepay_cli.local.paths import REPOSITORY
 from verification.reliability.figures import Figures, read
 from verification.reliability.plot import plot
 from verification.reliability.tables import fill, tables

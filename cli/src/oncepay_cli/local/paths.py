@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# cli/src/oncepay_cli/local/places.py: the package is installed editable, from the repository.
+# cli/src/oncepay_cli/local/paths.py: the package is installed editable, from the repository.
 REPOSITORY = Path(__file__).resolve().parents[4]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Paths:
     """The folders below `home`.
 
     Attributes:
@@ -20,7 +20,7 @@ class Places:
     home: Path
 
     @classmethod
-    def of(cls, environ: Mapping[str, str] = os.environ) -> "Places":
+    def of(cls, environ: Mapping[str, str] = os.environ) -> "Paths":
         return cls(Path(environ.get("ONCEPAY_HOME") or REPOSITORY / ".oncepay").resolve())
 
     @property

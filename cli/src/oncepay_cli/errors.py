@@ -1,5 +1,5 @@
 """What the command says instead of a traceback."""
 
 
-class StartupError(Exception):
+class CommandError(Exception):
     """The command cannot go on. Its text is for a person: what, why, and what to do."""

@@ -11,7 +11,7 @@ from sandbox.objects import Event, Intent, Movement, Refund
 from sandbox.world import Change, Key, Listed, Rules, number_of
 
 
-class InternalRecords:
+class MutableWorld:
     """Everything by its id and in the order of its making. `changes` counts what was written."""
 
     def __init__(self, account: str, rules: Rules) -> None:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from oncepay_cli import money
-from oncepay_cli.screen import Screen
+from oncepay_cli.output import Output
 
 _COLOURS = {
     "SUCCEEDED": "green",
@@ -31,16 +31,16 @@ def show_one(message: Message, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json(message) + "\n")
         return
-    screen = Screen()
+    output = Output()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for field, value in message.ListFields():
-        if screen.is_plain:
-            screen.write(f"{field.name}: {text(field, value)}")
+        if output.is_plain:
+            output.print_plain(f"{field.name}: {text(field, value)}")
         else:
             table.add_row(field.name, _coloured(text(field, value)))
-    screen.show(table)
+    output.print(table)
 
 
 def show_page(
@@ -50,12 +50,12 @@ def show_page(
     if as_json:
         sys.stdout.write(json(reply) + "\n")
         return
-    screen = Screen()
+    output = Output()
     if not items:
-        screen.say("[dim]None.[/]")
-    elif screen.is_plain:
+        output.print_line("[dim]None.[/]")
+    elif output.is_plain:
         for item in items:
-            screen.write("\t".join(cells(item, columns)))
+            output.print_plain("\t".join(cells(item, columns)))
     else:
         rows = [cells(item, columns) for item in items]
         told = [at for at in range(len(columns)) if any(row[at] for row in rows)]
@@ -65,10 +65,10 @@ def show_page(
             table.add_column(columns[at], overflow="fold", no_wrap=columns[at] in _NOT_BROKEN)
         for row in rows:
             table.add_row(*(_coloured(row[at]) for at in told))
-        screen.show(table)
+        output.print(table)
     token = getattr(reply, "next_page_token", "")
     if token:
-        screen.say(f"[dim]There are more: --page-token {escape(token)}[/]")
+        output.print_line(f"[dim]There are more: --page-token {escape(token)}[/]")
 
 
 def cells(message: Message, columns: Iterable[str]) -> list[str]:

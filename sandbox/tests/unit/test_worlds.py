@@ -1,4 +1,4 @@
-"""The two keepers, a frozen World and the server's InternalRecords, give the same answers to the same requests."""
+"""The two keepers, a frozen World and the server's MutableWorld, give the same answers to the same requests."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
@@ -10,14 +10,14 @@ from sandbox.actions import (
     ConfirmIntent,
     CreateIntent,
     CreateRefund,
+    InjectedFailure,
     List,
-    Mishap,
     PassTime,
     Request,
     Retrieve,
 )
-from sandbox.books import InternalRecords
 from sandbox.codec import decode_request, encode_request
+from sandbox.mutable_world import MutableWorld
 from sandbox.objects import Methods
 from sandbox.transition import transition
 from sandbox.world import Rules, World, identifier
@@ -68,7 +68,7 @@ requests = some.builds(
     actions,
     some.sampled_from([None, "a", "b"]),
     some.sampled_from([(), (), ("latest_charge",)]),
-    mishap=some.sampled_from([None, None, *Mishap]),
+    failure=some.sampled_from([None, None, *InjectedFailure]),
 )
 Story = list[tuple[Request, int]]
 stories = some.lists(some.tuples(requests, some.integers(0, 40)), max_size=30)
@@ -77,7 +77,7 @@ stories = some.lists(some.tuples(requests, some.integers(0, 40)), max_size=30)
 @given(stories)
 @UNHURRIED
 def test_a_world_and_the_books_answer_alike_and_keep_the_same(story: Story) -> None:
-    world, books, now = World(rules=RULES), InternalRecords("Sandbox", RULES), 1000
+    world, books, now = World(rules=RULES), MutableWorld("Sandbox", RULES), 1000
     for request, seconds in story:
         now += seconds
         world, expected = transition(world, request, now)

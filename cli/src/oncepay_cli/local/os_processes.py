@@ -21,7 +21,7 @@ SAME_MOMENT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class OsProcess:
     """A live process.
 
     Attributes:
@@ -44,7 +44,7 @@ class Running:
         except psutil.Error:
             return None
 
-    def has_left(self, wait_seconds: float) -> bool:
+    def wait_until_gone(self, wait_seconds: float) -> bool:
         """Wait until it is gone: True if it is."""
         until = time.monotonic() + wait_seconds
         while self.is_alive():
@@ -59,18 +59,18 @@ class Running:
             os.kill(self.pid, number)
 
 
-def find(pid: int) -> Running | None:
+def find(pid: int) -> OsProcess | None:
     """The live process of this pid. A zombie runs nothing any more: None."""
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        return Running(pid, process.create_time())
+        return OsProcess(pid, process.create_time())
     except (psutil.Error, ValueError, OverflowError):
         return None
 
 
-def working_in(folder: Path) -> list[Running]:
+def working_in(folder: Path) -> list[OsProcess]:
     """The live processes whose working directory is this folder."""
     wanted = folder.resolve()
     found = (find(process.pid) for process in psutil.process_iter())

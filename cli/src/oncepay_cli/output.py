@@ -24,7 +24,7 @@ class Step:
         self.done = doing
 
 
-class Screen:
+class Output:
     """Standard output; or standard error, where the output is a command's own.
 
     Attributes:
@@ -50,22 +50,22 @@ class Screen:
         with self.console.status(f"[dim]{escape(doing)}[/]", spinner="dots"):
             yield step
         seconds = time.monotonic() - begin
-        self.say(f"[green]{self.tick}[/] {escape(step.done)} [dim]{seconds:.1f} s[/]")
+        self.print_line(f"[green]{self.tick}[/] {escape(step.done)} [dim]{seconds:.1f} s[/]")
 
     @property
     def tick(self) -> str:
         return "✓" if (self.console.encoding or "").startswith("utf") else "ok"
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """A line, in rich's markup; a long one is left to the terminal to fold."""
         self.console.print(line, soft_wrap=True)
 
-    def write(self, line: str) -> None:
+    def print_plain(self, line: str) -> None:
         """A line as it is: nothing in it is markup, and a tab stays one where programs read."""
         if self.is_plain:
             self.console.file.write(line + "\n")
         else:
             self.console.print(line, markup=False, soft_wrap=True)
 
-    def show(self, picture: RenderableType) -> None:
+    def print(self, picture: RenderableType) -> None:
         self.console.print(picture)
