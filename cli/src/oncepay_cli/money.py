@@ -18,8 +18,6 @@ _DECIMALS = {
     **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
     **dict.fromkeys(["CLF", "UYW"], 4),
 }
-# What people are offered when they press Tab; every other code is taken too.
-COMMON_CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY", "SEK", "PLN", "KWD")
 
 
 def decimals(currency: str) -> int:
@@ -43,18 +41,16 @@ def parse(amount: str, currency: str) -> Money:
             f"{amount!r} is no amount: write it with digits and a point, as in 42.00."
         )
     whole, fraction = written[1], written[2] or ""
-    digits_after = decimals(code)
-    if len(fraction) > digits_after:
-        counted = {0: "no decimals", 1: "1 decimal"}.get(digits_after, f"{digits_after} decimals")
+    places = decimals(code)
+    if len(fraction) > places:
+        counted = {0: "no decimals", 1: "1 decimal"}.get(places, f"{places} decimals")
         raise CommandError(f"{amount} is too fine: {code} has {counted}.")
-    return Money(currency_code=code, minor_units=int(whole + fraction.ljust(digits_after, "0")))
+    return Money(currency_code=code, minor_units=int(whole + fraction.ljust(places, "0")))
 
 
 def written(money: Money) -> str:
     """`EUR 42.00`."""
-    digits_after = decimals(money.currency_code)
-    digits = str(money.minor_units).rjust(digits_after + 1, "0")
-    whole, fraction = (
-        (digits[:-digits_after], digits[-digits_after:]) if digits_after else (digits, "")
-    )
+    places = decimals(money.currency_code)
+    digits = str(money.minor_units).rjust(places + 1, "0")
+    whole, fraction = (digits[:-places], digits[-places:]) if places else (digits, "")
     return f"{money.currency_code} {int(whole):,}{'.' if fraction else ''}{fraction}"
