@@ -110,5 +110,5 @@ def _until_answered(service: PaymentServiceStub, request: CreatePaymentRequest) 
         try:
             return call(service.CreatePayment, request)
         except CallFailed as refused:
-            if not refused.is_unknown or time.monotonic() > until:
+            if not refused.is_outcome_unknown or time.monotonic() > until:
                 raise
