@@ -7,9 +7,6 @@ from oncepay.payment.v1.payment_pb2 import Money
 from chassis.iso_4217 import decimals, format_amount
 from oncepay_cli.errors import CommandError
 
-# What people are offered when they press Tab; every other code is taken too.
-COMMON_CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY", "SEK", "PLN", "KWD")
-
 
 def parse(amount: str, currency: str) -> Money:
     """`42.00` and `EUR` are 4200 minor units. No float is near it.
