@@ -141,7 +141,7 @@ async def compare(settings: Settings, asked: Asked) -> Report:
         settings.database_password,
         pool_size=RECONCILING_CONNECTIONS,
         schema_version=SCHEMA_VERSION,
-        comparing=True,
+        for_reconciliation=True,
     )
     async with AsyncExitStack() as stack:
         async with asyncio.timeout(DATABASE_WITHIN):
