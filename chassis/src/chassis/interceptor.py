@@ -140,9 +140,9 @@ class CallInterceptor(aio.ServerInterceptor):
             return handler
 
         async def stream(request: Any, context: Context) -> None:
-            replies = (inner.unary_stream or inner.stream_stream)(request, context)
             try:
                 with self.other_streams.open():
+                    replies = (inner.unary_stream or inner.stream_stream)(request, context)
                     if inspect.isawaitable(replies):  # it writes them itself
                         await replies
                         return

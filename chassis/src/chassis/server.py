@@ -54,7 +54,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 # How often health is brought up to date.
 HEALTH_SECONDS = 0.5
 # How long health watches have, once no call runs, to be told of the end.
-LAST_REPLY_SECONDS = 0.2
+NOTICE_SECONDS = 0.2
 
 
 class ListenError(StartupError):
@@ -217,13 +217,14 @@ class Server:
         log.info("draining", seconds=self._drain_seconds)
         # gRPC is told to stop once, and at once: callers turn elsewhere (no listener, GOAWAY) while
         # the last calls run. A second stop, to shorten the first, can end the process: where the
-        # time of one is up as the other ends, gRPC cancels calls on a server that is gone.
+        # time of one is up as the other ends, gRPC cancels calls on a server that is gone. The price:
+        # a connection whose peer is frozen is waited for, up to 20 s within this time.
         stopping = asyncio.create_task(self._server.stop(self._drain_seconds))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._interceptor.idle.wait(), self._drain_seconds)
         # Health watches and reflection would hold it to the end of its time: they are ended when no
         # other call runs, and the watches had time to be told of our health.
-        await asyncio.wait([stopping], timeout=LAST_REPLY_SECONDS)
+        await asyncio.wait([stopping], timeout=NOTICE_SECONDS)
         self._interceptor.other_streams.close()
         await stopping
         log.info("stopped")
