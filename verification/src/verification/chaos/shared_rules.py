@@ -13,7 +13,7 @@ from verification.chaos.arena import Arena
 from verification.chaos.ledger import books
 from verification.chaos.oracle import RULE, Finding
 from verification.chaos.proxy import HOST
-from verification.world.invariants import InternalRecords, always, at_rest
+from verification.world.invariants import Records, quiescence, safety
 
 REFUNDS = """
 SELECT refunds.*, intent_id, currency_code FROM refunds JOIN payments ON payments.id = payment_id
@@ -40,7 +40,7 @@ async def broken_rules(arena: Arena) -> list[Finding]:
     processor = books(arena.places.sandbox / "ledger.jsonl")
     intents = [one for one in processor.newest("payment_intent", None) if isinstance(one, Intent)]
     returned = [one for one in processor.newest("refund", None) if isinstance(one, Refund)]
-    sides = InternalRecords(payments, refunds, intents, returned)
+    sides = Records(payments, refunds, intents, returned)
     return [
-        Finding(RULE, words) for words in chain(always(sides), at_rest(sides, datetime.now(UTC)))
+        Finding(RULE, words) for words in chain(safety(sides), quiescence(sides, datetime.now(UTC)))
     ]

@@ -3,7 +3,7 @@
 from verification.mutants.mutant import Edit, Mutant
 
 CREATE = "service_layer/create_payment.py"
-BIRTH = "domain/birth.py"
+BIRTH = "domain/creation.py"
 
 CONFIRM_OWN = "await self._confirm(Snapshot(payment, attempt.now), sent_at)"
 

@@ -1,9 +1,16 @@
-"""The production use cases, unchanged, on ports that hand every call to whoever drives them."""
+"""The production use cases of one replica, unchanged, on ports that hand every call to a driver."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from payment.domain.errors import (
+    CustomerServiceUnavailable,
+    InvariantViolation,
+    PaymentError,
+    ProcessorUnavailable,
+    TryAgain,
+)
 from payment.domain.values import Money
 from payment.processors.stripe.currencies import to_stripe
 from payment.service_layer.change_payment import ChangePayment
@@ -11,6 +18,7 @@ from payment.service_layer.create_payment import CreatePayment
 from payment.service_layer.events import Events
 from payment.service_layer.ports import (
     Alarms,
+    CommitUnknown,
     Customers,
     Elapsed,
     EventRepository,
@@ -22,14 +30,23 @@ from payment.service_layer.ports import (
 )
 from payment.service_layer.refunds import Refunds
 from payment.service_layer.step import Steps
-from verification.world.calls import Call
+from verification.world.calls import Call, DatabaseUnavailable
 
+EXPECTED_ERRORS = (PaymentError, CommitUnknown, DatabaseUnavailable)
+"""How a use case may fail. Any other error is a mistake in it."""
+UNKNOWN_OUTCOME = (
+    *(TryAgain, ProcessorUnavailable, CustomerServiceUnavailable, InvariantViolation),
+    *(CommitUnknown, DatabaseUnavailable),
+)
+"""Errors after which a caller does not know what became of its request. Every other PaymentError is
+definite.
+"""
 Perform = Callable[[Call], Awaitable[Any]]
-"""Does a call, sooner or later, or lets it go wrong; gives or raises its answer."""
+"""Performs a call, with or without a fault. Returns or raises its result."""
 
 
 class Port:
-    """Any port: each method becomes a call. The protocols are what it is cast to."""
+    """Any port: each method becomes a call. It is cast to the port's protocol."""
 
     def __init__(self, name: str, perform: Perform) -> None:
         self._name = name
@@ -43,10 +60,10 @@ class Port:
 
 
 class ProcessorPort(Port):
-    """The processor's: one of its methods is arithmetic, and asks nobody."""
+    """The processor's port. One of its methods is arithmetic, and makes no call."""
 
     def supports_amount(self, amount: Money) -> bool:
-        """Whether the sandbox counts finely enough for this amount, as Stripe does."""
+        """Whether the sandbox can express this amount, as Stripe does."""
         return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
 
 
@@ -61,7 +78,7 @@ class UseCases:
     events: Events
 
 
-def use_cases(
+def build_use_cases(
     perform: Perform,
     *,
     alarm: Alarms,
@@ -70,7 +87,7 @@ def use_cases(
     jitter: Jitter,
     installation: str,
 ) -> UseCases:
-    """One replica, as `payment.__main__` composes it."""
+    """Compose one replica, as `payment.__main__` does."""
     payments = cast("PaymentRepository", Port("payments", perform))
     refund_repository = cast("RefundRepository", Port("refunds", perform))
     events = cast("EventRepository", Port("events", perform))

@@ -12,7 +12,7 @@ RECOVERY = "service_layer/recovery.py"
 EVENTS = "service_layer/events.py"
 LONG = Edit(SCHEDULE, "JITTER = 0.2\n", "JITTER = 0.2\nYEARS = timedelta(days=9999)\n")
 
-GOING_ON = (
+BACKGROUND = (
     Mutant(
         "a payment is build_payment without a time to look at it",
         (Edit(MEMORY, "        self._store.schedule(build_payment.id, CLAIM_LASTS)\n", ""),),

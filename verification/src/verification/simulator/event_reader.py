@@ -1,36 +1,38 @@
-"""A reader of the stream of events, which goes on after every crash from where it was."""
+"""A reader of the stream of events, which resumes after every crash from its cursor."""
 
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from verification.simulator.shops import UNKNOWN, Gateway
-from verification.world.use_cases import UseCases
+from verification.simulator.clients import LoadBalancer
+from verification.world.use_cases import UNKNOWN_OUTCOME, UseCases
 
 if TYPE_CHECKING:
     from payment.domain.events import PaymentEvent
 
 
-class Reader:
-    """`events` is what it has read so far: it should be all there are, once each, in their order."""
+class EventReader:
+    """`events` is what was read: it must be every event, once, in order."""
 
-    def __init__(self, gateway: Gateway, failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, load_balancer: LoadBalancer, on_failure: Callable[[BaseException], None]
+    ) -> None:
         self.events: list[PaymentEvent] = []
-        self._gateway = gateway
-        self._failed = failed
+        self._load_balancer = load_balancer
+        self._on_failure = on_failure
 
     async def read(self) -> None:
-        """At whatever replica lives, for as long as that lives."""
+        """Read from any replica, for as long as that runs."""
         while True:
-            replica = self._gateway()
+            replica = self._load_balancer()
             if replica is None:
                 await asyncio.sleep(1)
                 continue
             watching = asyncio.get_running_loop().create_task(self._watch(replica))
             await asyncio.wait({watching})
             if not watching.cancelled() and (error := watching.exception()):
-                if not isinstance(error, UNKNOWN):
-                    self._failed(error)
+                if not isinstance(error, UNKNOWN_OUTCOME):
+                    self._on_failure(error)
                 await asyncio.sleep(1)
 
     async def _watch(self, replica: UseCases) -> None:

@@ -6,7 +6,7 @@ REFUND = "domain/refund.py"
 REFUNDS = "service_layer/refunds.py"
 MEMORY = "repository/memory.py"
 
-GIVING_BACK = (
+REFUND_MUTANTS = (
     Mutant(
         "a refund takes a fresh key each time",
         (

@@ -21,7 +21,7 @@ def with_move(state: str, status: str, move: str) -> Edit:
     return Edit(MACHINE, first, f"{first}    (State.{state}, IntentStatus.{status}): {move},\n")
 
 
-MOVEMENT = (
+TRANSITIONS = (
     Mutant(
         "a time-out is taken for a failure",
         (

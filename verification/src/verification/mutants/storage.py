@@ -6,7 +6,7 @@ MEMORY = "repository/memory.py"
 PAYMENT = "domain/payment.py"
 CHANGE = "service_layer/change_payment.py"
 
-KEEPING = (
+STORAGE = (
     Mutant(
         "the insert has no fence",
         (Edit(MEMORY, "        if holders.now >= insert_by:\n", "        if False:\n"),),
