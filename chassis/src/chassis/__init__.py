@@ -10,6 +10,8 @@ settings       the environment, read once into a frozen dataclass
 startup_error  a process that must not start, with a sentence for a person
 telemetry      structured logs that hold no personal detail
 database       PostgreSQL: waited for, checked, pooled, watched
+database_errors  which errors say that the database did not answer
+sql              statements with named parameters
 migrate        the schema, brought forward by dbmate
 rebinding      a restored or copied database, bound to the cluster it is in
 probe          whether a service is ready, for a container's health check
@@ -19,5 +21,6 @@ and what requests are made of:
 
 values         the values all services share; every value checks itself
 identifiers    new resource ids
+iso_4217       the decimals of currencies
 aip            the common parts of Google's API Improvement Proposals
 """

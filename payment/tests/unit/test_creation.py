@@ -38,6 +38,7 @@ from payment.domain.errors import (
 from payment.domain.evidence import (
     IdempotencyKeyConflict,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     Rejection,
     Reply,
@@ -80,6 +81,7 @@ def test_an_intent_that_was_not_asked_for_is_not_bound(intent: Reply) -> None:
         (IdempotencyKeyConflict(), InvariantViolation),
         (ServerError(), ProcessorUnavailable),
         (OutcomeUnknown("time-out"), ProcessorUnavailable),
+        (NotFound(), ProcessorUnavailable),
     ],
 )
 def test_no_intent_no_payment(reply: Reply, error: type[PaymentError]) -> None:

@@ -13,6 +13,7 @@ from payment.domain.evidence import (
     IdempotencyKeyConflict,
     Intent,
     IntentStatus,
+    NotFound,
     Rejection,
     ServerError,
 )
@@ -61,11 +62,14 @@ async def test_a_processor_that_is_away_changes_nothing(world: SmallWorld) -> No
     assert (await world.steps.step(payment.id)).unreachable
 
 
-async def test_a_refusal_of_the_question_changes_nothing(world: SmallWorld) -> None:
+@pytest.mark.parametrize("reply", [Rejection("resource_missing"), NotFound()])
+async def test_an_intent_that_cannot_be_retrieved_changes_nothing(
+    world: SmallWorld, reply: object
+) -> None:
     payment = await an_unanswered(world)
-    world.processor.troubles["retrieve"] = [Rejection("resource_missing")]
+    world.processor.troubles["retrieve"] = [reply]
     stepped = await world.steps.step(payment.id)
-    assert (stepped.payment, stepped.unreachable) == (payment, False)
+    assert (stepped.payment, stepped.answered, stepped.unreachable) == (payment, False, False)
 
 
 @pytest.mark.parametrize("trouble", [ServerError(), Rejection("payment_intent_unexpected_state")])

@@ -13,6 +13,7 @@ from payment.domain.evidence import (
     IdempotencyKeyConflict,
     Intent,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     Page,
     ProcessorRefund,
@@ -23,9 +24,9 @@ from payment.domain.evidence import (
     ServerError,
 )
 from payment.domain.machine import Operation, Post
-from payment.domain.payment import CaptureMethod, Failure, Payment
+from payment.domain.payment import CaptureMethod, Payment
 from payment.domain.refund import Refund
-from payment.domain.values import Money
+from payment.domain.values import Failure, Money, RequestPart
 from payment.processors.stripe.currencies import from_stripe, to_stripe
 from payment.reconciliation.comparison import ListedIntent, ListedRefund
 from sandbox import objects, world
@@ -48,6 +49,7 @@ from sandbox.transition import transition
 from sandbox.world import Response, View, World
 
 PAGE = 100
+PARTS = {part.value for part in RequestPart}
 
 
 class SimulatedProcessor:
@@ -94,7 +96,8 @@ class SimulatedProcessor:
 
     async def retrieve(self, intent_id: str) -> Reply:
         """The intent as it is now."""
-        return intent_reply(self._ask(Request(Retrieve("payment_intent", intent_id))))
+        response = self._ask(Request(Retrieve("payment_intent", intent_id)))
+        return NotFound() if response.status == 404 else intent_reply(response)
 
     async def post(self, payment: Payment, post: Post) -> Reply:
         """Confirm, capture or cancel."""
@@ -203,9 +206,8 @@ def rejection_in(
         return OutcomeUnknown(f"HTTP {response.status}")
     if error.type == "idempotency_error":
         return IdempotencyKeyConflict()
-    named = error.param in ("payment_method", "amount", "currency")
-    field = error.param if named and error.param else ""
-    return Rejection(error.code or error.type, field, error.message)
+    part = RequestPart(error.param) if error.param in PARTS else None
+    return Rejection(error.code or error.type, part, error.message)
 
 
 def intent_of(intent: objects.Intent) -> Intent:

@@ -13,7 +13,7 @@ from verification.explorer.search import explore
 from verification.mutants.catalogue import MUTANTS
 from verification.mutants.runner import copy_with
 
-SLICE_STATES = range(1_300_000, 1_500_000)
+SLICE_STATES = range(1_250_000, 1_450_000)
 """States of the slice: a number outside means that worlds have shrunk or grown."""
 
 
@@ -70,7 +70,7 @@ def test_a_violation_is_reported_with_the_shortest_trace_to_it() -> None:
     assert "was confirmed (succeeded), and no payment is bound to it" in report
     calls = [line.split("]: ")[1] for line in report.splitlines() if "]: " in line]
     assert [call.split("(")[0] for call in calls] == [
-        "payments.look_up",
+        "payments.find_conflicts",
         "processor.create",
         "processor.post",
     ]

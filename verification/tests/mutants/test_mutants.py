@@ -14,7 +14,7 @@ from verification.mutants.catalogue import MUTANTS
 from verification.mutants.mutant import Edit, Mutant, Stale
 from verification.mutants.runner import copy_with, run_mutant
 
-MIN_MUTANTS = 76
+MIN_MUTANTS = 83
 PRODUCTION = Path(payment.__file__).parent
 
 
@@ -65,6 +65,12 @@ def test_the_simulator_kills_a_mutant_of_recovery() -> None:
     mistake = "recovery claims no refunds"
     result = run_mutant(next(each for each in MUTANTS if each.mistake == mistake))
     assert result.tool == "simulator"
+
+
+def test_a_mutant_whose_code_does_not_run_is_stale() -> None:
+    edit = Edit("domain/machine.py", "if transition is None:", "if undefined is None:")
+    with pytest.raises(Stale, match="NameError"):
+        run_mutant(Mutant("old", (edit,), ("automatic capture, keys live",)))
 
 
 def test_an_edit_does_not_depend_on_formatting(tmp_path: Path) -> None:

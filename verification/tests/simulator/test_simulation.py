@@ -14,14 +14,14 @@ import pytest
 from payment.domain import machine
 from payment.domain.payment import CancelReason, Payment, State
 from payment.repository.memory import MemoryPayments
-from payment.service_layer import step
-from payment.service_layer.recovery import Recovery
+from payment.service_layer import driver, payment_steps
+from payment.service_layer.recovery import Lane, Recovery
 from sandbox.books import InternalRecords
 from sandbox.world import Rules
 from verification.simulator import Violation, find_violation
 from verification.simulator.fault_profile import FaultProfile, kind_of
 from verification.simulator.loop import VirtualLoop
-from verification.simulator.replicas import Replica
+from verification.simulator.replicas import ReplicaProcess
 from verification.simulator.simulated_ports import SimulatedPorts
 from verification.simulator.simulation import Simulation
 from verification.simulator.trace import Trace
@@ -104,7 +104,7 @@ def test_a_decline_that_is_final_too_early_is_found_with_its_trace(
         return replace(after, state=State.FAILED) if declined else after
 
     monkeypatch.setattr(machine, "apply", apply)
-    monkeypatch.setattr(step, "apply", apply)
+    monkeypatch.setattr(payment_steps, "apply", apply)
     violation = violation_in(300)
     assert any("FAILED" in sentence for sentence in violation.violations)
     assert any("processor.post" in line and "confirm" in line for line in violation.trace)
@@ -123,16 +123,16 @@ def test_a_save_that_compares_no_versions_is_found(monkeypatch: pytest.MonkeyPat
 
 def test_a_payment_that_is_never_stepped_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     a_year = timedelta(days=365)
-    monkeypatch.setattr(step, "until_next_look", lambda *_args, **_options: a_year)
+    monkeypatch.setattr(driver, "next_attempt_in", lambda *_: a_year)
     assert any("stays" in sentence for sentence in violation_in(300).violations)
 
 
 def test_a_recovery_that_ends_by_an_error_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     correct = Recovery.claim
 
-    async def claim(self: Recovery, places: int) -> Any:
-        await self.steps.payments.claim_due(0)  # nothing catches the error of this call
-        return await correct(self, places)
+    async def claim(self: Recovery, lane: Lane) -> Any:
+        await lane.driver.claim(0)  # nothing catches the error of this call
+        return await correct(self, lane)
 
     monkeypatch.setattr(Recovery, "claim", claim)
     assert any("DatabaseUnavailable" in sentence for sentence in violation_in(300).violations)
@@ -149,11 +149,11 @@ class NoFaults(FaultProfile):
         self.end()
 
 
-def replica_in_empty_world(loop: VirtualLoop) -> tuple[Replica, World]:
+def replica_in_empty_world(loop: VirtualLoop) -> tuple[ReplicaProcess, World]:
     books, random, faults = InternalRecords("Sandbox", Rules()), Random(0), NoFaults()
     world = World(books)
     ports = SimulatedPorts(loop, world, books, faults, random, lambda: None, None)
-    replica = Replica(
+    replica = ReplicaProcess(
         "replica 1",
         loop,
         ports,

@@ -23,7 +23,13 @@ from processor_steps import (
 )
 from processor_targets import Target
 
-from payment.domain.evidence import IdempotencyKeyConflict, IntentStatus, OutcomeUnknown, Rejection
+from payment.domain.evidence import (
+    IdempotencyKeyConflict,
+    IntentStatus,
+    NotFound,
+    OutcomeUnknown,
+    Rejection,
+)
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod
 from payment.domain.values import Money, PaymentMethod, ReturnUrl
@@ -344,11 +350,8 @@ async def test_a_canceled_intent_cannot_be_confirmed(target: Target) -> None:
 # ---------------------------------------------------------------- what is not known
 
 
-async def test_an_intent_that_is_not_known_proves_nothing(target: Target) -> None:
-    reply = await target.processor.retrieve("pi_nobodyhasthis")
-
-    assert isinstance(reply, OutcomeUnknown)
-    assert not reply.unreachable
+async def test_retrieving_an_intent_that_does_not_exist_says_not_found(target: Target) -> None:
+    assert await target.processor.retrieve("pi_nobodyhasthis") == NotFound()
 
 
 @pytest.mark.parametrize("post", [CONFIRM, capture(2000), CANCEL], ids=lambda one: one.operation)

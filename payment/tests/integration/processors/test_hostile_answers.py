@@ -17,6 +17,7 @@ from hostile_answers import (
     FAULTED,
     INTENT,
     MISUSED,
+    NOT_FOUND,
     REFUND,
     REFUSED,
     UNKNOWN,
@@ -32,6 +33,7 @@ from payment.domain.evidence import (
     IdempotencyKeyConflict,
     Intent,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     ProcessorRefund,
     Rejection,
@@ -79,6 +81,8 @@ def kind_of(reply: object) -> str:
             return AWAY
         case OutcomeUnknown():
             return UNKNOWN
+        case NotFound():
+            return NOT_FOUND
         case ServerError():
             return FAULTED
         case IdempotencyKeyConflict():
@@ -131,14 +135,17 @@ async def test_beyond_the_time_out_every_call_is_unknown(
     assert kind_of(await hasty_processor.refunds("pi_1")) == AWAY
 
 
-async def test_a_404_is_unknown_but_for_a_creation_which_names_no_intent(
+async def test_a_404_of_stripes_is_a_refusal_of_a_creation_and_not_found_to_a_retrieval(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
     server.answers = [an_error(404, code="resource_missing", param="payment_method")]
 
     kinds = {name: kind_of(await call(processor)) for name, call in CALLS.items()}
 
-    assert kinds == dict.fromkeys(CALLS, UNKNOWN) | {"create": REFUSED}
+    assert kinds == dict.fromkeys(CALLS, UNKNOWN) | {
+        "create": REFUSED,
+        "retrieve": NOT_FOUND,
+    }
 
 
 async def test_an_intent_is_no_refund_and_a_refund_is_no_intent(

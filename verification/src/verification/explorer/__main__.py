@@ -19,6 +19,7 @@ from pathlib import Path
 
 from verification.explorer.scenarios import SCENARIOS, Scenario, larger
 from verification.explorer.search import SearchResult, explore
+from verification.world.trace_format import shorten_ids
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +71,7 @@ def report(results: Sequence[SearchResult], seconds: float, path: Path | None) -
     for result in violated:
         write(f"\n{result.scenario.name}:")
         for violation in result.violations:
-            write(f"  VIOLATION: {violation}")
+            write(f"  VIOLATION: {shorten_ids(violation)}")
         for number, line in enumerate(result.trace, 1):
             write(f"  {number:3} {line}")
     if path:

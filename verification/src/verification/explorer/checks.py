@@ -14,11 +14,12 @@ from payment.domain.errors import (
     WrongState,
 )
 from payment.domain.machine import Operation
-from payment.domain.payment import Payment, State
+from payment.domain.payment import Payment, PaymentRequest, State
 from payment.domain.refund import Refund
+from payment.service_layer.alerts import Alert
 from sandbox.objects import Status
 from verification.explorer.coroutine_replay import Node
-from verification.explorer.programs import Cancel, Create, Program
+from verification.explorer.programs import Cancel, Capture, Create, CreateRefund, Program
 from verification.explorer.scenarios import Scenario
 from verification.explorer.state_space import Rows, StateSpace
 from verification.explorer.state_space import State as WorldState
@@ -62,11 +63,13 @@ class Checks:
             yield from self._rejected_change(program, outcome, stored)
         if isinstance(outcome, Payment):
             yield from self._state(program, outcome, stored)
+        if isinstance(outcome, Payment | Refund) and isinstance(program, Capture | CreateRefund):
+            yield from self._change(program, outcome)
         if isinstance(outcome, Refund) and outcome.id not in {row.id for row in stored.refunds}:
             yield f"{program} returned a refund that does not exist"
 
     def _failure(self, program: Program, error: Any) -> Iterator[str]:
-        is_allowed = "rule_broken" in self._scenario.alerts
+        is_allowed = Alert.INVARIANT_VIOLATED in self._scenario.alerts
         if isinstance(error, InvariantViolation) and is_allowed:
             return
         if isinstance(error, InvariantViolation) or not isinstance(error, EXPECTED_ERRORS):
@@ -76,13 +79,16 @@ class Checks:
         self, program: Create, ended: Node, rows: Rows, last: Call | None
     ) -> Iterator[str]:
         """A request_id names its payment, and no definite error is raised beside it."""
-        outcome = ended.outcome
-        requested = program.request.request_id
-        row = next((row for row in rows.payments if row.request.request_id == requested), None)
-        if isinstance(outcome, Payment) and (row is None or row.id != outcome.id):
-            yield f"{program} returned {outcome.name}, which its request_id does not name"
-        exists = saw_own_payment(ended) or (row and not cancels_orphan(last))
-        if isinstance(outcome, NO_PAYMENT_ERRORS) and exists:
+        outcome, request = ended.outcome, program.request
+        named = (row for row in rows.payments if row.request.request_id == request.request_id)
+        row = next(named, None)
+        if isinstance(outcome, Payment):
+            if row is None or row.id != outcome.id:
+                yield f"{program} returned {outcome.name}, which its request_id does not name"
+            elif row.request != request:
+                yield f"{program} returned {outcome.name}, which has another content"
+        is_own = row is not None and row.request == request and not cancels_orphan(last)
+        if isinstance(outcome, NO_PAYMENT_ERRORS) and (is_own or saw_own_payment(ended, request)):
             yield f"{program} raised {outcome!r}, and its payment exists"
 
     def _state(self, program: Program, returned: Payment, rows: Rows) -> Iterator[str]:
@@ -94,12 +100,16 @@ class Checks:
         if isinstance(program, Cancel) and returned.state is State.SUCCEEDED:
             yield f"{program} succeeded, and the card is charged"
 
+    def _change(self, program: Capture | CreateRefund, outcome: Any) -> Iterator[str]:
+        """What was done is what was requested."""
+        amount = outcome.amount_capturing if isinstance(outcome, Payment) else outcome.amount
+        if program.amount is not None and amount != program.amount.minor_units:
+            yield f"{program} of {program.amount.minor_units} returned {amount}"
+
     def _rejected_change(self, program: Program, error: PaymentError, rows: Rows) -> Iterator[str]:
         """The request's own work is no reason to reject it."""
-        own = getattr(program, "request_id", None)
-        record = next((each for each in rows.requests if each.request_id == own), None)
         too_late = isinstance(error, WrongState) and State.SUCCEEDED.value in str(error)
-        if record is not None and not (isinstance(program, Cancel) and too_late):
+        if has_done(program, rows) and not (isinstance(program, Cancel) and too_late):
             yield f"{program} raised {error!r}, and had done what was requested"
 
     def confirmation(self, state: WorldState, number: int, started: float = 0.0) -> tuple[str, ...]:
@@ -122,10 +132,26 @@ class Checks:
         return ()
 
 
-def saw_own_payment(ended: Node) -> bool:
+def saw_own_payment(ended: Node, request: PaymentRequest) -> bool:
     """Whether a thread, when it last looked, saw the payment of its own request."""
     seen = [each.value for each in ended.results if isinstance(each.value, Conflicts)]
-    return bool(seen) and seen[-1].same_request is not None
+    found = seen[-1].same_request if seen else None
+    return found is not None and found.request == request
+
+
+def has_done(program: Program, rows: Rows) -> bool:
+    """Whether the rows hold what a program requested, under its request_id."""
+    own = getattr(program, "request_id", None)
+    record = next((each for each in rows.requests if each.request_id == own), None)
+    if record is None:
+        return False
+    amounts: Iterator[int] = iter(())
+    if isinstance(program, Capture):
+        amounts = (row.amount_capturing for row in rows.payments if row.id == record.payment_id)
+    if isinstance(program, CreateRefund):
+        amounts = (row.amount for row in rows.refunds if row.id == record.refund_id)
+    requested = getattr(program, "amount", None)
+    return requested is None or requested.minor_units in amounts
 
 
 def cancels_orphan(last: Call | None) -> bool:

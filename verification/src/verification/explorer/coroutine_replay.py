@@ -6,22 +6,24 @@ program with the results so far, and has the call that comes next. A node is a s
 """
 
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from payment.domain.payment import Payment
+from payment.service_layer.alerts import Alert
 from verification.explorer.programs import Program
 from verification.world.calls import Call
 from verification.world.requests import resource_id
-from verification.world.use_cases import build_use_cases
-from verification.world.world import INSTALLATION, MAY_PAY
+from verification.world.use_cases import build_replica
+from verification.world.world import ACTIVE_CUSTOMER
 
 LOCAL_RESULTS: dict[tuple[str, str], Any] = {
     ("payments", "reschedule"): None,
     ("refunds", "reschedule"): None,
-    ("customers", "standing"): MAY_PAY,
+    ("customers", "find"): ACTIVE_CUSTOMER,
 }
 """Calls whose effect no other thread can see here. They are answered at once, without a transition."""
 MAX_IDS = 16
@@ -37,11 +39,11 @@ class CallResult(NamedTuple):
     caller_gone: bool
 
 
-class Alert(NamedTuple):
+class RaisedAlert(NamedTuple):
     """An alert that a thread raised."""
 
-    name: str
-    text: str
+    alert: Alert
+    words: str
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +55,7 @@ class Node:
     call: Call | None = None
     outcome: Any = None
     failed: bool = False
-    alerts: tuple[Alert, ...] = ()
+    alerts: tuple[RaisedAlert, ...] = ()
     children: dict[int, int] = field(default_factory=dict)
 
 
@@ -63,11 +65,11 @@ class Environment:
     def __init__(self, number: int) -> None:
         self.now = 0.0
         self.caller_gone = False
-        self.alerts: list[Alert] = []
+        self.alerts: list[RaisedAlert] = []
         self._numbers = iter(range(number * MAX_IDS, (number + 1) * MAX_IDS))
 
-    def alert(self, name: str, about: str, words: str) -> None:
-        self.alerts.append(Alert(name, f"{about}: {words}"))
+    def alert(self, alert: Alert, about: str, words: str) -> None:
+        self.alerts.append(RaisedAlert(alert, f"{about}: {words}"))
 
     def new_id(self) -> UUID:
         """The same ids at each replay."""
@@ -77,8 +79,13 @@ class Environment:
         """Whether the caller waits no longer."""
         return self.caller_gone
 
-    def build_payment(self, payment: Payment) -> None:
+    def on_created(self, payment: Payment) -> None:
         """The payment is recorded. Nobody reads it here."""
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[bool]:
+        """A slot of the bulkhead: always free here."""
+        yield True
 
 
 @types.coroutine
@@ -125,13 +132,13 @@ class ReplayTree:
 
     def _grow(self, program: Program, results: tuple[CallResult, ...]) -> int:
         environment = Environment(getattr(program, "number", 0))
-        replica = build_use_cases(
+        replica = build_replica(
             suspend,
-            alarm=environment.alert,
+            alert=environment.alert,
             new_id=environment.new_id,
             elapsed=lambda: environment.now,
             jitter=lambda: 0.0,
-            installation=INSTALLATION,
+            bulkhead=environment,
         )
         node = Node(program, results)
         replay(program.start(replica, environment), environment, node)

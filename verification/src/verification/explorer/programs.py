@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from chassis.aip.resources import Snapshot
 from chassis.values import RequestId
 from payment.domain.payment import PaymentRequest
 from payment.domain.refund import RefundRequest
 from payment.domain.values import Money, PaymentName
-from payment.service_layer.ports import Caller
-from verification.world.use_cases import UseCases
+from payment.service_layer.composition import Drivers
+from payment.service_layer.ports import Caller, Due
+from verification.world.use_cases import Replica
 from verification.world.world import EPOCH
 
 NO_PAYMENT = UUID(int=0)
@@ -21,7 +23,7 @@ NO_PAYMENT = UUID(int=0)
 class Program(Protocol):
     """A hashable value: equal programs behave alike."""
 
-    def start(self, replica: UseCases, caller: Caller) -> Coroutine[Any, Any, Any]:
+    def start(self, replica: Replica, caller: Caller) -> Coroutine[Any, Any, Any]:
         """The use case, before its first call."""
         ...
 
@@ -33,8 +35,8 @@ class Create:
     number: int
     request: PaymentRequest
 
-    def start(self, replica: UseCases, caller: Caller) -> Coroutine[Any, Any, Any]:
-        return replica.create(self.request, caller)
+    def start(self, replica: Replica, caller: Caller) -> Coroutine[Any, Any, Any]:
+        return replica.use_cases.create_payment(self.request, caller)
 
     def __str__(self) -> str:
         return f"CreatePayment {self.number}"
@@ -49,8 +51,10 @@ class Capture:
     amount: Money | None = None
     payment_id: UUID = NO_PAYMENT
 
-    def start(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return replica.change.capture(PaymentName(self.payment_id), self.request_id, self.amount)
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return replica.use_cases.change_payment.capture(
+            PaymentName(self.payment_id), self.request_id, self.amount
+        )
 
     def __str__(self) -> str:
         return f"CapturePayment {self.number}"
@@ -64,8 +68,10 @@ class Cancel:
     request_id: RequestId
     payment_id: UUID = NO_PAYMENT
 
-    def start(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return replica.change.cancel(PaymentName(self.payment_id), self.request_id)
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return replica.use_cases.change_payment.cancel(
+            PaymentName(self.payment_id), self.request_id
+        )
 
     def __str__(self) -> str:
         return f"CancelPayment {self.number}"
@@ -78,8 +84,8 @@ class Delete:
     number: int
     payment_id: UUID = NO_PAYMENT
 
-    def start(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return replica.change.delete(PaymentName(self.payment_id))
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return replica.use_cases.change_payment.delete(PaymentName(self.payment_id))
 
     def __str__(self) -> str:
         return f"DeletePayment {self.number}"
@@ -94,9 +100,9 @@ class CreateRefund:
     amount: Money
     payment_id: UUID = NO_PAYMENT
 
-    def start(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
         name = PaymentName(self.payment_id)
-        return replica.refunds.create(RefundRequest(self.request_id, name, self.amount))
+        return replica.use_cases.create_refund(RefundRequest(self.request_id, name, self.amount))
 
     def __str__(self) -> str:
         return f"CreateRefund {self.number}"
@@ -108,12 +114,16 @@ PaymentChange = Capture | Cancel | Delete | CreateRefund
 
 @dataclass(frozen=True, slots=True)
 class StepPayment:
-    """A step of a payment, by recovery or after a webhook."""
+    """Recovery's attempt at a payment. The first call is the claim: it reads the payment."""
 
     payment_id: UUID
 
-    def start(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return replica.steps.step(self.payment_id)
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return self._attempt(replica.drivers)
+
+    async def _attempt(self, drivers: Drivers) -> None:
+        claimed = await drivers.payment_steps.payments.get(self.payment_id)
+        await drivers.payments.take_up(Due(claimed, attempt=1))
 
     def __str__(self) -> str:
         return "recovery"
@@ -121,23 +131,24 @@ class StepPayment:
 
 @dataclass(frozen=True, slots=True)
 class StepRefund:
-    """A step of a refund by recovery, as the refund was when it was claimed. `pauses`: time may pass
-    between the claim and the first call.
+    """Recovery's attempt at a refund. The first call is the claim: it reads the refund. `pauses`: time
+    may pass between the claim and the next call.
     """
 
     payment_id: UUID
     refund_id: UUID
     pauses: bool = False
 
-    def start(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return self._step(replica)
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return self._attempt(replica.drivers)
 
-    async def _step(self, replica: UseCases) -> None:
-        refund = await replica.refunds.refund_repository.get(self.payment_id, self.refund_id)
-        now = EPOCH + timedelta(seconds=replica.refunds.elapsed())
+    async def _attempt(self, drivers: Drivers) -> None:
+        steps = drivers.refund_steps
+        refund = await steps.refunds.get(self.payment_id, self.refund_id)
+        claimed = Snapshot(refund, EPOCH + timedelta(seconds=steps.elapsed()))
         if self.pauses:  # one more call, during which time may pass; its result is not used
-            await replica.refunds.refund_repository.get(self.payment_id, self.refund_id)
-        await replica.refunds.step(refund, now)
+            await steps.refunds.get(self.payment_id, self.refund_id)
+        await drivers.refunds.take_up(Due(claimed, attempt=1))
 
     def __str__(self) -> str:
         return "recovery of a refund"

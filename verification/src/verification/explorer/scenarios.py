@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from payment.domain.payment import PaymentRequest
+from payment.service_layer.alerts import Alert
 from sandbox.world import Rules
 from verification.explorer.programs import (
     Cancel,
@@ -42,7 +43,7 @@ class Scenario:
     delayed_replies      the calls whose replies may be delayed by a fault, while time passes
     pauses_after_claim   whether time may pass between the claim of a refund and its first call
     wrong_replies        what a creation may be answered by a fault: "a rejection", "another intent"
-    alerts               the alerts that may be raised
+    alerts               the alerts that may be raised, besides those of what is overdue
     in_slice             whether it is explored with every change
     """
 
@@ -59,7 +60,7 @@ class Scenario:
     delayed_replies: tuple[str, ...] = ()
     pauses_after_claim: bool = False
     wrong_replies: tuple[str, ...] = ()
-    alerts: frozenset[str] = frozenset()
+    alerts: frozenset[Alert] = frozenset()
     in_slice: bool = True
 
 
@@ -188,13 +189,21 @@ SCENARIOS = (
         ),
         faults=0,
     ),
+    Scenario(
+        "one request_id, two contents", (Create(1, VISA), Create(2, DECLINED)), rules=REAL_KEYS
+    ),
+    Scenario(
+        "one request_id, two captures",
+        (*copies(1, MANUAL), CAPTURE_PART, replace(CAPTURE_PART, number=15, amount=euros(200))),
+        rules=REAL_KEYS,
+    ),
     Scenario("rejected", copies(2, request(1, "pm_none")), time_jumps=(INSERT_DEADLINE_PASSES,)),
     Scenario("one attempt rejected", copies(2, VISA), wrong_replies=("a rejection",)),
     Scenario(
         "a reply names another intent",
         (*copies(1, VISA), Create(2, request(2))),
         wrong_replies=("another intent",),
-        alerts=frozenset({"rule_broken"}),
+        alerts=frozenset({Alert.INVARIANT_VIOLATED}),
     ),
     Scenario(
         "orphans are canceled",

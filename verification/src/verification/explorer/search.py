@@ -187,16 +187,16 @@ def sequential_lookups() -> Iterator[None]:
     """Make the two look-ups of a creation one after the other: there is no event loop here. The second
     of them, Customer's, is answered locally, so no order of the two is lost.
     """
-    concurrent = create_payment.side_by_side
+    concurrent = create_payment.both
 
-    async def sequential(one: Any, other: Any) -> tuple[Any, Any]:
+    async def sequential(first: Any, second: Any) -> tuple[Any, Any]:
         try:
-            return await one, await other
+            return await first, await second
         finally:
-            other.close()  # where the first look-up ended the thread
+            second.close()  # where the first look-up ended the thread
 
-    create_payment.side_by_side = sequential
+    create_payment.both = sequential
     try:
         yield
     finally:
-        create_payment.side_by_side = concurrent
+        create_payment.both = concurrent

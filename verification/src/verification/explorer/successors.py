@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from payment.domain.evidence import Rejection, ServerError
 from payment.domain.refund import RefundState
+from payment.domain.values import RequestPart
 from payment.service_layer.ports import CommitUnknown
 from sandbox.actions import Authenticate, CancelIntent, ConfirmIntent, PassTime, Request
 from sandbox.objects import Status
@@ -24,6 +25,7 @@ from verification.explorer.state_space import (
 from verification.processor import intent_of
 from verification.world.calls import Call, without_reply
 from verification.world.faults import CallFault, possible_faults
+from verification.world.use_cases import OVERDUE_ALERTS
 from verification.world.world import EPOCH, is_blocked_by
 
 REFUND_TIMEOUT_SECONDS = 20.0
@@ -200,7 +202,7 @@ class Successors:
 
     def _wrong_reply(self, state: State, node: int, kind: str) -> Iterator[Transition]:
         """A creation is answered with a rejection of this attempt alone, or with another intent."""
-        replies: list[Any] = [Rejection("resource_missing", "payment_method")]
+        replies: list[Any] = [Rejection("resource_missing", RequestPart.PAYMENT_METHOD)]
         if kind == "another intent":
             intents = self._space.processors.values[state.processor].intents
             replies = [intent_of(intent) for intent in intents]
@@ -231,9 +233,9 @@ class Successors:
             last = self._space.threads.nodes[node].call
             violations += tuple(self._checks.response(effect.rows, reached, last))
         violations += tuple(
-            f"the alert {alert.name} was raised: {alert.text}"
-            for alert in reached.alerts
-            if alert.name not in self._scenario.alerts
+            f"the alert {raised.alert.value} was raised: {raised.words}"
+            for raised in reached.alerts
+            if raised.alert not in self._scenario.alerts | OVERDUE_ALERTS
         )
         after = state._replace(
             rows=effect.rows,

@@ -13,6 +13,7 @@ from pathlib import Path
 from verification.explorer.__main__ import write
 from verification.mutants.catalogue import MUTANTS
 from verification.mutants.runner import Result, run_mutant
+from verification.world.trace_format import shorten_ids
 
 MAX_CONCURRENT_MUTANTS = 2
 UNITS = {"explorer": "steps", "simulator": "seeds"}
@@ -48,7 +49,7 @@ def format_result(result: Result) -> str:
         return f"SURVIVED    {result.mutant.mistake}"
     return (
         f"{result.cost:4} {UNITS[result.tool]}  {result.mutant.mistake}\n"
-        f"            {result.tool}, {result.where}: {result.violation}"
+        f"            {result.tool}, {result.where}: {shorten_ids(result.violation)}"
     )
 
 

@@ -1,128 +1,162 @@
-"""Mistakes of what works by itself: the schedule, claims, notifications, the stream of events.
+"""Mistakes of what works by itself: the driver, the schedule, claims, the stream of events.
 
-The explorer has no schedule: in its worlds anybody may take anything up at any time. So these are
-for the simulator to notice, where a payment that nobody takes up stays where it is.
+The explorer has no schedule: in its worlds any replica may take up any payment at any time. So these
+are for the simulator to find: a payment that no replica takes up stays where it is.
 """
 
 from verification.mutants.mutant import Edit, Mutant
 
 SCHEDULE = "domain/schedule.py"
+EVENTS = "domain/events.py"
 MEMORY = "repository/memory.py"
+COMPOSITION = "service_layer/composition.py"
+DRIVER = "service_layer/driver.py"
 RECOVERY = "service_layer/recovery.py"
-EVENTS = "service_layer/events.py"
-LONG = Edit(SCHEDULE, "JITTER = 0.2\n", "JITTER = 0.2\nYEARS = timedelta(days=9999)\n")
+READ_EVENTS = "service_layer/read_events.py"
+NEVER = "timedelta(days=9999)"
 
 BACKGROUND = (
     Mutant(
-        "a payment is build_payment without a time to look at it",
-        (Edit(MEMORY, "        self._store.schedule(build_payment.id, CLAIM_LASTS)\n", ""),),
+        "a new payment has no due time",
+        (Edit(MEMORY, "self._store.schedule(inserted.id, CLAIM_LASTS)", ""),),
     ),
     Mutant(
-        "a claim does not set the next look",
-        (
-            Edit(
-                MEMORY,
-                "            self.due[each] = now + CLAIM_LASTS\n        return claimed",
-                "            self.due.pop(each)\n        return claimed",
-            ),
-        ),
+        "a claim does not set the next due time",
+        (Edit(MEMORY, "self.due[one] = now + CLAIM_LASTS", "self.due.pop(one)"),),
     ),
     Mutant(
-        "a saved payment is not looked at again",
-        (
-            Edit(
-                MEMORY,
-                "        self._store.schedule(row.id, None if saved.is_settled else CLAIM_LASTS)\n",
-                "        self._store.schedule(row.id, None)\n",
-            ),
-        ),
+        "a saved payment is not due again",
+        (Edit(MEMORY, "(row.id, None if saved.is_settled else CLAIM_LASTS)", "(row.id, None)"),),
     ),
     Mutant(
-        "a payment is given up after three looks",
+        "a payment is given up after three attempts",
         (
             Edit(
                 SCHEDULE,
-                "    return wait(attempt, jitter, unreachable=unreachable)\n\n\n"
-                "def until_next_look_at_refund(",
-                "    return wait(attempt, jitter, unreachable=unreachable) if attempt < 3 else YEARS"
-                "\n\n\ndef until_next_look_at_refund(",
+                """
+                    return min(later, ends) if ends > timedelta(0) else later
+                return soon
+                """,
+                f"""
+                    return min(later, ends) if ends > timedelta(0) else later
+                return soon if attempt < 3 else {NEVER}
+                """,
             ),
-            LONG,
         ),
     ),
     Mutant(
         "a payer is waited for by webhooks alone",
+        (Edit(SCHEDULE, "min(later, ends) if ends > timedelta(0) else later", NEVER),),
+    ),
+    Mutant(
+        "an authorization is waited for by webhooks alone",
         (
             Edit(
                 SCHEDULE,
-                "        return min(later, ends) if ends > timedelta(0) else later\n",
-                "        return YEARS\n",
+                "min(DAILY, ends) if ends > timedelta(0) else wait(attempt, jitter)",
+                NEVER,
             ),
-            LONG,
         ),
     ),
     Mutant(
-        "a hold is waited for by webhooks alone",
+        "a refund is given up after three attempts",
         (
             Edit(
                 SCHEDULE,
-                "        return min(DAILY, ends) if ends > timedelta(0) else wait(attempt, jitter)\n",
-                "        return YEARS\n",
+                """
+                if resource.state is RefundState.PENDING:
+                    return soon
+                """,
+                f"""
+                if resource.state is RefundState.PENDING:
+                    return soon if attempt < 3 else {NEVER}
+                """,
             ),
-            LONG,
         ),
     ),
     Mutant(
-        "a refund is given up after three looks",
+        "recovery claims no refunds",
         (
             Edit(
-                SCHEDULE,
-                "    return wait(attempt, jitter, unreachable=unreachable)\n\n\ndef wait(",
-                "    return wait(attempt, jitter, unreachable=unreachable) if attempt < 3 else YEARS"
-                "\n\n\ndef wait(",
+                COMPOSITION,
+                "Lane(self.refunds, MAX_CONCURRENT_REFUNDS)",
+                "Lane(self.refunds, 0)",
             ),
-            LONG,
         ),
     ),
     Mutant(
-        "nobody takes up refunds",
+        "the first error of a claim ends recovery",
         (
             Edit(
                 RECOVERY,
-                "        due = await self._claimed(self.refunds.refund_repository.claim_due, places)\n",
-                "        due: Sequence[DueRefund] = []\n",
+                """
+                except Exception as error:
+                    self.on_unexpected_error(error)
+                    return []
+                """,
+                """
+                except ValueError as error:
+                    self.on_unexpected_error(error)
+                    return []
+                """,
             ),
         ),
     ),
     Mutant(
-        "the first error ends recovery",
+        "the error of a step is caught by nobody",
         (
             Edit(
                 RECOVERY,
-                "        except Exception as error:  # noqa: BLE001 (the database is away: look "
-                "again in a second)\n            self.on_unexpected_error(error)\n            return []\n",
-                "        except ValueError as error:\n"
-                "            self.on_unexpected_error(error)\n            return []\n",
+                """
+                    await lane.driver.take_up(due)
+                except Exception as error:
+                """,
+                """
+                    await lane.driver.take_up(due)
+                except ValueError as error:
+                """,
             ),
         ),
     ),
     Mutant(
-        "a reader of events goes on from the beginning of its page",
+        "a finished step keeps its slot",
+        (Edit(RECOVERY, "task.add_done_callback(lane.tasks.discard)", ""),),
+    ),
+    Mutant(
+        "the driver does not end the attempts at refunds",
         (
             Edit(
-                EVENTS,
-                "                yield event\n                cursor = event.cursor\n",
-                "                yield event\n            cursor = page[0].cursor if page else cursor\n",
+                DRIVER,
+                "if not resource.is_settled:",
+                "if not resource.is_settled and hasattr(resource, 'request'):",
             ),
         ),
     ),
     Mutant(
-        "a reader of events goes on before what it has read",
+        "a reader of events resumes at the beginning of its page",
+        (
+            Edit(
+                READ_EVENTS,
+                """
+                for event in page:
+                    yield event
+                    cursor = event.cursor
+                """,
+                """
+                for event in page:
+                    yield event
+                cursor = page[0].cursor if page else cursor
+                """,
+            ),
+        ),
+    ),
+    Mutant(
+        "a reader of events resumes before what it has read",
         (
             Edit(
                 MEMORY,
-                "if cursors.read(each.cursor, ERA) > after][:limit]",
-                "if cursors.read(each.cursor, ERA) >= after][:limit]",
+                "if read_cursor(one.cursor, GENERATION) > after][:limit]",
+                "if read_cursor(one.cursor, GENERATION) >= after][:limit]",
             ),
         ),
     ),
@@ -130,10 +164,13 @@ BACKGROUND = (
         "an event is written for what did not happen",
         (
             Edit(
-                "domain/events.py",
-                "    if after.request != before.request:\n"
-                "        return NewEvent(EventType.UPDATED)\n    return None\n",
-                "    return NewEvent(EventType.UPDATED)\n",
+                EVENTS,
+                """
+                if after.request != before.request:
+                    return NewEvent(EventType.UPDATED)
+                return None
+                """,
+                "return NewEvent(EventType.UPDATED)",
             ),
         ),
     ),

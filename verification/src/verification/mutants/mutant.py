@@ -48,6 +48,11 @@ class Edit:
         file.write_text(text)
 
 
+def importing(path: str, module: str, name: str) -> Edit:
+    """An edit that imports one more name from a module that the file imports from."""
+    return Edit(path, f"from {module} import ", f"from {module} import {name}, ")
+
+
 def lines_of(code: str) -> list[str]:
     """The lines of an edit, without their common indentation."""
     return textwrap.dedent(code).strip("\n").split("\n")

@@ -1,197 +1,183 @@
 """Mistakes with refunds."""
 
-from verification.mutants.mutant import Edit, Mutant
+from verification.mutants.mutant import Edit, Mutant, importing
 
 REFUND = "domain/refund.py"
-REFUNDS = "service_layer/refunds.py"
+EVENTS = "domain/events.py"
+CREATE = "service_layer/create_refund.py"
+STEPS = "service_layer/refund_steps.py"
 MEMORY = "repository/memory.py"
+
+KEY_CONFLICT = "case IdempotencyKeyConflict():"
+FITS = "if payment.state is not State.SUCCEEDED or refund.amount > left:"
+RUN_ONCE = "await self.requests.run_once(request.request_id, request.fingerprint, reserve)"
+
+
+def failure_on(reply: str) -> Edit:
+    """This reply to the POST of a refund makes it FAILED."""
+    return Edit(
+        STEPS,
+        KEY_CONFLICT,
+        f"""
+        case {reply}():
+            failed = refund.fail(Failure('no_refund'))
+            return StepResult(await self._save(refund, failed), now)
+        {KEY_CONFLICT}
+        """,
+    )
+
 
 REFUND_MUTANTS = (
     Mutant(
-        "a refund takes a fresh key each time",
+        "a refund takes a new idempotency key each time",
         (
-            Edit(
-                REFUND,
-                '        return f"{installation}:{self.id}:refund"\n',
-                "        from uuid import uuid4\n\n"
-                '        return f"{installation}:{uuid4()}:refund"\n',
-            ),
+            Edit(REFUND, "{self.id}:refund", "{uuid4()}:refund"),
+            importing(REFUND, "uuid", "uuid4"),
         ),
-        ("one refund, sent twice",),
+        ("one refund, sent twice, a day passes",),
     ),
     Mutant(
-        "a refund is posted again without a look at the processor's list",
+        "a refund is posted again without looking for it in the processor's list",
         (
             Edit(
-                REFUNDS,
-                "        if not_listed_at is not None:\n"
-                "            return await self._send(refund, now, not_listed_at)\n"
-                "        listing_at = self.elapsed()\n",
-                "        if refund.state is RefundState.PENDING:\n"
-                "            return await self._send(refund, now, not_listed_at or self.elapsed())\n"
-                "        listing_at = self.elapsed()\n",
+                STEPS,
+                """
+                if not_listed_at is not None:
+                    return await self._post(refund, now, not_listed_at)
+                """,
+                """
+                if refund.state is RefundState.PENDING:
+                    return await self._post(refund, now, not_listed_at or self.elapsed())
+                """,
             ),
-            Edit(
-                REFUNDS, "RefundRequest, refundable\n", "RefundRequest, RefundState, refundable\n"
-            ),
+            importing(STEPS, "payment.domain.refund", "RefundState"),
         ),
-        ("refunds", "one refund, sent twice"),
+        (
+            "two refunds, enough money for one, a day passes",
+            "one refund, sent twice, a day passes",
+        ),
     ),
     Mutant(
-        "what is not listed has failed",
+        "a refund that is not listed is taken for failed",
         (
             Edit(
-                REFUNDS,
-                "        return await self._send(refund, now, listing_at)\n",
-                '        failed = refund.fail(Failure("not_listed"))\n'
-                "        return RefundStepResult(await self._save(refund, failed))\n",
+                STEPS,
+                "return await self._post(refund, now, listing_at)",
+                """
+                failed = refund.fail(Failure('not_listed'))
+                return StepResult(await self._save(refund, failed), now)
+                """,
             ),
         ),
-        ("two refunds, of which one fits",),
+        ("two refunds, enough money for one",),
     ),
     Mutant(
-        "a refund that was answered 500 has failed",
+        "a refund that was answered 500 is taken for failed",
         (
-            Edit(
-                REFUNDS,
-                "            case OutcomeUnknown(unreachable=unreachable):\n",
-                "            case ServerError():\n"
-                '                failed = refund.fail(Failure("api_error"))\n'
-                "                return RefundStepResult(await self._save(refund, failed))\n"
-                "            case OutcomeUnknown(unreachable=unreachable):\n",
-            ),
-            Edit(
-                REFUNDS,
-                "import IdempotencyKeyConflict, Proc",
-                "import ServerError, IdempotencyKeyConflict, Proc",
-            ),
+            failure_on("ServerError"),
+            importing(STEPS, "payment.domain.evidence", "ServerError"),
         ),
-        ("two refunds, of which one fits",),
+        ("two refunds, enough money for one",),
     ),
     Mutant(
-        "a refund without an answer has failed",
-        (
-            Edit(
-                REFUNDS,
-                "            case OutcomeUnknown(unreachable=unreachable):\n"
-                "                return RefundStepResult(refund, unreachable=unreachable)\n",
-                "            case OutcomeUnknown():\n"
-                '                failed = refund.fail(Failure("time_out"))\n'
-                "                return RefundStepResult(await self._save(refund, failed))\n",
-            ),
-        ),
-        ("two refunds, of which one fits",),
+        "a refund without an answer is taken for failed",
+        (failure_on("OutcomeUnknown"),),
+        ("two refunds, enough money for one",),
     ),
     Mutant(
         "a refund is posted however old its list is",
         (
             Edit(
-                REFUNDS,
-                "        if self.elapsed() - not_listed_at > POST_WITHIN.total_seconds():\n"
-                "            return RefundStepResult(refund)\n",
+                STEPS,
+                """
+                if self.elapsed() - not_listed_at > POST_WITHIN.total_seconds():
+                    return StepResult(refund, now)
+                """,
                 "",
             ),
         ),
-        ("a refund, and an answer that takes a day",),
+        ("a refund, and a reply delayed by a day",),
     ),
     Mutant(
-        "a refund is sent as it was read before its list",
+        "a refund is posted as it was read before its list",
         (
             Edit(
-                REFUNDS,
-                "        if as_it_is.version != refund.version:\n"
-                "            return RefundStepResult(as_it_is)\n",
+                STEPS,
+                """
+                if current.version != refund.version:
+                    return StepResult(current, now)
+                """,
                 "",
             ),
         ),
-        ("a refund is refused, and a day passes",),
+        ("a refund is rejected, and a day passes",),
     ),
     Mutant(
-        "a refusal is written down however late",
-        (
-            Edit(
-                REFUNDS,
-                "        return await self._save(refund, failed, by=now + REFUSED_WITHIN)\n",
-                "        return await self._save(refund, failed)\n",
-            ),
-        ),
-        ("a refund is refused, and a day passes",),
+        "a rejection of a refund is stored however late",
+        (Edit(STEPS, "refund, failed, by=now + FAIL_WITHIN", "refund, failed"),),
+        ("a refund is rejected, and a day passes",),
     ),
     Mutant(
         "the sum of the refunds is not part of the insert",
-        (
-            Edit(
-                MEMORY,
-                "        if payment.state is not State.SUCCEEDED or refund.amount > left:\n",
-                "        if payment.state is not State.SUCCEEDED or left < 0:\n",
-            ),
-        ),
-        ("two refunds, of which one fits",),
+        (Edit(MEMORY, FITS, "if payment.state is not State.SUCCEEDED or left < 0:"),),
+        ("two refunds, enough money for one",),
     ),
     Mutant(
-        "a refund that failed gives nothing back to the sum",
-        (
-            Edit(
-                MEMORY,
-                "        return self._write(saved, -row.amount if fails else 0, event_for)\n",
-                "        return self._write(saved, 0, event_for)\n",
-            ),
-        ),
-        ("a refund that comes back",),
+        "a failed refund does not reduce the sum",
+        (Edit(MEMORY, "saved, -row.amount if fails else 0, event", "saved, 0, event"),),
+        ("a refund that the bank returns",),
     ),
     Mutant(
-        "a refund that failed gives its part back each time it is looked at",
+        "a failed refund reduces the sum each time that it is stepped",
         (
             Edit(
                 MEMORY,
-                "        fails = saved.state is RefundState.FAILED is not row.state\n",
-                "        fails = saved.state is RefundState.FAILED\n",
+                "fails = saved.state is RefundState.FAILED is not row.state",
+                "fails = saved.state is RefundState.FAILED",
             ),
             Edit(
                 REFUND,
-                "        if self.state is RefundState.FAILED:\n            return self\n",
+                """
+                if self.state is RefundState.FAILED:
+                    return self
+                """,
                 "",
             ),
             Edit(
-                "domain/events.py",
-                "    if after.state is RefundState.FAILED and before.state is not "
-                "RefundState.FAILED:\n",
-                "    if after.state is RefundState.FAILED:\n",
+                EVENTS,
+                "if after.state is RefundState.FAILED and before.state is not RefundState.FAILED:",
+                "if after.state is RefundState.FAILED:",
             ),
             Edit(
                 MEMORY,
-                "        if row.version != before.version or (by is not None and now >= by):\n",
-                "        if False:\n",
+                "if row.version != before.version or (by is not None and now >= by):",
+                "if False:",
             ),
         ),
-        ("a refund that comes back",),
+        ("a refund that the bank returns",),
     ),
     Mutant(
-        "what stands in the way of a refund is not looked at twice",
+        "a rejected refund request is not looked up again",
         (
             Edit(
-                REFUNDS,
-                "                if await self.payments.find_request(request.request_id) is None:\n"
-                "                    raise\n                continue\n",
-                "                raise\n",
+                CREATE,
+                RUN_ONCE,
+                "await self.payments.find_request(request.request_id) or await reserve() "
+                f"or {RUN_ONCE}",
             ),
         ),
-        ("one refund, of more than half, sent twice",),
+        ("one refund of more than half, sent twice",),
     ),
     Mutant(
-        "a refund is accepted for what was not captured yet",
+        "a refund is accepted before its payment is captured",
         (
             Edit(
-                REFUNDS,
-                "            amount=refundable(payment, request.amount),\n",
-                "            amount=request.amount.minor_units if request.amount else 0,\n",
+                CREATE,
+                "amount=refundable(payment, request.amount)",
+                "amount=request.amount.minor_units if request.amount else 0",
             ),
-            Edit(
-                MEMORY,
-                "        if payment.state is not State.SUCCEEDED or refund.amount > left:\n",
-                "        if refund.amount > payment.request.amount.minor_units:\n",
-            ),
+            Edit(MEMORY, FITS, "if refund.amount > payment.request.amount.minor_units:"),
         ),
-        ("two refunds, of which one fits",),
+        ("two refunds, enough money for one",),
     ),
 )

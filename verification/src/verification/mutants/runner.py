@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import payment
-from verification.mutants.mutant import Mutant
+from verification.mutants.mutant import Mutant, Stale
 
 MAX_STATES = 400_000
 """States of a scenario after which the explorer gives up."""
@@ -20,6 +20,7 @@ MAX_SEEDS = 5_000
 """Seeds after which the simulator gives up."""
 TIMEOUT_SECONDS = 600.0
 """For one tool on one mutant."""
+ERRORS_OF_A_WRONG_EDIT = ("NameError", "UnboundLocalError", "AttributeError", "TypeError")
 EXPLORE = """
 import json, sys
 from verification.explorer.scenarios import SCENARIOS
@@ -63,13 +64,23 @@ def copy_with(mutant: Mutant) -> Iterator[Path]:
 
 
 def run_mutant(mutant: Mutant) -> Result:
-    """Let the tools find the mistake, each in a process of its own that imports the copy."""
+    """Let the tools find the mistake, each in a process of its own that imports the copy. Raises Stale
+    where the copy does not run: that would be found without any rule.
+    """
     with copy_with(mutant) as folder:
-        for scenario in mutant.scenarios:
-            if found := run_tool(folder, EXPLORE, scenario, str(MAX_STATES)):
-                return Result(mutant, "explorer", scenario, *found)
-        if not mutant.scenarios and (found := run_tool(folder, SIMULATE, str(MAX_SEEDS))):
-            return Result(mutant, "simulator", f"seed {found[0] - 1}", *found)
+        result = run_tools(mutant, folder)
+    if any(error in result.violation for error in ERRORS_OF_A_WRONG_EDIT):
+        raise Stale(f"{mutant.mistake}: {result.violation}")
+    return result
+
+
+def run_tools(mutant: Mutant, folder: Path) -> Result:
+    """Explore the mutant's scenarios, or simulate where it has none."""
+    for scenario in mutant.scenarios:
+        if found := run_tool(folder, EXPLORE, scenario, str(MAX_STATES)):
+            return Result(mutant, "explorer", scenario, *found)
+    if not mutant.scenarios and (found := run_tool(folder, SIMULATE, str(MAX_SEEDS))):
+        return Result(mutant, "simulator", f"seed {found[0] - 1}", *found)
     return Result(mutant)
 
 

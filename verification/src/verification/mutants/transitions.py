@@ -1,112 +1,101 @@
-"""Mistakes about what a payment makes of the processor's word, and what it asks next."""
+"""Mistakes about what a payment makes of evidence, and about the call that follows."""
 
-from verification.mutants.mutant import Edit, Mutant
+from verification.mutants.mutant import Edit, Mutant, importing
 
 MACHINE = "domain/machine.py"
-STEP = "service_layer/step.py"
+STEPS = "service_layer/payment_steps.py"
 
-UNKNOWN = (
-    '            return hold(payment, "an idempotency key was used with other parameters", now)\n'
+USES_KEY_UP = (
+    "case ServerError() | Rejection() if payment.idempotency_counter == post.idempotency_counter:"
 )
+KEY_CONFLICT = """
+case IdempotencyKeyConflict() if not payment.is_settled:
+    return hold(payment, 'an idempotency key was used with other parameters', now)
+"""
+CONFIRMS = "if payment.state is State.CONFIRMING and status is IntentStatus.REQUIRES_CONFIRMATION:"
+OUTCOME_UNKNOWN = importing(MACHINE, "payment.domain.evidence", "OutcomeUnknown")
+TABLE = "TRANSITIONS: dict[tuple[State, IntentStatus], Transition] = {"
 
 
-def without(state: str, status: str, move: str) -> Edit:
-    """The table of moves without one of its rows."""
-    return Edit(MACHINE, f"    (State.{state}, IntentStatus.{status}): {move},\n", "")
+def failure_on(reply: str) -> Edit:
+    """This reply to a confirmation makes the payment FAILED."""
+    return Edit(
+        MACHINE,
+        USES_KEY_UP,
+        f"""
+        case {reply}() if post.operation is Operation.CONFIRM:
+            return replace(payment, state=State.FAILED, cancel_reason=CancelReason.DECLINE)
+        {USES_KEY_UP}
+        """,
+    )
 
 
-def with_move(state: str, status: str, move: str) -> Edit:
-    """The table of moves with a row more."""
-    first = "    (State.CONFIRMING, IntentStatus.REQUIRES_ACTION): require_action,\n"
-    return Edit(MACHINE, first, f"{first}    (State.{state}, IntentStatus.{status}): {move},\n")
+def without(state: str, status: str, transition: str) -> Edit:
+    """The table of transitions without one of them."""
+    return Edit(MACHINE, f"(State.{state}, IntentStatus.{status}): {transition}, ", "")
+
+
+def with_transition(state: str, status: str, transition: str) -> Edit:
+    """The table of transitions with one more."""
+    return Edit(MACHINE, TABLE, f"{TABLE}(State.{state}, IntentStatus.{status}): {transition}, ")
 
 
 TRANSITIONS = (
     Mutant(
-        "a time-out is taken for a failure",
-        (
-            Edit(
-                MACHINE,
-                UNKNOWN,
-                f"{UNKNOWN}        case OutcomeUnknown():\n"
-                "            return replace(\n"
-                "                payment, state=State.FAILED, cancel_reason=CancelReason.DECLINE\n"
-                "            )\n",
-            ),
-            Edit(MACHINE, "Rejection, Reply\n", "Rejection, Reply, OutcomeUnknown\n"),
-        ),
-        ("automatic, no key dies",),
+        "a timeout is taken for a failure",
+        (failure_on("OutcomeUnknown"), OUTCOME_UNKNOWN),
+        ("automatic capture, keys live",),
     ),
     Mutant(
-        "a refusal is taken for a failure",
-        (
-            Edit(
-                MACHINE,
-                "        case ServerError() | Rejection() if payment.idempotency_counter == post.idempotency_counter:\n",
-                "        case Rejection() if post.operation is Operation.CONFIRM:\n"
-                "            return replace(\n"
-                "                payment, state=State.FAILED, cancel_reason=CancelReason.DECLINE\n"
-                "            )\n"
-                "        case ServerError() | Rejection() if payment.idempotency_counter == post.idempotency_counter:\n",
-            ),
-        ),
-        ("automatic", "3D Secure", "declined, keys die"),
+        "a rejection is taken for a failure",
+        (failure_on("Rejection"),),
+        ("automatic capture", "3D Secure", "declined, keys expire"),
     ),
     Mutant(
         "a 500 is taken for a failure",
-        (
-            Edit(
-                MACHINE,
-                "        case ServerError() | Rejection() if payment.idempotency_counter == post.idempotency_counter:\n",
-                "        case ServerError() if post.operation is Operation.CONFIRM:\n"
-                "            return replace(\n"
-                "                payment, state=State.FAILED, cancel_reason=CancelReason.DECLINE\n"
-                "            )\n"
-                "        case ServerError() | Rejection() if payment.idempotency_counter == post.idempotency_counter:\n",
-            ),
-        ),
-        ("automatic, no key dies",),
+        (failure_on("ServerError"),),
+        ("automatic capture, keys live",),
     ),
     Mutant(
-        "an intent that cannot be asked for is taken for canceled",
+        "an intent that cannot be read is taken for canceled",
         (
             Edit(
-                STEP,
-                "        if not isinstance(reply, Intent):\n"
-                "            unreachable = is_unreachable(reply)\n"
-                "            return StepResult(seen.payment, seen.now, answered=False, unreachable=unreachable)\n",
-                "        if not isinstance(reply, Intent):\n"
-                "            gone = replace(\n"
-                "                seen.payment, state=State.CANCELED, cancel_reason=CancelReason.USER\n"
-                "            )\n"
-                "            await self._save(seen.payment, gone)\n"
-                "            return StepResult(gone, seen.now)\n",
+                STEPS,
+                """
+                if not isinstance(reply, Intent):
+                    return StepResult(payment, now, answered=False, unreachable=is_unreachable(reply))
+                """,
+                """
+                if not isinstance(reply, Intent):
+                    gone = replace(payment, state=State.CANCELED, cancel_reason=CancelReason.USER)
+                    await self._save(payment, gone)
+                    return StepResult(gone, now)
+                """,
             ),
-            Edit(STEP, "import dataclass\n", "import dataclass, replace\n"),
-            Edit(STEP, "import Payment, State\n", "import CancelReason, Payment, State\n"),
+            importing(STEPS, "dataclasses", "replace"),
+            importing(STEPS, "payment.domain.payment", "CancelReason"),
         ),
-        ("automatic, no key dies",),
+        ("automatic capture, keys live",),
     ),
     Mutant(
         "a decline is final before its intent is canceled",
         (
             Edit(
                 MACHINE,
-                "        state=State.CANCELING,\n        cancel_reason=CancelReason.DECLINE,\n",
-                "        state=State.FAILED,\n        cancel_reason=CancelReason.DECLINE,\n",
+                "state=State.CANCELING, cancel_reason=CancelReason.DECLINE",
+                "state=State.FAILED, cancel_reason=CancelReason.DECLINE",
             ),
         ),
         ("declined",),
     ),
     Mutant(
-        "a decline is confirmed again",
+        "a declined card is confirmed again",
         (
             without("CONFIRMING", "REQUIRES_PAYMENT_METHOD", "decline"),
             Edit(
                 MACHINE,
-                "    if payment.state is State.CONFIRMING and status is "
-                "IntentStatus.REQUIRES_CONFIRMATION:\n        return",
-                "    if payment.state is State.CONFIRMING and status in UNFINISHED:\n        return",
+                CONFIRMS,
+                "if payment.state is State.CONFIRMING and status in UNFINISHED:",
             ),
         ),
         ("declined",),
@@ -116,153 +105,139 @@ TRANSITIONS = (
         (
             Edit(
                 MACHINE,
-                UNKNOWN,
-                f"{UNKNOWN}        case OutcomeUnknown() if post.operation is Operation.CANCEL:\n"
-                "            return end_without_money(payment, None, now)\n",
+                KEY_CONFLICT,
+                KEY_CONFLICT
+                + "case OutcomeUnknown() if post.operation is Operation.CANCEL:\n"
+                + "    return end_without_money(payment, None, now)\n",
             ),
-            Edit(MACHINE, "Rejection, Reply\n", "Rejection, Reply, OutcomeUnknown\n"),
+            OUTCOME_UNKNOWN,
         ),
-        ("cancel", "manual"),
+        ("cancel", "manual capture"),
     ),
     Mutant(
         "an expired payment is confirmed after all",
         (
             Edit(
                 MACHINE,
-                "    if payment.state is State.CONFIRMING and status is "
-                "IntentStatus.REQUIRES_CONFIRMATION:\n        return",
-                "    if payment.state in {State.CONFIRMING, State.CANCELING} and (\n"
-                "        status is IntentStatus.REQUIRES_CONFIRMATION\n    ):\n        return",
+                CONFIRMS,
+                CONFIRMS.replace("is State.CONFIRMING", "in {State.CONFIRMING, State.CANCELING}"),
             ),
         ),
-        ("automatic, hours pass",),
+        ("automatic capture, the insert's deadline passes",),
     ),
     Mutant(
-        "a card may be tried for ever",
+        "a card is confirmed however late",
+        (Edit(MACHINE, "(now > payment.start_by)", "False"),),
+        ("automatic capture, the insert's deadline passes",),
+    ),
+    Mutant(
+        "a payment whose payer never acts is not canceled",
+        (Edit(MACHINE, "(now > payment.action_by)", "False"),),
+        ("3D Secure, the payer never acts",),
+    ),
+    Mutant(
+        "a 500 does not use its idempotency key up",
+        (Edit(MACHINE, "case ServerError() | Rejection() if", "case Rejection() if"),),
+        ("automatic capture, keys live",),
+    ),
+    Mutant(
+        "a rejection does not use its idempotency key up",
+        (Edit(MACHINE, "case ServerError() | Rejection() if", "case ServerError() if"),),
+        ("processing, declined, keys live", "manual capture", "3D Secure"),
+    ),
+    Mutant(
+        "the idempotency key does not contain the counter",
         (
             Edit(
                 MACHINE,
-                "        and status is IntentStatus.REQUIRES_CONFIRMATION\n"
-                "        and now > payment.start_by\n",
-                "        and status is IntentStatus.REQUIRES_CONFIRMATION\n        and False\n",
+                "{self.operation.value}:{self.idempotency_counter}",
+                "{self.operation.value}",
             ),
         ),
-        ("automatic, hours pass",),
+        ("automatic capture, keys live",),
     ),
     Mutant(
-        "nobody calls off what its payer does not answer",
-        (Edit(MACHINE, "        and now > payment.action_by\n", "        and False\n"),),
-        ("3D Secure, no answer",),
-    ),
-    Mutant(
-        "a 500 is not used up",
+        "the idempotency counter is read after the intent",
         (
             Edit(
-                MACHINE,
-                "        case ServerError() | Rejection() if",
-                "        case Rejection() if",
-            ),
-        ),
-        ("automatic, no key dies",),
-    ),
-    Mutant(
-        "a refusal is not used up",
-        (
-            Edit(
-                MACHINE,
-                "        case ServerError() | Rejection() if",
-                "        case ServerError() if",
-            ),
-        ),
-        ("processing, declined, no key dies", "manual", "3D Secure"),
-    ),
-    Mutant(
-        "the key does not count what was used up",
-        (
-            Edit(
-                MACHINE,
-                '{self.operation.value}:{self.idempotency_counter}"',
-                '{self.operation.value}"',
-            ),
-        ),
-        ("automatic, no key dies",),
-    ),
-    Mutant(
-        "n is read after the intent was asked for",
-        (
-            Edit(
-                STEP,
-                "        return await self.call(Snapshot(saved, seen.now), reply.status, "
-                "seen.payment.idempotency_counter)\n",
-                "        late = (await self.payments.get(payment_id)).payment.idempotency_counter\n"
-                "        return await self.call(Snapshot(saved, seen.now), reply.status, late)\n",
+                STEPS,
+                "return await self.call(Snapshot(saved, now), reply.status, "
+                "payment.idempotency_counter)",
+                """
+                late = (await self.payments.get(payment.id)).resource.idempotency_counter
+                return await self.call(Snapshot(saved, now), reply.status, late)
+                """,
             ),
         ),
         ("declined", "declined, two replicas recover"),
     ),
     Mutant(
-        "after a 500 the card is tried once more, without a look at the intent",
+        "after a 500 the card is confirmed once more, without reading the intent",
         (
             Edit(
-                STEP,
-                "        declined = post.operation is Operation.CONFIRM and",
-                "        if saved.idempotency_counter > idempotency_counter:\n"
-                "            return await self.call(Snapshot(saved, seen.now), status, saved.idempotency_counter)\n"
-                "        declined = post.operation is Operation.CONFIRM and",
+                STEPS,
+                "was_declined = post.operation is Operation.CONFIRM and "
+                "saved.state is State.CANCELING",
+                """
+                if saved.idempotency_counter > idempotency_counter:
+                    counter = saved.idempotency_counter
+                    return await self.call(Snapshot(saved, now), status, counter)
+                was_declined = post.operation is Operation.CONFIRM and saved.state is State.CANCELING
+                """,
             ),
         ),
         ("declined",),
     ),
     Mutant(
-        "a payment that is being captured goes back when the processor still holds the money",
-        (with_move("CAPTURING", "REQUIRES_CAPTURE", "authorize"),),
-        ("manual",),
+        "a payment in CAPTURING goes back while the processor holds the money",
+        (with_transition("CAPTURING", "REQUIRES_CAPTURE", "authorize"),),
+        ("manual capture",),
     ),
     Mutant(
-        "a payment that is being called off goes back when its payer is still asked",
-        (with_move("CANCELING", "REQUIRES_ACTION", "require_action"),),
+        "a payment in CANCELING goes back while its payer may act",
+        (with_transition("CANCELING", "REQUIRES_ACTION", "require_action"),),
         ("3D Secure",),
     ),
     Mutant(
-        "a cancellation that came too late is not believed",
+        "a charge before its cancellation is ignored",
         (without("CANCELING", "SUCCEEDED", "succeed"),),
         ("cancel",),
     ),
     Mutant(
-        "a hold that ran out is not believed",
+        "an expired authorization is ignored",
         (without("AUTHORIZED", "CANCELED", "end_without_money"),),
-        ("manual, the hold ends",),
+        ("manual capture, the authorization expires",),
     ),
     Mutant(
-        "a hold that ran out under a capture is not believed",
+        "an authorization that expired before its capture is ignored",
         (without("CAPTURING", "CANCELED", "end_without_money"),),
-        ("manual, the hold ends",),
+        ("manual capture, the authorization expires",),
     ),
     Mutant(
-        "a payer's refusal is not believed",
+        "a payer's decline is ignored",
         (without("REQUIRES_ACTION", "REQUIRES_PAYMENT_METHOD", "decline"),),
         ("3D Secure",),
     ),
     Mutant(
-        "what was asked for is written down as captured",
+        "the requested amount is stored as captured",
         (
             Edit(
                 MACHINE,
-                "amount_captured=intent.amount_received, failure=None",
-                "amount_captured=payment.request.amount.minor_units, failure=None",
+                "amount_captured=intent.amount_received",
+                "amount_captured=payment.request.amount.minor_units",
             ),
         ),
-        ("manual",),
+        ("manual capture",),
     ),
     Mutant(
-        "a part is asked for, and the whole is captured",
+        "a part is requested, and everything is captured",
         (
             Edit(
                 MACHINE,
-                "        return Post(Operation.CAPTURE, idempotency_counter, payment.amount_capturing)\n",
-                "        return Post(Operation.CAPTURE, idempotency_counter, payment.request.amount.minor_units)\n",
+                "Post(Operation.CAPTURE, idempotency_counter, payment.amount_capturing)",
+                "Post(Operation.CAPTURE, idempotency_counter, payment.request.amount.minor_units)",
             ),
         ),
-        ("manual",),
+        ("manual capture",),
     ),
 )

@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from payment.repository.memory import Store
+from payment.service_layer.alerts import Alert
 from sandbox.books import InternalRecords
 from verification.simulator.ledger import Ledger
 from verification.world import invariants
-from verification.world.use_cases import UNKNOWN_OUTCOME
+from verification.world.use_cases import OVERDUE_ALERTS, UNKNOWN_OUTCOME
 
 if TYPE_CHECKING:
     from payment.domain.payment import Payment
 
-ALLOWED_ALERTS = frozenset({"payment_overdue", "refund_overdue"})
-"""Alerts that faults cause. Every other alert means a violation."""
-ALERTS_BY_MERCHANT = frozenset({"payment_held", "payment_incident"})
+ALERTS_BY_MERCHANT = frozenset({Alert.PAYMENT_HELD, Alert.PAYMENT_INCIDENT})
 """Alerts that are allowed besides, of an intent that the merchant changed."""
 VIOLATIONS_BY_MERCHANT = (invariants.NOT_AS_REQUESTED, invariants.WITHOUT_CAUSE)
 
@@ -82,12 +81,12 @@ class Checks:
             [*store.payments.values()], [*store.refunds.values()], intents, refunds
         )
 
-    def alert(self, name: str, about: str, words: str) -> None:
+    def alert(self, alert: Alert, about: str, words: str) -> None:
         """An alert was raised."""
-        self._log(f"alert {name}: {about} {words}")
-        by_merchant = name in ALERTS_BY_MERCHANT and self.is_by_merchant(about)
-        if name not in ALLOWED_ALERTS and not by_merchant:
-            self.violation(f"the alert {name} was raised: {about} {words}")
+        self._log(f"alert {alert.value}: {about} {words}")
+        by_merchant = alert in ALERTS_BY_MERCHANT and self.is_by_merchant(about)
+        if alert not in OVERDUE_ALERTS and not by_merchant:
+            self.violation(f"the alert {alert.value} was raised: {about} {words}")
 
     def unexpected_error(self, error: Exception) -> None:
         """Recovery, or a webhook, failed."""

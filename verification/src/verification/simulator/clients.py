@@ -16,9 +16,10 @@ from payment.domain.refund import Refund, RefundRequest, RefundState
 from payment.domain.values import PaymentName
 from payment.repository.memory import Store
 from payment.service_layer.change_payment import PaymentChanges
+from payment.service_layer.composition import UseCases
 from verification.simulator.requests import Purchase, RequestGenerator
 from verification.world.requests import PRICE, euros
-from verification.world.use_cases import EXPECTED_ERRORS, UNKNOWN_OUTCOME, UseCases
+from verification.world.use_cases import EXPECTED_ERRORS, UNKNOWN_OUTCOME
 
 DEADLINES = (0.5, 10.0, 30.0)
 MAX_PAUSES = (0.01, 1.0, 20.0, 120.0)
@@ -49,7 +50,7 @@ class WaitingCaller:
         """Whether the caller waits no longer."""
         return self.gone
 
-    def build_payment(self, payment: Payment) -> None:
+    def on_created(self, payment: Payment) -> None:
         """The payment is recorded: the response where the deadline comes first."""
         self.payment = payment
 
@@ -176,21 +177,23 @@ class Clients:
                 )
             case "delete":
                 await self._cancel(purchase, payment)
-                await self._send_once("delete", lambda replica, _: replica.change.delete(name))
+                await self._send_once(
+                    "delete", lambda replica, _: replica.change_payment.delete(name)
+                )
                 if self._random.random() < 0.5:
                     await self._send_once(
-                        "undelete", lambda replica, _: replica.change.undelete(name)
+                        "undelete", lambda replica, _: replica.change_payment.undelete(name)
                     )
             case "update":
                 changes = PaymentChanges(description=f"purchase {purchase.number}")
                 await self._send_once(
-                    "update", lambda replica, _: replica.change.update(name, changes)
+                    "update", lambda replica, _: replica.change_payment.update(name, changes)
                 )
 
     async def release(self, payment: Payment) -> None:
         """Manual review releases a held payment."""
         await self._send_once(
-            "release", lambda replica, _: replica.change.release(payment.name, "reviewed")
+            "release", lambda replica, _: replica.change_payment.release(payment.name, "reviewed")
         )
 
     async def _refund(self, purchase: Purchase, payment: Payment) -> None:
@@ -200,7 +203,7 @@ class Clients:
         await self._send_until_answered(
             f"purchase {purchase.number}: refund {amount or 'the rest'}",
             request.request_id,
-            lambda replica, _: replica.refunds.create(request),
+            lambda replica, _: replica.create_refund(request),
         )
 
     async def _capture(self, purchase: Purchase, payment: Payment) -> None:
@@ -209,7 +212,7 @@ class Clients:
         await self._send_until_answered(
             f"purchase {purchase.number}: capture {amount.minor_units if amount else 'all'}",
             request_id,
-            lambda replica, _: replica.change.capture(payment.name, request_id, amount),
+            lambda replica, _: replica.change_payment.capture(payment.name, request_id, amount),
         )
 
     async def _cancel(self, purchase: Purchase, payment: Payment) -> None:
@@ -217,7 +220,7 @@ class Clients:
         await self._send_until_answered(
             f"purchase {purchase.number}: cancel",
             request_id,
-            lambda replica, _: replica.change.cancel(payment.name, request_id),
+            lambda replica, _: replica.change_payment.cancel(payment.name, request_id),
         )
 
     # ------------------------------------------------------------------ sending
@@ -272,7 +275,7 @@ class Clients:
 
 def create(request: PaymentRequest) -> Method:
     """CreatePayment of this request."""
-    return lambda replica, caller: replica.create(request, caller)
+    return lambda replica, caller: replica.create_payment(request, caller)
 
 
 def response_of(work: "asyncio.Task[Any]") -> Response:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from payment.service_layer.composition import UseCases
 from verification.simulator.clients import LoadBalancer
-from verification.world.use_cases import UNKNOWN_OUTCOME, UseCases
+from verification.world.use_cases import UNKNOWN_OUTCOME
 
 if TYPE_CHECKING:
     from payment.domain.events import PaymentEvent
@@ -37,5 +38,5 @@ class EventReader:
 
     async def _watch(self, replica: UseCases) -> None:
         cursor = self.events[-1].cursor if self.events else ""
-        async for event in replica.events.watch(None, cursor):
+        async for event in replica.read_events.watch(None, cursor):
             self.events.append(event)

@@ -13,11 +13,13 @@ from verification.world.faults import CallFault, ProcessFault, possible_faults
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 CALL_FAULT_RATES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """The share of calls on one port that have a fault."""
-REDUCED_RATES = {"create": 0.3, "standing": 0.2, "look_up": 0.3, "claim_due": 0.1, "stream": 0.3}
+REDUCED_RATES = {"create": 0.3, "find": 0.2, "find_conflicts": 0.3, "claim_due": 0.1, "stream": 0.3}
 """Calls with fewer faults: before a payment is recorded there is little to lose."""
 CRASH_RATES, PAUSE_RATES = (0.0, 0.0, 0.02, 0.08), (0.0, 0.0, 0.01, 0.04)
 """The share of calls around which a replica crashes, or pauses."""
 MAX_CRASHES, MAX_PAUSES = 8, 4
+BULKHEAD_SLOTS = (1, 2, 20)
+"""How many calls of callers a replica has at the processor at once: with one, some find none free."""
 # Each tuple below holds upper bounds in seconds, of which one is drawn.
 TIMEOUTS = {"processor": (0.01, 1.0, 20.0), "customers": (0.01, 5.0)}
 """When a caller gives up: rejected at once, or its time-out (20 s at the processor)."""
@@ -58,6 +60,7 @@ class FaultProfile:
             self._outage(random.choice(ports)) for _ in range(random.choice((0, 0, 0, 0, 1, 2)))
         ]
         self._outages_end = max((end for _, _, end in self._outages), default=0.0)
+        self.bulkhead_slots = random.choice(BULKHEAD_SLOTS)
 
     def _outage(self, port: str) -> tuple[str, float, float]:
         begin = self._up_to((10.0, MINUTE, self.duration))

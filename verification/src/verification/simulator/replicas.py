@@ -7,23 +7,26 @@ tries to call, in a `finally` or anywhere, reaches nothing.
 import asyncio
 from collections.abc import Callable
 from random import Random
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from payment.service_layer.ports import Alarms, NotificationRepository
+from payment.service_layer.alerts import RaiseAlert
+from payment.service_layer.bulkhead import ProcessorBulkhead
+from payment.service_layer.record_notification import RecordNotification
 from payment.service_layer.recovery import Recovery
-from payment.service_layer.webhook_notifications import RecordNotification
 from verification.simulator.fault_profile import FaultProfile
 from verification.simulator.loop import VirtualLoop
 from verification.simulator.simulated_ports import SimulatedPorts
 from verification.world.calls import Call
 from verification.world.faults import ProcessFault
-from verification.world.use_cases import Port, UseCases, build_use_cases
-from verification.world.world import INSTALLATION
+from verification.world.use_cases import Port, build_replica
+
+if TYPE_CHECKING:
+    from payment.service_layer.ports import NotificationRepository
 
 
-class Replica:
-    """One process of a replica, from its start to its crash."""
+class ReplicaProcess:
+    """One process, from its start to its crash."""
 
     def __init__(
         self,
@@ -33,10 +36,10 @@ class Replica:
         faults: FaultProfile,
         random: Random,
         *,
-        alert: Alarms,
+        alert: RaiseAlert,
         on_unexpected_error: Callable[[Exception], None],
         on_failure: Callable[[BaseException], None],
-        on_crash: Callable[["Replica", ProcessFault], None],
+        on_crash: Callable[["ReplicaProcess", ProcessFault], None],
         new_id: Callable[[], UUID],
     ) -> None:
         self.name = name
@@ -48,20 +51,16 @@ class Replica:
         self._on_crash = on_crash
         self._paused_until = 0.0
         self._pending: dict[asyncio.Future[Any], None] = {}
-        self.use_cases: UseCases = build_use_cases(
+        replica = build_replica(
             self.perform,
-            alarm=alert,
+            alert=alert,
             new_id=new_id,
             elapsed=loop.time,
             jitter=random.random,
-            installation=INSTALLATION,
+            bulkhead=ProcessorBulkhead(faults.bulkhead_slots),
         )
-        recovery = Recovery(
-            steps=self.use_cases.steps,
-            refunds=self.use_cases.refunds,
-            alarm=alert,
-            on_unexpected_error=on_unexpected_error,
-        )
+        self.use_cases = replica.use_cases
+        recovery = Recovery(replica.drivers.lanes, on_unexpected_error)
         notifications = cast("NotificationRepository", Port("notifications", self.perform))
         self.record_notification = RecordNotification(notifications, recovery.wake)
         self.recovering = loop.create_task(recovery.run())

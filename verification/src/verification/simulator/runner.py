@@ -10,6 +10,7 @@ from typing import Any
 
 from verification.simulator.simulation import Outcome, Simulation
 from verification.simulator.trace import Trace
+from verification.world.trace_format import shorten_ids
 
 CHUNK = 100
 """How many seeds a process takes at once."""
@@ -25,7 +26,8 @@ class Violation:
     trace: tuple[str, ...]
 
     def __str__(self) -> str:
-        return "\n".join((f"seed {self.seed}:", *self.violations, *self.trace))
+        violations = map(shorten_ids, self.violations)
+        return "\n".join((f"seed {self.seed}:", *violations, *self.trace))
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class Tally:
             f"{len(self.violations)} seeds with violations",
         ]
         for seed, sentences in sorted(self.violations.items())[:MAX_PRINTED_SEEDS]:
-            lines += (f"  seed {seed}: {sentence}" for sentence in sentences)
+            lines += (f"  seed {seed}: {shorten_ids(each)}" for each in sentences)
         return "\n".join(lines)
 
 

@@ -10,6 +10,8 @@ from uuid import UUID
 from payment.domain.values import PaymentName
 from payment.domain.webhook_notification import WebhookNotification
 from payment.repository.memory import MemoryNotifications
+from payment.service_layer.alerts import Alert
+from payment.service_layer.composition import UseCases
 from sandbox.actions import CancelIntent, PassTime, Request
 from sandbox.books import InternalRecords
 from sandbox.objects import Event
@@ -21,7 +23,7 @@ from verification.simulator.event_reader import EventReader
 from verification.simulator.fault_profile import DAY, HOUR, FaultProfile
 from verification.simulator.loop import VirtualLoop
 from verification.simulator.merchant_actions import MerchantActions
-from verification.simulator.replicas import Replica
+from verification.simulator.replicas import ReplicaProcess
 from verification.simulator.requests import RequestGenerator
 from verification.simulator.simulated_ports import SimulatedPorts
 from verification.simulator.three_d_secure_payers import ThreeDSecurePayers
@@ -30,7 +32,6 @@ from verification.simulator.webhook_delivery import WebhookDelivery
 from verification.world import invariants
 from verification.world.faults import ProcessFault
 from verification.world.requests import resource_id
-from verification.world.use_cases import UseCases
 from verification.world.world import EPOCH, World
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Simulation:
             self._after_call,
             trace.call if trace else None,
         )
-        self._replicas: list[Replica] = []
+        self._replicas: list[ReplicaProcess] = []
         self._reviews: list[asyncio.Task[None]] = []
         self._is_over = False
         actor = trace.actor if trace else None
@@ -205,7 +206,7 @@ class Simulation:
 
     def _start(self, name: str) -> None:
         self._replicas.append(
-            Replica(
+            ReplicaProcess(
                 name,
                 self._loop,
                 self._ports,
@@ -219,7 +220,7 @@ class Simulation:
             )
         )
 
-    def _on_crash(self, replica: Replica, fault: ProcessFault) -> None:
+    def _on_crash(self, replica: ReplicaProcess, fault: ProcessFault) -> None:
         self._log(f"{replica.name} {fault.value}")
         self._replicas.remove(replica)
         if not self._is_over:
@@ -228,9 +229,9 @@ class Simulation:
     def _any_replica(self) -> UseCases | None:
         return self._random.choice(self._replicas).use_cases if self._replicas else None
 
-    def _alert(self, name: str, about: str, words: str) -> None:
-        self._checks.alert(name, about, words)
-        if name == "payment_held":
+    def _alert(self, alert: Alert, about: str, words: str) -> None:
+        self._checks.alert(alert, about, words)
+        if alert is Alert.PAYMENT_HELD:
             releasing = self._release(PaymentName.parse(about).id)
             self._reviews.append(self._loop.create_task(releasing))
 

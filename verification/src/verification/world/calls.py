@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from payment.domain.customer import Customer, CustomerStatus
 from payment.domain.evidence import OutcomeUnknown
-from payment.service_layer.ports import CommitUnknown, CustomerCheck, CustomerStatus
+from payment.service_layer.ports import CommitUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def without_reply(call: Call) -> Any:
         case "processor", _:
             return OutcomeUnknown("time-out", unreachable=True)
         case "customers", _:
-            return CustomerCheck(CustomerStatus.UNAVAILABLE)
+            return Customer(CustomerStatus.UNAVAILABLE)
         case _, "insert":
             raise CommitUnknown
     raise DatabaseUnavailable

@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from chassis.aip.resources import Snapshot
 from payment.domain.creation import Conflicts, CreationAttempt
+from payment.domain.customer import Customer
 from payment.domain.events import NewEvent, PaymentEvent
 from payment.domain.evidence import Intent, ProcessorRefund
 from payment.domain.machine import Post
 from payment.domain.payment import Payment
 from payment.domain.refund import Refund
-from payment.service_layer.ports import CustomerCheck, Due, DueRefund, RequestRecord, Snapshot
+from payment.service_layer.ports import Due, RequestRecord
 from verification.world.calls import Call
 from verification.world.world import EPOCH
 
@@ -75,18 +77,17 @@ FORMATTERS: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "",
     Payment: format_payment,
     Refund: format_refund,
-    Snapshot: lambda snapshot: format_payment(snapshot.payment),
+    Snapshot: lambda snapshot: format_value(snapshot.resource),
     Conflicts: format_conflicts,
     CreationAttempt: lambda attempt: f"{attempt.id} for {attempt.request.request_id}",
     Post: lambda post: f"{post.operation.value} counter={post.idempotency_counter}",
     Intent: lambda intent: f"{intent.id} {intent.status.value}",
     ProcessorRefund: lambda refund: f"{refund.id} {refund.status.value}",
-    CustomerCheck: lambda check: check.verdict.value,
+    Customer: lambda customer: customer.status.value,
     NewEvent: lambda event: event.type.value,
     PaymentEvent: lambda event: f"{event.payment_id} {event.type.value}",
     RequestRecord: lambda record: str(record.request_id),
-    Due: lambda due: f"{due.id}, attempt {due.attempt}",
-    DueRefund: lambda due: f"{format_refund(due.refund)}, attempt {due.attempt}",
+    Due: lambda due: f"{format_value(due.snapshot)}, attempt {due.attempt}",
     datetime: lambda time: f"by {format_time((time - EPOCH).total_seconds())}",
     timedelta: lambda wait: f"in {wait.total_seconds():.1f} s",
     list: format_all,

@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from payment.domain.customer import Customer, CustomerStatus
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
-from payment.service_layer.ports import CustomerCheck, CustomerStatus
 from sandbox.actions import Mishap
 from sandbox.world import View
 from verification.processor import SimulatedProcessor
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """Second 0 of every world."""
 INSTALLATION = "installation"
-MAY_PAY = CustomerCheck(CustomerStatus.MAY_PAY, '"1"')
+ACTIVE_CUSTOMER = Customer(CustomerStatus.ACTIVE, '"1"')
 
 
-class PermissiveCustomers:
-    """A Customer service that lets every customer pay."""
+class ActiveCustomers:
+    """A Customer service in which every customer is active."""
 
-    async def standing(self, _customer: Any) -> CustomerCheck:
-        return MAY_PAY
+    async def find(self, _name: Any) -> Customer:
+        return ACTIVE_CUSTOMER
 
 
 class World:
@@ -46,7 +46,7 @@ class World:
             "refunds": MemoryRefunds(self.store),
             "events": MemoryEvents(self.store),
             "processor": self.processor,
-            "customers": PermissiveCustomers(),
+            "customers": ActiveCustomers(),
         }
 
     def clock(self) -> datetime:
@@ -81,7 +81,8 @@ class World:
     def would_insert(self, insert: Call) -> bool:
         """Whether an insert would make a row now: only then has it a commit that can hang."""
         payment, insert_by = insert.arguments
-        conflicts: Conflicts = self.perform(Call("payments", "holders", (payment,)))
+        unique = (payment.request.request_id, payment.request.reference, payment.id)
+        conflicts: Conflicts = self.perform(Call("payments", "find_conflicts", unique))
         taken = conflicts.same_request or conflicts.same_id or conflicts.same_reference
         return taken is None and conflicts.now < insert_by
 
