@@ -12,7 +12,7 @@ PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli verification
 
 .PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
-	report stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
+	report lines stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
 	down environment development kubernetes
 
 help: ## this list
@@ -43,6 +43,9 @@ format: development ## lay the code out
 generate: development ## the Python of the contracts, from protobuf/
 	$(BIN)/python protobuf/generate.py
 
+lines: ## the size of the code, package by package
+	@$(PYTHON) verification/src/verification/lines.py
+
 pictures: ## the pictures of the documents, from docs/pictures/*.toml
 	@$(PYTHON) docs/pictures/draw.py
 
@@ -67,8 +70,8 @@ kubernetes-check: kubernetes ## render the manifests, and hold them to schemas, 
 cluster-test: kubernetes ## apply, pay, roll, evict: on the cluster that KUBECONFIG names, then take it away
 	@CLUSTER_TEST=yes $(BIN)/python -m pytest -q verification/tests/cluster
 
-bench: development ## measure, as ratios within one run
-	$(BIN)/python -m verification bench
+bench: development ## what a call costs, as ratios within one sitting; BASE=commit to compare
+	$(BIN)/python -m verification.bench $(if $(BASE),--base $(BASE)) $(OPTIONS)
 
 rolling: development ## two replicas of each service, restarted in turn under load: what callers see
 	$(BIN)/python -m verification.rolling
@@ -89,7 +92,7 @@ report: development ## put what was measured (docs/figures) into docs/reliabilit
 chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
 	$(BIN)/python -m verification.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEY_LIFE),--key-life $(KEY_LIFE)) \
-		$(if $(REFUNDS),--refunds-at-once $(REFUNDS)) $(if $(DESIGN),--design $(DESIGN)) \
+		$(if $(REFUNDS),--concurrent-refunds $(REFUNDS)) $(if $(DESIGN),--design $(DESIGN)) \
 		$(if $(FOLDER),--folder $(FOLDER))
 
 stripe-contract: ## the contract of a processor, on Stripe's test mode: needs STRIPE_TEST_KEY
