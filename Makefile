@@ -14,7 +14,7 @@ READY_SECONDS := 60
 PACKAGES := chassis customer payment sandbox cli verification
 
 .PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
-	report stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
+	report lines stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
 	down environment development kubernetes
 
 help: ## list the commands
@@ -45,6 +45,9 @@ format: development ## format the code
 generate: development ## generate the Python of the contracts in protobuf/
 	$(BIN)/python protobuf/generate.py
 
+lines: ## count the lines of code, package by package
+	@$(PYTHON) verification/src/verification/lines.py
+
 pictures: ## draw the documents' pictures from docs/pictures/*.toml
 	@$(PYTHON) docs/pictures/draw.py
 
@@ -69,8 +72,8 @@ kubernetes-check: kubernetes ## render the manifests; check schemas, a scanner's
 cluster-test: kubernetes ## apply, pay, restart, evict, delete: on the cluster of KUBECONFIG
 	@CLUSTER_TEST=yes $(BIN)/python -m pytest -q verification/tests/cluster
 
-bench: development ## measure the services' cost, as ratios within one run
-	$(BIN)/python -m verification bench
+bench: development ## measure what a call costs, as ratios within one run: BASE=commit to compare with it
+	$(BIN)/python -m verification.bench $(if $(BASE),--base $(BASE)) $(OPTIONS)
 
 rolling: development ## restart the replicas of each service in turn under load; count the callers' errors
 	$(BIN)/python -m verification.rolling
@@ -85,13 +88,13 @@ explore: development ## explore every interleaving of small worlds: OPTIONS=--sl
 mutants: development ## plant wrong versions of the rules; the checks must catch each
 	@$(BIN)/python -m verification.mutants $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
 
-report: development ## write the figures of docs/figures into docs/reliability.md
+report: development ## write what was measured (docs/figures) into docs/reliability.md and its appendix
 	@$(BIN)/python -m verification.reliability
 
 chaos: development ## kill processes under load, then compare all money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
 	$(BIN)/python -m verification.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEY_LIFE),--key-life $(KEY_LIFE)) \
-		$(if $(REFUNDS),--refunds-at-once $(REFUNDS)) $(if $(DESIGN),--design $(DESIGN)) \
+		$(if $(REFUNDS),--concurrent-refunds $(REFUNDS)) $(if $(DESIGN),--design $(DESIGN)) \
 		$(if $(FOLDER),--folder $(FOLDER))
 
 stripe-contract: ## run the processor's contract tests against Stripe's test mode: needs STRIPE_TEST_KEY

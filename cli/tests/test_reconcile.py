@@ -19,7 +19,7 @@ def test_reconcile_works_while_up_runs_and_alone_and_rebind_only_alone(home: "Ho
     assert while_running.code == 0, while_running.stderr
     report = json.loads(while_running.stdout)
     assert report["agree"]
-    assert report["totals"][0]["ours"]["payments"] == 1, "the first payment"
+    assert report["totals"][0]["internal"]["payments"] == 1, "the first payment"
 
     rejected = home.run("rebind", *database_port, "--the-old-one-is-stopped")
     assert rejected.code == 1, "up runs"
@@ -30,7 +30,7 @@ def test_reconcile_works_while_up_runs_and_alone_and_rebind_only_alone(home: "Ho
     assert unconfirmed.code == 1, "--the-old-one-is-stopped is missing"
     rebound = home.run("rebind", *database_port, "--the-old-one-is-stopped")
     assert rebound.code == 0, rebound.stderr
-    assert "closed until it is compared" in rebound.stdout
+    assert "closed until it is reconciled" in rebound.stdout
 
     alone = home.run("reconcile", *ports, "--since", "7d")
     assert alone.code == 0, alone.stderr

@@ -1,24 +1,23 @@
-"""The tables of the report, as Markdown. Each stands in the page between two comments with its name."""
+"""The tables of the report, as Markdown. In a page each is between two comments, the first with its name."""
 
 import re
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from verification.reliability.figures import Figures, Storms, at
+from verification.reliability.figures import CONFIDENCE, ChaosRuns, Figures, quantile
 
 DESIGNS = {
     "oncepay": "Oncepay",
     "charge_first": "charge first, save after",
     "save_first": "save, charge without a key, a time-out is a failure",
 }
-CONFIDENCE = 3
-"""Nothing seen in n says, with 95 % confidence, less than 3/n (the rule of three)."""
+UNITS = {"explorer": "steps", "simulator": "seeds"}
 
 
 def tables(figures: Figures) -> dict[str, str]:
     """By their names; a table without figures is left as it is in the page."""
-    found = {}
+    found = {"summary": summary(figures)}
     if figures.explored:
         found["explorer"] = explored(figures.explored)
     if figures.explored_wide:
@@ -27,30 +26,60 @@ def tables(figures: Figures) -> dict[str, str]:
         found["mutants"] = mutants(figures.mutants)
     if figures.simulated:
         found["simulator"] = simulated(figures.simulated)
-    if figures.storms:
-        found["storms"] = storms(figures.storms)
-    if "oncepay" in figures.storms:
-        found["faults"] = faults(figures.storms["oncepay"])
-        found["recovery"] = recovery(figures.storms["oncepay"])
+    if figures.chaos:
+        found["chaos"] = chaos(figures.chaos)
+    if "oncepay" in figures.chaos:
+        found["faults"] = faults(figures.chaos["oncepay"])
+        found["recovery"] = recovery(figures.chaos["oncepay"])
     return found
 
 
-def put_into(page: str, made: dict[str, str]) -> str:
-    """The page, with the tables in their places."""
+def fill(pages: Sequence[str], made: dict[str, str]) -> list[str]:
+    """The pages, with each table in its place, which is in exactly one of them."""
+    filled = list(pages)
     for name, table in made.items():
         place = re.compile(rf"(?<=<!-- {re.escape(name)} -->\n).*?(?=<!-- / -->)", re.S)
-        found = place.search(page)
-        if found is None:
-            raise ValueError(f"the page has no place for the table {name!r}")
-        page = page[: found.start()] + f"{table}\n" + page[found.end() :]
-    return page
+        paths = [
+            (index, found) for index, page in enumerate(filled) if (found := place.search(page))
+        ]
+        if len(paths) != 1:
+            raise ValueError(f"{len(paths)} pages have a place for the table {name!r}, not 1")
+        ((index, found),) = paths
+        filled[index] = filled[index][: found.start()] + f"{table}\n" + filled[index][found.end() :]
+    return filled
 
 
-def rows(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """A table; numbers to the right."""
-    aligned = ["---", *["---:"] * (len(heads) - 1)]
+def rows(
+    heads: Sequence[str], lines: Iterable[Sequence[object]], *, to_the_left: bool = False
+) -> str:
+    """A table; all columns but the first are numbers, to the right, unless they are words."""
+    aligned = ["---", *["---" if to_the_left else "---:"] * (len(heads) - 1)]
     cells = [heads, aligned, *lines]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in cells)
+
+
+def summary(figures: Figures) -> str:
+    """One line for each tool: how much ran, and what it found."""
+    lines: list[tuple[object, ...]] = []
+    for name, runs in (
+        ("explorer", figures.explored),
+        ("explorer, wider", figures.explored_wide),
+    ):
+        stopped = sum(not run["whole"] for run in runs)
+        ran = f"{len(runs)} scenarios, {sum(run['states'] for run in runs):,} states"
+        broken = sum(len(run["broken"]) for run in runs)
+        lines.append((name, f"{ran}, {stopped} not whole", f"**{broken}** violations"))
+    if run := figures.simulated:
+        ran = f"{run['seeds']:,} seeds, {run['payments']:,} payments, {run['virtual_days']:,} days"
+        lines.append(("simulator", ran, f"**{len(run['violations'])}** violations"))
+    caught = sum(bool(one["tool"]) for one in figures.mutants)
+    lines.append(("mutants", f"{len(figures.mutants)} planted", f"**{caught}** caught"))
+    if one := figures.chaos.get("oncepay"):
+        kills = f"{one.service_kills + one.database_kills:,} kills"
+        ran = f"{one.runs} runs, {kills}, {one.calls:,} calls, {one.payments:,} payments"
+        found = f"**{one.doubles}** double charges, **{one.lost}** lost payments"
+        lines.append(("chaos runs", ran, found))
+    return rows(("tool", "what ran", "what it found"), lines, to_the_left=True)
 
 
 def explored(runs: Sequence[dict[str, Any]]) -> str:
@@ -94,9 +123,6 @@ def mutants(caught: Sequence[dict[str, Any]]) -> str:
     return "; ".join(counted) + ".\n\n" + rows(("mistake", "caught by", "after"), lines)
 
 
-UNITS = {"explorer": "steps", "simulator": "seeds"}
-
-
 def simulated(run: dict[str, Any]) -> str:
     """The run, and what went wrong in it."""
     rate = run["seeds"] / run["seconds"] if run["seconds"] else 0
@@ -120,25 +146,25 @@ def simulated(run: dict[str, Any]) -> str:
     return f"{first}\n\n{wrong}"
 
 
-def storms(designs: dict[str, Storms]) -> str:
+def chaos(designs: dict[str, ChaosRuns]) -> str:
     """Oncepay beside the baselines."""
     lines = []
     for design, name in DESIGNS.items():
         if design not in designs:
             continue
-        one = designs[design]
-        is_clean = one.payments and not one.findings
-        bound = f"1 in {one.payments // CONFIDENCE:,}" if is_clean else "none"
+        runs = designs[design]
+        is_clean = runs.payments and not runs.findings
+        bound = f"1 in {runs.payments // CONFIDENCE:,}" if is_clean else "none"
         lines.append(
             (
                 name,
-                one.runs,
-                f"{one.service_kills:,}",
-                f"{one.database_kills:,}",
-                f"{one.calls:,}",
-                f"{one.payments:,}",
-                f"**{one.doubles:,}**",
-                f"**{one.lost:,}**",
+                runs.runs,
+                f"{runs.service_kills:,}",
+                f"{runs.database_kills:,}",
+                f"{runs.calls:,}",
+                f"{runs.payments:,}",
+                f"**{runs.doubles:,}**",
+                f"**{runs.lost:,}**",
                 bound,
             )
         )
@@ -149,20 +175,20 @@ def storms(designs: dict[str, Storms]) -> str:
     return rows(heads, lines)
 
 
-def faults(one: Storms) -> str:
+def faults(runs: ChaosRuns) -> str:
     """Kills by their point, and everything else that went wrong."""
-    counted = [*one.points.most_common(), *one.faults.most_common()]
+    counted = [*runs.points.most_common(), *runs.faults.most_common()]
     return rows(("fault", "times"), [(name, f"{count:,}") for name, count in counted])
 
 
-def recovery(one: Storms) -> str:
+def recovery(runs: ChaosRuns) -> str:
     """How long an unknown outcome stays unknown."""
     lines = []
     for name, values in (
-        ("while faults went on", one.under_fire),
-        ("from the end of the faults", one.after),
+        ("while faults went on", runs.decided_during_faults),
+        ("from the end of the faults", runs.decided_after_faults),
     ):
         if values:
-            spread = (f"{at(values, share):.1f} s" for share in (0.5, 0.99, 1))
+            spread = (f"{quantile(values, share):.1f} s" for share in (0.5, 0.99, 1))
             lines.append((name, f"{len(values):,}", *spread))
     return rows(("unknown outcomes, decided", "count", "p50", "p99", "max"), lines)
