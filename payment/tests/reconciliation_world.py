@@ -53,7 +53,7 @@ class ReconciliationWorld(SmallWorld):
         self.later(seconds=1)  # so that the second of what was created last is over
         sources = ReconciliationSources(
             payments=self.payments,
-            refunds=self.refund_store,
+            refunds=self.refunds,
             records=self.records,
             processor=self.processor,
             listing=self.listing,
@@ -70,11 +70,11 @@ class ReconciliationWorld(SmallWorld):
         """Create a payment, without a reference unless it is given."""
         return await super().pay(**{"reference": None, **fields})
 
-    async def refund(self, payment: Payment, amount: int) -> Refund:
+    async def refund_part(self, payment: Payment, amount: int) -> Refund:
         request = RefundRequest(
             RequestId(str(uuid4())), PaymentName(payment.id), Money(amount, "EUR")
         )
-        return await self.refunds.create(request)
+        return await self.create_refund(request)
 
     async def create_orphan(self) -> ListedIntent:
         """An unconfirmed intent, as an attempt leaves it that became no payment."""

@@ -279,7 +279,7 @@ class Breaker:
 @pytest.fixture(scope="session")
 def breaker(house: Installation) -> Iterator[Breaker]:
     loop = asyncio.new_event_loop()
-    secret = passwords.read(house.places.secrets, passwords.SUPERUSER)
+    secret = passwords.read(house.paths.secrets, passwords.SUPERUSER)
     books = {
         service: loop.run_until_complete(
             asyncpg.connect(

@@ -77,10 +77,10 @@ def test_a_watcher_survives_the_crash_of_postgresql_while_payments_go_on(
 ) -> None:
     server = DatabaseServer(
         PostgreSQL(
-            data=house.places.postgresql,
-            log=house.places.logs / "postgresql.log",
+            data=house.paths.postgresql,
+            log=house.paths.logs / "postgresql.log",
             port=house.ports.postgresql,
-            password=passwords.read(house.places.secrets, passwords.SUPERUSER),
+            password=passwords.read(house.paths.secrets, passwords.SUPERUSER),
         )
     )
     shop, watcher = Shop(house), Watcher(Shop(house))

@@ -240,7 +240,7 @@ def test_an_erased_customer_leaves_payments_whole_and_nothing_personal(
     assert customer.refund(payment, 10_000).reply.state == Refund.SUCCEEDED
     assert customer.get(payment).customer == customer.customer
     assert customer.email not in database(house).run("TABLE payments", "payment")
-    kept = [path for path in house.places.sandbox.rglob("*") if path.is_file()]
+    kept = [path for path in house.paths.sandbox.rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if customer.email.encode() in path.read_bytes()]
 
@@ -248,8 +248,8 @@ def test_an_erased_customer_leaves_payments_whole_and_nothing_personal(
 def database(house: Installation) -> PostgreSQL:
     """The house's PostgreSQL, for what is done or looked at past the services."""
     return PostgreSQL(
-        data=house.places.postgresql,
-        log=house.places.logs / "postgresql.log",
+        data=house.paths.postgresql,
+        log=house.paths.logs / "postgresql.log",
         port=house.ports.postgresql,
-        password=passwords.read(house.places.secrets, passwords.SUPERUSER),
+        password=passwords.read(house.paths.secrets, passwords.SUPERUSER),
     )

@@ -3,6 +3,7 @@
 Start here:
 
 server         a gRPC server that starts, reports its health, drains and stops
+open_streams   health watches and reflection, which the drain ends
 call_handling  what happens around every call: deadline, errors, one line in the log
 call           the current call: its id, and the time it has left
 errors         every error as a `google.rpc.Status` with details

@@ -23,12 +23,12 @@ from typing import Any, Self
 import grpc
 import uvloop
 from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from chassis.call_handling import MAX_CALL_SECONDS, CallHandling, Found, Handler
 from chassis.errors import Translate
+from chassis.open_streams import Health, OpenStreams, Reflection
 from chassis.startup_error import StartupError
 from chassis.telemetry import log
 
@@ -54,7 +54,8 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 # How soon health follows what it tells of.
 HEALTH_SECONDS = 0.5
-LAST_REPLY_SECONDS = 0.2
+# How long health watches have for reading NOT_SERVING before they are ended.
+NOTICE_SECONDS = 0.2
 
 
 class ListenError(StartupError):
@@ -90,7 +91,8 @@ class Server(grpc.GenericRpcHandler):
         self._handling = CallHandling(domain, translate)
         self._drain_seconds = drain_seconds
         self._handlers: dict[str, Handler] = {}
-        self._health = health_aio.HealthServicer()
+        self._open_streams = OpenStreams()
+        self._health = Health(self._open_streams)
         self._stopping = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[Any] | None = None
@@ -100,8 +102,9 @@ class Server(grpc.GenericRpcHandler):
 
     async def __aenter__(self) -> Self:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        shown = (*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
-        reflection.enable_server_reflection((*shown, reflection.SERVICE_NAME), self._server)
+        shown = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+        add_reflection(Reflection(shown, self._open_streams), self._server)
         self._server.add_generic_rpc_handlers((self,))
         host = self.address.rpartition(":")[0]
         try:
@@ -214,13 +217,18 @@ class Server(grpc.GenericRpcHandler):
         await self._tell(NOT_SERVING)
         self._handling.drain()
         log.info("draining", seconds=self._drain_seconds)
-        ending = asyncio.create_task(self._server.stop(self._drain_seconds))
-        # Who watches our health or reads the reflection would hold the server to the end of its
-        # time: they are cut off when no other call runs, and its reply had time to leave.
+        # gRPC is told to stop once, and at once: callers turn elsewhere (no listener, GOAWAY) while
+        # the last calls run. A second stop, to shorten the first, is what gRPC does not survive:
+        # where the time of one is up as the other ends, it cancels calls on a server that is gone.
+        # The price: a connection whose peer is frozen is waited for, up to 20 s within this time.
+        stopping = asyncio.create_task(self._server.stop(self._drain_seconds))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._handling.idle.wait(), self._drain_seconds)
-        await self._server.stop(LAST_REPLY_SECONDS)
-        await ending
+        # Health watches and reflection would hold it to the end of its time: they are ended when no
+        # other call runs, and the watches had time to be told of our health.
+        await asyncio.wait([stopping], timeout=NOTICE_SECONDS)
+        self._open_streams.close()
+        await stopping
         log.info("stopped")
 
 

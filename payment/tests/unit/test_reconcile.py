@@ -38,7 +38,7 @@ async def test_without_differences_the_totals_of_both_sides_are_the_same(
 ) -> None:
     paid = await world.pay(reference=Reference("order-1"))
     for amount in (300, 400):
-        await world.refund(paid, amount)
+        await world.refund_part(paid, amount)
     await world.pay(amount=Money(500, "JPY"))
     await world.pay(**DECLINED)
     authorized = await world.pay(**MANUAL_CAPTURE)
@@ -89,7 +89,7 @@ async def test_many_pages_and_slices_are_compared(
     payments = []
     for _ in range(10):
         payments += [await world.pay(), await world.pay()]
-        await world.refund(payments[-1], 100)
+        await world.refund_part(payments[-1], 100)
         world.later(minutes=11)
 
     report = await world.reconcile()
@@ -154,7 +154,7 @@ async def test_a_refund_that_is_behind_the_processor_is_made_due(
     world: ReconciliationWorld,
 ) -> None:
     payment = await world.pay()
-    refund = await world.refund(payment, 400)
+    refund = await world.refund_part(payment, 400)
     world.overwrite(refund, state=RefundState.PENDING)
     world.store.due.pop(refund.id)
 
@@ -188,7 +188,7 @@ async def test_a_payment_that_changes_while_it_is_read_is_read_again(
     world.overwrite(payment, state=State.CONFIRMING, amount_captured=0)
 
     async def finish() -> None:
-        await world.steps.step(payment.id)
+        await world.step(await world.payment(payment.id))
 
     world.processor.troubles["retrieve"] = [finish]
     report = await world.reconcile()

@@ -270,7 +270,7 @@ async def test_a_refund_that_the_processor_does_not_have_is_a_difference(
 
 async def test_another_refunded_amount_is_a_difference(world: ReconciliationWorld) -> None:
     payment = await world.pay()
-    refund = await world.refund(payment, 400)
+    refund = await world.refund_part(payment, 400)
     world.overwrite(refund, amount=300)
     world.overwrite(payment, amount_refunded=300)
 
@@ -285,7 +285,7 @@ async def test_a_failed_refund_that_the_processor_paid_is_a_difference(
     world: ReconciliationWorld,
 ) -> None:
     payment = await world.pay()
-    refund = await world.refund(payment, 400)
+    refund = await world.refund_part(payment, 400)
     world.overwrite(refund, state=RefundState.FAILED)
     world.overwrite(payment, amount_refunded=0)
 
@@ -299,7 +299,7 @@ async def test_a_refunded_amount_that_is_not_the_sum_of_the_refunds_is_a_differe
     world: ReconciliationWorld,
 ) -> None:
     payment = await world.pay()
-    await world.refund(payment, 400)
+    await world.refund_part(payment, 400)
     world.overwrite(payment, amount_refunded=500)
 
     difference = the_only_difference(await world.reconcile())

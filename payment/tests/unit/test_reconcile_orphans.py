@@ -9,7 +9,8 @@ from payment_examples import NOW, an_intent
 from reconciliation_world import ReconciliationWorld
 
 from payment.domain.evidence import IntentStatus
-from payment.domain.payment import Failure, Payment, State
+from payment.domain.payment import Payment, State
+from payment.domain.values import Failure
 from payment.reconciliation.comparison import Kind, ListedIntent
 from payment.reconciliation.memory import MemoryInternalRecords
 from payment.reconciliation.orphans import orphan_difference

@@ -30,7 +30,7 @@ from rich.table import Table
 from oncepay_cli.local import passwords
 from oncepay_cli.local.installation import Installation
 from oncepay_cli.local.postgresql import PostgreSQL, binary
-from oncepay_cli.screen import Screen
+from oncepay_cli.output import Output
 from verification.echo import METHOD
 from verification.house import pid_of, temporary_house
 
@@ -126,8 +126,8 @@ def pgbench(house: Installation, password: str) -> float:
 
 def make_thin_table(house: Installation, password: str) -> None:
     server = PostgreSQL(
-        data=house.places.postgresql,
-        log=house.places.logs / "postgresql.log",
+        data=house.paths.postgresql,
+        log=house.paths.logs / "postgresql.log",
         port=house.ports.postgresql,
         password=password,
     )
@@ -207,7 +207,7 @@ def median(costs: list[Cost]) -> Cost:
     )
 
 
-def report(screen: Screen, costs: dict[str, list[Cost]], thin: float) -> None:
+def report(output: Output, costs: dict[str, list[Cost]], thin: float) -> None:
     """The table of costs, and the ratios that the budgets are about."""
     middle = {kind: median(all_of_it) for kind, all_of_it in costs.items()}
     components = list(middle["Echo"].cpu)
@@ -215,16 +215,20 @@ def report(screen: Screen, costs: dict[str, list[Cost]], thin: float) -> None:
     for kind, cost in middle.items():
         cells = (f"{cost.cpu[name]:.0f}" for name in components)
         table.add_row(kind, f"{cost.rate:.0f}", *cells)
-    screen.console.print(table)
+    output.console.print(table)
     echo = [cost.cpu["echo"] for cost in costs["Echo"]]
     get = [cost.cpu["customer"] for cost in costs["GetCustomer"]]
     create = [cost.cpu["payment"] for cost in costs["CreatePayment"]]
     payment = middle["CreatePayment"]
     per_core_second = 1e6 / sum(payment.cpu[name] for name in components)
-    screen.say(f"GetCustomer, the service's CPU to an echo's: {ratio(get, echo):.2f}")
-    screen.say(f"CreatePayment, the service's CPU to an echo's: {ratio(create, echo):.2f}")
-    screen.say(f"CreatePayment, payments/s to pgbench's {thin:.0f}/s: {payment.rate / thin:.3f}")
-    screen.say(f"CreatePayment, payments per core-second of all processes: {per_core_second:.0f}")
+    output.print_line(f"GetCustomer, the service's CPU to an echo's: {ratio(get, echo):.2f}")
+    output.print_line(f"CreatePayment, the service's CPU to an echo's: {ratio(create, echo):.2f}")
+    output.print_line(
+        f"CreatePayment, payments/s to pgbench's {thin:.0f}/s: {payment.rate / thin:.3f}"
+    )
+    output.print_line(
+        f"CreatePayment, payments per core-second of all processes: {per_core_second:.0f}"
+    )
 
 
 def ratio(ours: list[float], reference: list[float]) -> float:
@@ -234,12 +238,12 @@ def ratio(ours: list[float], reference: list[float]) -> float:
 
 def run() -> None:
     """Measure, and print."""
-    screen = Screen()
+    output = Output()
     with temporary_house() as house, echoing() as (echo, address):
         for name in ("customer", "payment"):
             resident = Component(name, pid_of(house, name)).resident_megabytes()
-            screen.say(f"{name}, resident memory when idle: {resident:.0f} MB")
-        password = passwords.read(house.places.secrets, passwords.SUPERUSER)
+            output.print_line(f"{name}, resident memory when idle: {resident:.0f} MB")
+        password = passwords.read(house.paths.secrets, passwords.SUPERUSER)
         make_thin_table(house, password)
         costs = uvloop.run(rounds(house, echo, address))
-        report(screen, costs, pgbench(house, password))
+        report(output, costs, pgbench(house, password))

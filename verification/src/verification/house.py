@@ -10,8 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from oncepay_cli.local.installation import Installation, Ports
-from oncepay_cli.local.places import Places
-from oncepay_cli.screen import Screen
+from oncepay_cli.local.paths import Paths
+from oncepay_cli.output import Output
 
 
 @contextmanager
@@ -20,9 +20,9 @@ def temporary_house() -> Iterator[Installation]:
     # In the system's temporary folder: where root runs this, PostgreSQL's user must get in.
     folder = Path(tempfile.mkdtemp(prefix="oncepay-house-"))
     folder.chmod(0o711)
-    places = Places(folder)
-    places.make()
-    installation = Installation(places, free_ports(), Screen())
+    paths = Paths(folder)
+    paths.make()
+    installation = Installation(paths, free_ports(), Output())
     try:
         installation.start()
         yield installation
@@ -43,6 +43,6 @@ def free_ports() -> Ports:
 def pid_of(house: Installation, name: str) -> int:
     """The process of a part: `sandbox`, `customer`, `payment` or `postgresql`."""
     if name == "postgresql":
-        return int((house.places.postgresql / "postmaster.pid").read_text().split()[0])
-    record = json.loads((house.places.running / f"{name}.json").read_text())
+        return int((house.paths.postgresql / "postmaster.pid").read_text().split()[0])
+    record = json.loads((house.paths.running / f"{name}.json").read_text())
     return int(record["pid"])

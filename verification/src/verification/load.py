@@ -14,7 +14,7 @@ from oncepay.payment.v1.payment_pb2 import Money, Payment
 from oncepay.payment.v1.payment_service_pb2 import CreatePaymentRequest, ListPaymentsRequest
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
-from oncepay_cli.connection import CallRefused, call, connect
+from oncepay_cli.connection import CallFailed, call, connect
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import Ports
 
@@ -99,7 +99,7 @@ def _pay(ports: Ports, load: Load, ending: threading.Event) -> None:
             )
             try:
                 load.answered[request.request_id] = _until_answered(service, request).name
-            except CallRefused as refused:
+            except CallFailed as refused:
                 load.refused.append(str(refused))
 
 
@@ -109,6 +109,6 @@ def _until_answered(service: PaymentServiceStub, request: CreatePaymentRequest) 
     while True:
         try:
             return call(service.CreatePayment, request)
-        except CallRefused as refused:
-            if not refused.is_unknown or time.monotonic() > until:
+        except CallFailed as refused:
+            if not refused.is_outcome_unknown or time.monotonic() > until:
                 raise

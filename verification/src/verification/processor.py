@@ -25,9 +25,9 @@ from payment.domain.evidence import (
     ServerError,
 )
 from payment.domain.machine import Operation, Post
-from payment.domain.payment import CaptureMethod, Failure, Payment
+from payment.domain.payment import CaptureMethod, Payment
 from payment.domain.refund import Refund
-from payment.domain.values import Money
+from payment.domain.values import Failure, Money, RequestPart
 from payment.processors.stripe.currencies import from_stripe, to_stripe
 from payment.reconciliation.comparison import ListedIntent, ListedRefund
 from sandbox import objects, world
@@ -37,8 +37,8 @@ from sandbox.actions import (
     ConfirmIntent,
     CreateIntent,
     CreateRefund,
+    InjectedFailure,
     List,
-    Mishap,
     Request,
     Retrieve,
     Window,
@@ -55,7 +55,7 @@ PAGE = 100
 class SimulatedProcessor:
     """The ports `Processor` and `ProcessorListing`. `clock` says the time in Unix seconds; `view` is all there is.
 
-    A `World` as the view is a value, for an explorer; `books.InternalRecords` is changed in place, for long
+    A `World` as the view is a value, for an explorer; `mutable_world.MutableWorld` is changed in place, for long
     runs. `mishap` goes wrong inside the processor with the next writes; `keyless` lets them act as if
     they came without a key.
     """
@@ -64,7 +64,7 @@ class SimulatedProcessor:
         self, installation: str, clock: Callable[[], int], view: View | None = None
     ) -> None:
         self.view: View = World() if view is None else view
-        self.mishap: Mishap | None = None
+        self.mishap: InjectedFailure | None = None
         self.keyless = False
         self._installation = installation
         self._clock = clock
@@ -179,7 +179,7 @@ class SimulatedProcessor:
         return page
 
     def _write(self, action: Write, key: str) -> Response:
-        return self._ask(Request(action, None if self.keyless else key, mishap=self.mishap))
+        return self._ask(Request(action, None if self.keyless else key, failure=self.mishap))
 
     def _ask(self, request: Request) -> Response:
         self.view, answer = transition(self.view, request, self._clock())
@@ -206,9 +206,8 @@ def refusal_in(
         return OutcomeUnknown(f"HTTP {answer.status}")
     if error.type == "idempotency_error":
         return IdempotencyKeyConflict()
-    named = error.param in ("payment_method", "amount", "currency")
-    field = error.param if named and error.param else ""
-    return Rejection(error.code or error.type, field, error.message)
+    part = next((each for each in RequestPart if each.value == error.param), None)
+    return Rejection(error.code or error.type, part, error.message)
 
 
 def intent_of(intent: objects.Intent) -> Intent:

@@ -75,7 +75,7 @@ class Replica:
         self._child: Child | None = None
 
     def start(self) -> None:
-        self._child = processes.start(self._program, self._house.places)
+        self._child = processes.start(self._program, self._house.paths)
         self._child.wait_until_ready()
 
     def stop(self) -> None:

@@ -64,7 +64,7 @@ class Scripted(Kubectl):
 @pytest.fixture(autouse=True)
 def rendering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kustomize is not what is looked at here."""
-    rendered = Rendering("bare", (DEPLOYMENT, JOB))
+    rendered = Rendering("no-dns", (DEPLOYMENT, JOB))
     monkeypatch.setattr(suite, "render", lambda _, addresses: json.dumps(addresses))
     monkeypatch.setattr(suite, "read", lambda *_: rendered)
 
@@ -135,9 +135,9 @@ def test_the_warnings_of_the_cluster_are_kept() -> None:
     ("dns", "storage", "overlay"),
     [
         (True, True, "development"),
-        (True, False, "bare"),
-        (False, True, "bare"),
-        (False, False, "bare"),
+        (True, False, "no-dns"),
+        (False, True, "no-dns"),
+        (False, False, "no-dns"),
     ],
 )
 def test_a_cluster_without_names_or_without_storage_gets_the_bare_overlay(
@@ -147,7 +147,7 @@ def test_a_cluster_without_names_or_without_storage_gets_the_bare_overlay(
 
 
 def test_the_overlay_that_is_asked_for_is_taken() -> None:
-    assert Cluster(Scripted(dns=True, storage=True), "bare").overlay == "bare"
+    assert Cluster(Scripted(dns=True, storage=True), "no-dns").overlay == "no-dns"
 
 
 def test_addresses_are_free_ones_of_the_clusters_own_range() -> None:

@@ -11,7 +11,7 @@ import pytest
 from oncepay_cli.connection import connect
 from oncepay_cli.local import first_payment, passwords
 from oncepay_cli.local.health import HOST, opener
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from verification.containers import (
     MIGRATIONS,
     PARTS,
@@ -105,7 +105,7 @@ def test_every_port_is_published_on_the_loopback_only(containers: Containers, pa
 @pytest.mark.parametrize("part", LIMITED)
 def test_the_engine_tells_no_password(containers: Containers, part: str) -> None:
     told = json.dumps(containers.inspect(part))
-    folder = Places.of().secrets
+    folder = Paths.of().secrets
     names = [role for service in SERVICES for role in (service, passwords.owner_of(service))]
     names.append(passwords.WEBHOOKS)
     assert [name for name in names if passwords.read(folder, name) in told] == []
@@ -115,7 +115,7 @@ def test_the_engine_tells_no_password(containers: Containers, part: str) -> None
 def test_a_service_has_its_own_password_alone_and_not_in_its_environment(
     containers: Containers, service: str
 ) -> None:
-    folder = Places.of().secrets
+    folder = Paths.of().secrets
     password = passwords.read(folder, service)
     expected = {f"password={password}"}
     if service == "payment":
@@ -156,7 +156,7 @@ def test_no_service_reaches_the_others_database(
 
 
 def test_nobody_enters_a_database_as_its_superuser_from_outside(containers: Containers) -> None:
-    password = passwords.read(Places.of().secrets, passwords.owner_of("customer"))
+    password = passwords.read(Paths.of().secrets, passwords.owner_of("customer"))
     program = (
         "import asyncio, asyncpg\n"
         "async def enter(role):\n"

@@ -86,14 +86,16 @@ class ReconciliationSources:
 
     async def payment(self, payment_id: UUID) -> Payment:
         """A payment."""
-        return (await self.payments.get(payment_id)).payment
+        return (await self.payments.get(payment_id)).resource
 
     async def same_reference(self, payment: Payment) -> Payment | None:
         """The payment that has the reference of one that ended without money."""
         request = payment.request
         if request.reference is None:
             return None
-        return (await self.payments.look_up(request.request_id, request.reference)).same_reference
+        return (
+            await self.payments.find_conflicts(request.request_id, request.reference)
+        ).same_reference
 
     async def payment_records(self, payment: Payment) -> PaymentRecords:
         """Both sides' records of a payment. They are read again while the payment changes meanwhile."""
@@ -102,8 +104,8 @@ class ReconciliationSources:
             processor_refunds = await self.processor_refunds(payment.intent_id) if intent else []
             refunds = await self._refunds(payment.id)
             read = await self.payments.get(payment.id)
-            changed = read.payment.version != payment.version
-            payment = read.payment
+            changed = read.resource.version != payment.version
+            payment = read.resource
             if not changed:
                 break
         return PaymentRecords(payment, refunds, intent, processor_refunds, read.now, changed)

@@ -143,7 +143,7 @@ async def test_only_what_was_created_in_the_time_is_listed(target: Target) -> No
 async def test_a_long_listing_comes_in_pages(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("payment.processors.stripe.adapter.PAGE", 2)
+    monkeypatch.setattr("payment.processors.stripe.adapter.PAGE_SIZE", 2)
     monkeypatch.setattr("verification.processor.PAGE", 2)
     payments = [await a_payment(target) for _ in range(5)]
 

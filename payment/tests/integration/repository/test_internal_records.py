@@ -84,8 +84,10 @@ async def test_what_is_made_due_is_claimed_next(both: StoresAndRecords) -> None:
     await records.make_due(refund)
     await records.make_due(authorized)
 
-    assert [due.refund.id for due in await stores.refunds.claim_due(9)] == [refund.id]
-    assert [due.id for due in await stores.payments.claim_due(9)] == [authorized.id]
+    assert [due.snapshot.resource.id for due in await stores.refunds.claim_due(9)] == [refund.id]
+    assert [due.snapshot.resource.id for due in await stores.payments.claim_due(9)] == [
+        authorized.id
+    ]
 
 
 async def test_what_has_changed_since_it_was_read_is_not_made_due(both: StoresAndRecords) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from verification.chaos.arena import ONCEPAY
 from verification.chaos.campaign import run
 from verification.chaos.plan import Plan
@@ -32,7 +32,7 @@ def _arguments() -> tuple[Plan, Path, str]:
     parser.add_argument("--stop-every", type=float, default=plan.stop_every)
     parser.add_argument("--late", type=float, default=plan.late, help="of late requests, seconds")
     parser.add_argument("--refunds-at-once", type=int, default=plan.refunds_at_once)
-    parser.add_argument("--folder", type=Path, default=Places.of().home / "chaos")
+    parser.add_argument("--folder", type=Path, default=Paths.of().home / "chaos")
     parser.add_argument(
         "--name", default="", help="of the report; storm-* is added up by `make report`"
     )

@@ -22,7 +22,7 @@ import asyncpg
 
 from oncepay_cli.local import databases, health, passwords, processes
 from oncepay_cli.local.installation import SANDBOX_KEY
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 from oncepay_cli.local.processes import Child, Program
 from verification.baselines import SCHEMAS
@@ -39,9 +39,9 @@ ONCEPAY = "oncepay"
 class Arena:
     """Use `Arena.open`. What is in it has the names of its parts."""
 
-    def __init__(self, plan: Plan, places: Places) -> None:
+    def __init__(self, plan: Plan, paths: Paths) -> None:
         self.plan = plan
-        self.places = places
+        self.paths = paths
         self.traps = Traps()
         ports = iter(_free_ports(3 + 2 * len(REPLICAS)))
         self.database_port, self.sandbox_port, customer_port = islice(ports, 3)
@@ -49,31 +49,31 @@ class Arena:
         self._webhook_ports = list(ports)
         self.database = DatabaseServer(
             PostgreSQL(
-                data=places.postgresql,
-                log=places.logs / "postgresql.log",
+                data=paths.postgresql,
+                log=paths.logs / "postgresql.log",
                 port=self.database_port,
-                password=passwords.read(places.secrets, passwords.SUPERUSER),
+                password=passwords.read(paths.secrets, passwords.SUPERUSER),
             )
         )
         self.proxies: dict[str, Proxy] = {}
-        self.customer = Service(self._customer(customer_port), places, customer_port)
+        self.customer = Service(self._customer(customer_port), paths, customer_port)
         self.payments: list[Service] = []
         self._sandbox: Child | None = None
-        self._webhook_secret = places.secrets / "webhooks.txt"
+        self._webhook_secret = paths.secrets / "webhooks.txt"
         self._webhook_secret.write_text(f"whsec_{secrets.token_hex(32)}\n")
 
     @classmethod
     @asynccontextmanager
     async def open(cls, plan: Plan) -> AsyncIterator[Self]:
         """Everything up; whatever happens, nothing of it is left."""
-        places = temporary_places()
-        arena = cls(plan, places)
+        paths = temporary_paths()
+        arena = cls(plan, paths)
         try:
             async with AsyncExitStack() as endings:
                 await arena._start(endings)
                 yield arena
         finally:
-            shutil.rmtree(places.home, ignore_errors=True)
+            shutil.rmtree(paths.home, ignore_errors=True)
 
     @property
     def services(self) -> list[Service]:
@@ -103,7 +103,7 @@ class Arena:
         await self.database.start()
         await asyncio.to_thread(self._make_databases)
         webhooks = await self._proxy("webhooks", self._webhook_ports, Plain, endings)
-        self._sandbox = processes.start(self._sandbox_program(webhooks.port), self.places)
+        self._sandbox = processes.start(self._sandbox_program(webhooks.port), self.paths)
         endings.callback(self._sandbox.stop)
         await asyncio.to_thread(self._sandbox.wait_until_ready)
         for number, port in zip(REPLICAS, self._payment_ports, strict=True):
@@ -112,7 +112,7 @@ class Arena:
                 f"database-{number}", [self.database_port], Postgres, endings
             )
             program = self._payment(number, port, processor.port, database.port)
-            self.payments.append(Service(program, self.places, port))
+            self.payments.append(Service(program, self.paths, port))
         for service in self.services:
             endings.callback(service.end)
         await asyncio.gather(*(service.start() for service in self.services))
@@ -131,7 +131,7 @@ class Arena:
         return proxy
 
     def _make_databases(self) -> None:
-        server, folder = self.database.server, self.places.secrets
+        server, folder = self.database.server, self.paths.secrets
         for name in passwords.SERVICES:
             owner = passwords.owner_of(name)
             roles = databases.Roles(
@@ -146,21 +146,21 @@ class Arena:
         for name in migrated:
             settings = self._settings(name, passwords.owner_of(name), self.database_port)
             program = Program(f"{name}-migrate", (name, "migrate"), settings, lambda: True)
-            processes.run(program, self.places)
+            processes.run(program, self.paths)
         if self.plan.design != ONCEPAY:
             server.run(SCHEMAS[self.plan.design], "payment")
 
     def _settings(self, database: str, role: str, port: int) -> dict[str, str]:
         return {
             "DATABASE_URL": f"postgresql://{role}@{HOST}:{port}/{database}",
-            "DATABASE_PASSWORD_FILE": str(passwords.file_of(self.places.secrets, role)),
+            "DATABASE_PASSWORD_FILE": str(passwords.file_of(self.paths.secrets, role)),
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "warning",
         }
 
     def _sandbox_program(self, webhooks: int) -> Program:
         port = self.sandbox_port
-        arguments = ("--host", HOST, "--port", str(port), "--data", str(self.places.sandbox))
+        arguments = ("--host", HOST, "--port", str(port), "--data", str(self.paths.sandbox))
         rules: tuple[str, ...] = (
             "--key-life",
             str(self.plan.key_life),
@@ -206,11 +206,11 @@ def _free_ports(count: int) -> list[int]:
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
-def temporary_places() -> Places:
+def temporary_paths() -> Paths:
     """In the system's temporary folder: where root runs this, PostgreSQL's user must get in."""
     folder = Path(tempfile.mkdtemp(prefix="oncepay-chaos-"))
     folder.chmod(0o711)
-    places = Places(folder)
-    places.make()
-    passwords.make(places.secrets)
-    return places
+    paths = Paths(folder)
+    paths.make()
+    passwords.make(paths.secrets)
+    return paths

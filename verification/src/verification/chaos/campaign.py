@@ -99,7 +99,7 @@ async def _report(arena: Arena, storm: Storm, facts: Facts, rest: Rest, resumed:
         rest=rest,
         under_fire=under_fire,
         after=after,
-        alarms=alarms(arena.places.logs),
+        alarms=alarms(arena.paths.logs),
         findings=findings,
     )
 
@@ -130,7 +130,7 @@ async def _peace(arena: Arena, working: list[asyncio.Task[None]]) -> Rest:
 
 
 async def _facts(arena: Arena, book: OrderBook, reader: Reader) -> Facts:
-    moved = ledger.movements(arena.places.sandbox / "ledger.jsonl")
+    moved = ledger.movements(arena.paths.sandbox / "ledger.jsonl")
     if arena.plan.design != ONCEPAY:
         rows = await arena.rows("SELECT * FROM payments")
         return Facts(book, ledger.money(moved), [_baseline_row(row) for row in rows])

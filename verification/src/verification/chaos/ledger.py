@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.sandbox import Sandbox
 from sandbox.world import Rules
 
@@ -77,9 +77,9 @@ def _move(at: Money, kind: str, amount: int, refund: str) -> None:
             at.refunds[refund].append(-amount)
 
 
-def books(ledger: Path) -> InternalRecords:
+def books(ledger: Path) -> MutableWorld:
     """The processor's objects, made again from a copy of its ledger."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ledger, Path(folder) / "ledger.jsonl")
         sandbox = Sandbox(Path(folder), Rules())
-        return sandbox.books
+        return sandbox.world

@@ -13,10 +13,10 @@ from grpc import aio
 from grpc_health.v1 import health_pb2
 
 from oncepay_cli.local import processes
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.os_processes import OsProcess
+from oncepay_cli.local.paths import Paths
 from oncepay_cli.local.postgresql import PostgreSQL
 from oncepay_cli.local.processes import Child, Program
-from oncepay_cli.local.running import Running
 from verification.chaos.proxy import HOST
 
 READY_SECONDS = 90.0
@@ -41,7 +41,7 @@ class Service:
     """
 
     program: Program
-    places: Places
+    paths: Paths
     port: int
     kills: int = 0
     up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,11 +54,11 @@ class Service:
 
     async def start(self) -> None:
         """Start it, and return when it serves. Raises NotReady."""
-        self._child = processes.start(self.program, self.places)
+        self._child = processes.start(self.program, self.paths)
         until = time.monotonic() + READY_SECONDS
         while not await serves(self.port):
             if self._child.process.poll() is not None:
-                raise NotReady(str(self._child.refusal()))
+                raise NotReady(str(self._child.failure()))
             if time.monotonic() > until:
                 raise NotReady(f"{self.name} is not ready after {READY_SECONDS:.0f} s")
             await asyncio.sleep(POLL_SECONDS)
@@ -120,7 +120,7 @@ class DatabaseServer:
 
     server: PostgreSQL
     kills: int = 0
-    _killed: Running | None = None
+    _killed: OsProcess | None = None
     _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def kill(self) -> bool:
@@ -146,7 +146,7 @@ class DatabaseServer:
     def _start(self) -> None:
         with self._starting:  # a start that nobody waits for any more goes on in its thread
             if self._killed is not None:  # one that is still dying would be taken for one that runs
-                self._killed.has_left(LEAVE_SECONDS)
+                self._killed.wait_until_gone(LEAVE_SECONDS)
             self.server.start()
 
     def end(self) -> None:

@@ -96,7 +96,7 @@ async def under_way(arena: Arena) -> list[str]:
 
 def _moved_on(arena: Arena, waiting: list[dict[str, Any]]) -> list[str]:
     """Of those that wait for people: the ones for which the processor does not, any more."""
-    intents = books(arena.places.sandbox / "ledger.jsonl")
+    intents = books(arena.paths.sandbox / "ledger.jsonl")
     found = []
     for row in waiting:
         intent = intents.intent(row["intent_id"])

@@ -37,7 +37,7 @@ async def broken_rules(arena: Arena) -> list[Finding]:
         refunds = [rows.refund(row) for row in await connection.fetch(REFUNDS)]
     finally:
         await connection.close()
-    processor = books(arena.places.sandbox / "ledger.jsonl")
+    processor = books(arena.paths.sandbox / "ledger.jsonl")
     intents = [one for one in processor.newest("payment_intent", None) if isinstance(one, Intent)]
     returned = [one for one in processor.newest("refund", None) if isinstance(one, Refund)]
     sides = InternalRecords(payments, refunds, intents, returned)

@@ -18,7 +18,7 @@ ADDRESSED = (
     "payment-database",
     "webhooks",
 )
-"""What overlays/bare/addresses.yaml names."""
+"""What overlays/no-dns/addresses.yaml names."""
 CALLER = "oncepay-caller"
 NAMESPACES = ("oncepay-customer", "oncepay-payment", "oncepay-sandbox", CALLER)
 CONVENTIONAL = 10
@@ -49,19 +49,19 @@ class Cluster:
         self.kubectl = kubectl
         self.overlay = overlay or self._fitting()
         self.warnings: list[str] = []
-        addresses = self._free_addresses() if self.overlay == "bare" else None
+        addresses = self._free_addresses() if self.overlay == "no-dns" else None
         self._text = render(self.overlay, addresses)
         self.rendering: Rendering = read(self.overlay, self._text)
 
     def _fitting(self) -> str:
-        """`development` needs a cluster DNS and a storage class; `bare` neither."""
+        """`development` needs a cluster DNS and a storage class; `no-dns` neither."""
         names = self.kubectl.get("services", "-n", "kube-system", "-l", "k8s-app=kube-dns")
         classes = self.kubectl.get("storageclasses")["items"]
         default = "storageclass.kubernetes.io/is-default-class"
         stored = any(
             each["metadata"].get("annotations", {}).get(default) == "true" for each in classes
         )
-        return "development" if names["items"] and stored else "bare"
+        return "development" if names["items"] and stored else "no-dns"
 
     def _free_addresses(self) -> dict[str, str]:
         ranges = self.kubectl.get("servicecidr", "kubernetes")["spec"]["cidrs"]
@@ -110,7 +110,7 @@ class Cluster:
 
     def _told(self) -> str:
         """Pods and events of all that is ours, for whoever has to find out why."""
-        said = [UNREACHED] if self.overlay == "bare" else []
+        said = [UNREACHED] if self.overlay == "no-dns" else []
         for namespace in NAMESPACES:
             for what in (("pods", "--output=wide"), ("events", "--sort-by=.lastTimestamp")):
                 with suppress(Rejection):
@@ -124,7 +124,7 @@ class Cluster:
 
     def pods(self, service: str) -> list[str]:
         """The pods of a service that are there and not on their way out, by name."""
-        room, part = f"oncepay-{service}", f"oncepay/part={service}"
+        room, part = f"oncepay-{service}", f"oncepay/component={service}"
         pods = self.kubectl.get("pods", "-n", room, "-l", part)["items"]
         return [
             each["metadata"]["name"] for each in pods if "deletionTimestamp" not in each["metadata"]

@@ -1,8 +1,8 @@
-"""The report: what the explorer, the simulator, the mutants and the storms came to, on one page.
+"""The report: what the explorer, the simulator, the mutants and the chaos runs found.
 
     figures.py   reads what each tool wrote (docs/figures/*.json), and adds it up
-    tables.py    the tables of docs/reliability.md
-    plot.py      its picture, as SVG
+    tables.py    the tables of docs/reliability.md and of its appendix
+    plot.py      the picture, as SVG
 
-`python -m verification.reliability` puts them into the page; `--check` says whether they are in it.
+`python -m verification.reliability` writes them; `--check` says whether they are up to date.
 """

@@ -24,8 +24,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class Customer(_message.Message):
     """A person or a company that pays.
 
-    All personal details of Oncepay live here and nowhere else: other services
-    keep a customer's `name`, and ask for the rest.
+    All personal details are kept here and nowhere else: other services keep a
+    customer's `name`, and ask for the rest.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -37,24 +37,24 @@ class Customer(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Customer._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Customer._State.ValueType  # 0
-        """Not said. In a request it means ACTIVE."""
+        """Not set. In a request it means ACTIVE."""
         ACTIVE: Customer._State.ValueType  # 1
         """May pay."""
         BLOCKED: Customer._State.ValueType  # 2
-        """May start no new payment; payments under way go on. Set and taken back
-        with UpdateCustomer.
+        """May start no new payment; payments in progress go on. Set and unset with
+        UpdateCustomer.
         """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Whether a customer may start a payment."""
 
     STATE_UNSPECIFIED: Customer.State.ValueType  # 0
-    """Not said. In a request it means ACTIVE."""
+    """Not set. In a request it means ACTIVE."""
     ACTIVE: Customer.State.ValueType  # 1
     """May pay."""
     BLOCKED: Customer.State.ValueType  # 2
-    """May start no new payment; payments under way go on. Set and taken back
-    with UpdateCustomer.
+    """May start no new payment; payments in progress go on. Set and unset with
+    UpdateCustomer.
     """
 
     @_typing.final
@@ -100,8 +100,8 @@ class Customer(_message.Message):
     """
     email: _builtins.str
     """An email address, at most 254 characters, without a display name and
-    without quoted or bracketed forms. No two living customers have the same
-    one; upper and lower case count as the same. It is kept and returned as it
+    without quoted or bracketed forms. No two customers that are not deleted have
+    the same one; upper and lower case count as the same. It is kept and returned as it
     was written.
     """
     phone: _builtins.str
@@ -110,8 +110,8 @@ class Customer(_message.Message):
     """
     reference: _builtins.str
     """The caller's own number for this customer: 1 to 128 characters on one
-    line. Unique among all customers, deleted ones included. It outlives
-    erasure, and so is no place for personal details. Empty where there is
+    line. Unique among all customers, deleted ones included. It is kept
+    after an erasure, so it must not hold personal details. Empty where there is
     none.
     """
     state: Global___Customer.State.ValueType
@@ -120,12 +120,12 @@ class Customer(_message.Message):
     """
     etag: _builtins.str
     """A token that changes with every change of the customer (AIP-154). Send it
-    back with an update, a deletion, its undoing or an erasure to have the call
-    refused (ABORTED) if somebody else was faster. Compare it for equality only.
+    back with a change to have the call refused (ABORTED) if the customer changed
+    meanwhile. Compare it for equality only.
     """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Whatever the caller wants kept beside the customer: at most 50 pairs, keys
+        """The caller's own data about the customer: at most 50 pairs, keys
         of 1 to 40 characters, values of at most 500. Nothing that looks like a
         card number is taken.
         """
@@ -140,7 +140,7 @@ class Customer(_message.Message):
 
     @_builtins.property
     def delete_time(self) -> _timestamp_pb2.Timestamp:
-        """When the customer was deleted; absent while it lives. A deleted customer
+        """When the customer was deleted; absent while it is not. A deleted customer
         cannot pay, and its email is free for others.
         """
 

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class CustomerServiceStub:
-    """Registers customers and keeps them.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -39,7 +39,7 @@ class CustomerServiceStub:
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
@@ -47,14 +47,13 @@ class CustomerServiceStub:
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
     | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     def __init__(self, channel):
@@ -101,7 +100,7 @@ class CustomerServiceStub:
 
 
 class CustomerServiceServicer:
-    """Registers customers and keeps them.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -113,7 +112,7 @@ class CustomerServiceServicer:
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
@@ -121,14 +120,13 @@ class CustomerServiceServicer:
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
     | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     def CreateCustomer(self, request, context):
@@ -165,7 +163,7 @@ class CustomerServiceServicer:
 
     def DeleteCustomer(self, request, context):
         """Deletes a customer softly (AIP-164): it stays readable, starts no new
-        payment, and its email is free for others. Payments under way go on.
+        payment, and its email is free for others. Payments in progress go on.
         Deleting a deleted customer returns it unchanged, so that a repeated call
         is answered like the first.
         """
@@ -176,7 +174,7 @@ class CustomerServiceServicer:
     def UndeleteCustomer(self, request, context):
         """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
         was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
-        Undeleting a living customer returns it unchanged.
+        Undeleting a customer that is not deleted returns it unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,7 +183,7 @@ class CustomerServiceServicer:
     def EraseCustomer(self, request, context):
         """Erases a customer's personal details for ever (the right to be forgotten):
         display_name, email, phone and metadata, and the fingerprint of the request
-        that brought them. The customer is deleted with it. Its name, reference,
+        that created the customer. The customer is also deleted. Its name, reference,
         state and times stay, so that payments still point at something. Erasing
         an erased customer returns it unchanged.
         """
@@ -240,7 +238,7 @@ def add_CustomerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CustomerService:
-    """Registers customers and keeps them.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -252,7 +250,7 @@ class CustomerService:
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
@@ -260,14 +258,13 @@ class CustomerService:
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
     | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     @staticmethod

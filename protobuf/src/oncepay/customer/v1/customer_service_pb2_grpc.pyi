@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CustomerServiceStub:
-    """Registers customers and keeps them.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -40,7 +40,7 @@ class CustomerServiceStub:
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
@@ -48,14 +48,13 @@ class CustomerServiceStub:
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
     | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     @_typing.overload
@@ -78,26 +77,26 @@ class CustomerServiceStub:
     """
     DeleteCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteCustomerRequest, _customer_pb2.Customer]
     """Deletes a customer softly (AIP-164): it stays readable, starts no new
-    payment, and its email is free for others. Payments under way go on.
+    payment, and its email is free for others. Payments in progress go on.
     Deleting a deleted customer returns it unchanged, so that a repeated call
     is answered like the first.
     """
     UndeleteCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.UndeleteCustomerRequest, _customer_pb2.Customer]
     """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
     was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
-    Undeleting a living customer returns it unchanged.
+    Undeleting a customer that is not deleted returns it unchanged.
     """
     EraseCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_pb2.Customer]
     """Erases a customer's personal details for ever (the right to be forgotten):
     display_name, email, phone and metadata, and the fingerprint of the request
-    that brought them. The customer is deleted with it. Its name, reference,
+    that created the customer. The customer is also deleted. Its name, reference,
     state and times stay, so that payments still point at something. Erasing
     an erased customer returns it unchanged.
     """
 
 @_typing.type_check_only
 class CustomerServiceAsyncStub(CustomerServiceStub):
-    """Registers customers and keeps them.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -109,7 +108,7 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
@@ -117,14 +116,13 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
     | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -144,25 +142,25 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """
     DeleteCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Deletes a customer softly (AIP-164): it stays readable, starts no new
-    payment, and its email is free for others. Payments under way go on.
+    payment, and its email is free for others. Payments in progress go on.
     Deleting a deleted customer returns it unchanged, so that a repeated call
     is answered like the first.
     """
     UndeleteCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.UndeleteCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
     was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
-    Undeleting a living customer returns it unchanged.
+    Undeleting a customer that is not deleted returns it unchanged.
     """
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Erases a customer's personal details for ever (the right to be forgotten):
     display_name, email, phone and metadata, and the fingerprint of the request
-    that brought them. The customer is deleted with it. Its name, reference,
+    that created the customer. The customer is also deleted. Its name, reference,
     state and times stay, so that payments still point at something. Erasing
     an erased customer returns it unchanged.
     """
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Registers customers and keeps them.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -174,7 +172,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
     | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
@@ -182,14 +180,13 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
     | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     @_abc_1.abstractmethod
@@ -237,7 +234,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
         """Deletes a customer softly (AIP-164): it stays readable, starts no new
-        payment, and its email is free for others. Payments under way go on.
+        payment, and its email is free for others. Payments in progress go on.
         Deleting a deleted customer returns it unchanged, so that a repeated call
         is answered like the first.
         """
@@ -250,7 +247,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
         """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
         was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
-        Undeleting a living customer returns it unchanged.
+        Undeleting a customer that is not deleted returns it unchanged.
         """
 
     @_abc_1.abstractmethod
@@ -261,7 +258,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
         """Erases a customer's personal details for ever (the right to be forgotten):
         display_name, email, phone and metadata, and the fingerprint of the request
-        that brought them. The customer is deleted with it. Its name, reference,
+        that created the customer. The customer is also deleted. Its name, reference,
         state and times stay, so that payments still point at something. Erasing
         an erased customer returns it unchanged.
         """

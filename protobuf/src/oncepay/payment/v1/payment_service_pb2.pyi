@@ -33,7 +33,7 @@ class CreatePaymentRequest(_message.Message):
     Sent again with the same content it returns the same payment as it is now;
     with another content it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED).
     It is kept for ever and unique in the installation. Keep it until an answer
-    has come.
+    comes.
     """
     @_builtins.property
     def payment(self) -> _payment_pb2.Payment:
@@ -257,7 +257,7 @@ class CapturePaymentRequest(_message.Message):
     """The payment's current etag; any where it is empty."""
     @_builtins.property
     def amount(self) -> _payment_pb2.Money:
-        """How much to take, in the payment's currency and at most its amount. Where
+        """How much to capture, in the payment's currency and at most its amount. Where
         it is absent, all of it.
         """
 
@@ -321,8 +321,8 @@ class ReleasePaymentRequest(_message.Message):
     name: _builtins.str
     """The payment's name, `payments/{payment}`."""
     note: _builtins.str
-    """What the person found, 1 to 1,000 characters, none of them a card number. It
-    is kept as an event, and so is no place for personal details.
+    """What was found, 1 to 1,000 characters, without a card number. It is kept as
+    an event, so it must not hold personal details.
     """
     etag: _builtins.str
     """The payment's current etag; any where it is empty."""
@@ -528,8 +528,8 @@ class WatchPaymentEventsRequest(_message.Message):
     parent: _builtins.str
     """The payment, `payments/{payment}`, or all of them, `payments/-` (AIP-159)."""
     cursor: _builtins.str
-    """The cursor of the last event that was dealt with; from the first event on
-    where it is empty.
+    """The cursor of the last event that was processed. Where it is empty, the
+    stream begins with the first event.
     """
     def __init__(
         self,

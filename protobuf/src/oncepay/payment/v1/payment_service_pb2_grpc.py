@@ -34,11 +34,11 @@ class PaymentServiceStub:
     it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
-    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
     exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A decline is no error: it is a payment that FAILED, and an OK
-    reply.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -49,15 +49,15 @@ class PaymentServiceStub:
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor takes no such field; named     |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | a living payment has this reference          |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
     | FAILED_PRECONDITION | PAYMENT_STATE                | the payment's state does not allow the call  |
-    | FAILED_PRECONDITION | PAYMENT_HELD                 | a person has to release it first             |
+    | FAILED_PRECONDITION | PAYMENT_HELD                 | it needs manual review and ReleasePayment    |
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
@@ -67,15 +67,14 @@ class PaymentServiceStub:
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A deadline
-    ends the waiting, not the payment. A caller may name its call in the metadata
-    `x-request-id`; the reply's trailing metadata says what name the call has in
-    the logs.
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     def __init__(self, channel):
@@ -164,11 +163,11 @@ class PaymentServiceServicer:
     it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
-    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
     exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A decline is no error: it is a payment that FAILED, and an OK
-    reply.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -179,15 +178,15 @@ class PaymentServiceServicer:
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor takes no such field; named     |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | a living payment has this reference          |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
     | FAILED_PRECONDITION | PAYMENT_STATE                | the payment's state does not allow the call  |
-    | FAILED_PRECONDITION | PAYMENT_HELD                 | a person has to release it first             |
+    | FAILED_PRECONDITION | PAYMENT_HELD                 | it needs manual review and ReleasePayment    |
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
@@ -197,23 +196,22 @@ class PaymentServiceServicer:
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A deadline
-    ends the waiting, not the payment. A caller may name its call in the metadata
-    `x-request-id`; the reply's trailing metadata says what name the call has in
-    the logs.
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     def CreatePayment(self, request, context):
         """Executes a payment: asks the Customer service about the customer, records
         the payment, charges the card, and returns the payment in the state it has
         reached. PROCESSING means that the outcome is not known yet: the service
-        goes on by itself, and a repetition of the call returns what has become of
-        it.
+        goes on by itself, and the same call sent again returns the payment as it
+        is then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,8 +232,8 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePayment(self, request, context):
-        """Changes what about a payment is no money: its description, its metadata,
-        and its reference once, while it is empty.
+        """Changes what moves no money: the payment's description, its metadata, and
+        its reference once, while it is empty.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -259,35 +257,34 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CapturePayment(self, request, context):
-        """Takes the money of an AUTHORIZED payment, whole or in part. It is done
-        once: what is not captured goes back to the card.
+        """Captures an AUTHORIZED payment, whole or in part. It is done once: what is
+        not captured goes back to the card.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelPayment(self, request, context):
-        """Calls a payment off that has not succeeded: PROCESSING before a capture,
-        REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-        it; where the card was charged first, the call is FAILED_PRECONDITION and
-        the payment SUCCEEDED.
+        """Cancels a payment that is PROCESSING before a capture, REQUIRES_ACTION or
+        AUTHORIZED. It is CANCELED when the processor has proven it; where the card
+        was charged first, the call is FAILED_PRECONDITION and the payment SUCCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleasePayment(self, request, context):
-        """Releases a held payment: a person has looked into it and says what was
-        found. The service asks the processor afresh and goes on from what it says.
+        """Ends the manual review of a held payment, with a note of what was found.
+        The service asks the processor again and goes on from its reply.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateRefund(self, request, context):
-        """Sends money of a SUCCEEDED payment back, whole or in part, as often as
-        something is left. The refunds that have not failed never pass what was
-        captured, however many are asked for at once.
+        """Refunds a SUCCEEDED payment, whole or in part, as often as something is
+        left. The refunds that have not failed never pass what was captured, however
+        many are asked for at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -413,11 +410,11 @@ class PaymentService:
     it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
-    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
     exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A decline is no error: it is a payment that FAILED, and an OK
-    reply.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -428,15 +425,15 @@ class PaymentService:
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor takes no such field; named     |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | a living payment has this reference          |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
     | FAILED_PRECONDITION | PAYMENT_STATE                | the payment's state does not allow the call  |
-    | FAILED_PRECONDITION | PAYMENT_HELD                 | a person has to release it first             |
+    | FAILED_PRECONDITION | PAYMENT_HELD                 | it needs manual review and ReleasePayment    |
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
@@ -446,15 +443,14 @@ class PaymentService:
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A deadline
-    ends the waiting, not the payment. A caller may name its call in the metadata
-    `x-request-id`; the reply's trailing metadata says what name the call has in
-    the logs.
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     @staticmethod

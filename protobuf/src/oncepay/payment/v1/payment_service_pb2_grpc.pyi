@@ -35,11 +35,11 @@ class PaymentServiceStub:
     it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
-    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
     exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A decline is no error: it is a payment that FAILED, and an OK
-    reply.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -50,15 +50,15 @@ class PaymentServiceStub:
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor takes no such field; named     |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | a living payment has this reference          |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
     | FAILED_PRECONDITION | PAYMENT_STATE                | the payment's state does not allow the call  |
-    | FAILED_PRECONDITION | PAYMENT_HELD                 | a person has to release it first             |
+    | FAILED_PRECONDITION | PAYMENT_HELD                 | it needs manual review and ReleasePayment    |
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
@@ -68,15 +68,14 @@ class PaymentServiceStub:
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A deadline
-    ends the waiting, not the payment. A caller may name its call in the metadata
-    `x-request-id`; the reply's trailing metadata says what name the call has in
-    the logs.
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     @_typing.overload
@@ -87,16 +86,16 @@ class PaymentServiceStub:
     """Executes a payment: asks the Customer service about the customer, records
     the payment, charges the card, and returns the payment in the state it has
     reached. PROCESSING means that the outcome is not known yet: the service
-    goes on by itself, and a repetition of the call returns what has become of
-    it.
+    goes on by itself, and the same call sent again returns the payment as it
+    is then.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]
     """Returns a payment, a deleted one too (AIP-164: look at `delete_time`)."""
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]
     """Lists payments, the newest first unless `order_by` says otherwise."""
     UpdatePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.UpdatePaymentRequest, _payment_pb2.Payment]
-    """Changes what about a payment is no money: its description, its metadata,
-    and its reference once, while it is empty.
+    """Changes what moves no money: the payment's description, its metadata, and
+    its reference once, while it is empty.
     """
     DeletePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.DeletePaymentRequest, _payment_pb2.Payment]
     """Deletes a FAILED or CANCELED payment softly (AIP-164): it stays readable,
@@ -108,23 +107,22 @@ class PaymentServiceStub:
     deleted returns it unchanged.
     """
     CapturePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_pb2.Payment]
-    """Takes the money of an AUTHORIZED payment, whole or in part. It is done
-    once: what is not captured goes back to the card.
+    """Captures an AUTHORIZED payment, whole or in part. It is done once: what is
+    not captured goes back to the card.
     """
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_pb2.Payment]
-    """Calls a payment off that has not succeeded: PROCESSING before a capture,
-    REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-    it; where the card was charged first, the call is FAILED_PRECONDITION and
-    the payment SUCCEEDED.
+    """Cancels a payment that is PROCESSING before a capture, REQUIRES_ACTION or
+    AUTHORIZED. It is CANCELED when the processor has proven it; where the card
+    was charged first, the call is FAILED_PRECONDITION and the payment SUCCEEDED.
     """
     ReleasePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ReleasePaymentRequest, _payment_pb2.Payment]
-    """Releases a held payment: a person has looked into it and says what was
-    found. The service asks the processor afresh and goes on from what it says.
+    """Ends the manual review of a held payment, with a note of what was found.
+    The service asks the processor again and goes on from its reply.
     """
     CreateRefund: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CreateRefundRequest, _payment_pb2.Refund]
-    """Sends money of a SUCCEEDED payment back, whole or in part, as often as
-    something is left. The refunds that have not failed never pass what was
-    captured, however many are asked for at once.
+    """Refunds a SUCCEEDED payment, whole or in part, as often as something is
+    left. The refunds that have not failed never pass what was captured, however
+    many are asked for at once.
     """
     GetRefund: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetRefundRequest, _payment_pb2.Refund]
     """Returns a refund."""
@@ -148,11 +146,11 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
-    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
     exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A decline is no error: it is a payment that FAILED, and an OK
-    reply.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -163,15 +161,15 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor takes no such field; named     |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | a living payment has this reference          |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
     | FAILED_PRECONDITION | PAYMENT_STATE                | the payment's state does not allow the call  |
-    | FAILED_PRECONDITION | PAYMENT_HELD                 | a person has to release it first             |
+    | FAILED_PRECONDITION | PAYMENT_HELD                 | it needs manual review and ReleasePayment    |
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
@@ -181,15 +179,14 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A deadline
-    ends the waiting, not the payment. A caller may name its call in the metadata
-    `x-request-id`; the reply's trailing metadata says what name the call has in
-    the logs.
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -197,16 +194,16 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Executes a payment: asks the Customer service about the customer, records
     the payment, charges the card, and returns the payment in the state it has
     reached. PROCESSING means that the outcome is not known yet: the service
-    goes on by itself, and a repetition of the call returns what has become of
-    it.
+    goes on by itself, and the same call sent again returns the payment as it
+    is then.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """Returns a payment, a deleted one too (AIP-164: look at `delete_time`)."""
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists payments, the newest first unless `order_by` says otherwise."""
     UpdatePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.UpdatePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Changes what about a payment is no money: its description, its metadata,
-    and its reference once, while it is empty.
+    """Changes what moves no money: the payment's description, its metadata, and
+    its reference once, while it is empty.
     """
     DeletePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.DeletePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """Deletes a FAILED or CANCELED payment softly (AIP-164): it stays readable,
@@ -218,23 +215,22 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     deleted returns it unchanged.
     """
     CapturePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Takes the money of an AUTHORIZED payment, whole or in part. It is done
-    once: what is not captured goes back to the card.
+    """Captures an AUTHORIZED payment, whole or in part. It is done once: what is
+    not captured goes back to the card.
     """
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Calls a payment off that has not succeeded: PROCESSING before a capture,
-    REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-    it; where the card was charged first, the call is FAILED_PRECONDITION and
-    the payment SUCCEEDED.
+    """Cancels a payment that is PROCESSING before a capture, REQUIRES_ACTION or
+    AUTHORIZED. It is CANCELED when the processor has proven it; where the card
+    was charged first, the call is FAILED_PRECONDITION and the payment SUCCEEDED.
     """
     ReleasePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ReleasePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Releases a held payment: a person has looked into it and says what was
-    found. The service asks the processor afresh and goes on from what it says.
+    """Ends the manual review of a held payment, with a note of what was found.
+    The service asks the processor again and goes on from its reply.
     """
     CreateRefund: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CreateRefundRequest, _payment_pb2.Refund]  # type: ignore[assignment]
-    """Sends money of a SUCCEEDED payment back, whole or in part, as often as
-    something is left. The refunds that have not failed never pass what was
-    captured, however many are asked for at once.
+    """Refunds a SUCCEEDED payment, whole or in part, as often as something is
+    left. The refunds that have not failed never pass what was captured, however
+    many are asked for at once.
     """
     GetRefund: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetRefundRequest, _payment_pb2.Refund]  # type: ignore[assignment]
     """Returns a refund."""
@@ -257,11 +253,11 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
-    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
     exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A decline is no error: it is a payment that FAILED, and an OK
-    reply.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -272,15 +268,15 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
     | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor takes no such field; named     |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | a living payment has this reference          |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
     | FAILED_PRECONDITION | PAYMENT_STATE                | the payment's state does not allow the call  |
-    | FAILED_PRECONDITION | PAYMENT_HELD                 | a person has to release it first             |
+    | FAILED_PRECONDITION | PAYMENT_HELD                 | it needs manual review and ReleasePayment    |
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
@@ -290,15 +286,14 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
     A call without a deadline gets 10 seconds; none gets more than 30. A deadline
-    ends the waiting, not the payment. A caller may name its call in the metadata
-    `x-request-id`; the reply's trailing metadata says what name the call has in
-    the logs.
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     @_abc_1.abstractmethod
@@ -310,8 +305,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Executes a payment: asks the Customer service about the customer, records
         the payment, charges the card, and returns the payment in the state it has
         reached. PROCESSING means that the outcome is not known yet: the service
-        goes on by itself, and a repetition of the call returns what has become of
-        it.
+        goes on by itself, and the same call sent again returns the payment as it
+        is then.
         """
 
     @_abc_1.abstractmethod
@@ -336,8 +331,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.UpdatePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Changes what about a payment is no money: its description, its metadata,
-        and its reference once, while it is empty.
+        """Changes what moves no money: the payment's description, its metadata, and
+        its reference once, while it is empty.
         """
 
     @_abc_1.abstractmethod
@@ -367,8 +362,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CapturePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Takes the money of an AUTHORIZED payment, whole or in part. It is done
-        once: what is not captured goes back to the card.
+        """Captures an AUTHORIZED payment, whole or in part. It is done once: what is
+        not captured goes back to the card.
         """
 
     @_abc_1.abstractmethod
@@ -377,10 +372,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CancelPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Calls a payment off that has not succeeded: PROCESSING before a capture,
-        REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-        it; where the card was charged first, the call is FAILED_PRECONDITION and
-        the payment SUCCEEDED.
+        """Cancels a payment that is PROCESSING before a capture, REQUIRES_ACTION or
+        AUTHORIZED. It is CANCELED when the processor has proven it; where the card
+        was charged first, the call is FAILED_PRECONDITION and the payment SUCCEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -389,8 +383,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.ReleasePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Releases a held payment: a person has looked into it and says what was
-        found. The service asks the processor afresh and goes on from what it says.
+        """Ends the manual review of a held payment, with a note of what was found.
+        The service asks the processor again and goes on from its reply.
         """
 
     @_abc_1.abstractmethod
@@ -399,9 +393,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CreateRefundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Refund, _abc.Awaitable[_payment_pb2.Refund]]:
-        """Sends money of a SUCCEEDED payment back, whole or in part, as often as
-        something is left. The refunds that have not failed never pass what was
-        captured, however many are asked for at once.
+        """Refunds a SUCCEEDED payment, whole or in part, as often as something is
+        left. The refunds that have not failed never pass what was captured, however
+        many are asked for at once.
         """
 
     @_abc_1.abstractmethod
