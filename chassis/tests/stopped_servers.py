@@ -50,7 +50,7 @@ def add(servicer: Slow, server: Any) -> None:
         "Reply": grpc.unary_unary_rpc_method_handler(servicer.reply, bytes, bytes),
         "Stream": grpc.unary_stream_rpc_method_handler(servicer.stream, bytes, bytes),
     }
-    server.add_registered_method_handlers(NAME, handlers)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
 
 
 async def stop_one(drain_seconds: float, request: bytes, everybody: asyncio.Barrier) -> None:

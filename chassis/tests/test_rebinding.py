@@ -38,14 +38,14 @@ async def run_rebind(
 
 
 def open_database(
-    database: Any, *, comparing: bool = False
+    database: Any, *, for_reconciliation: bool = False
 ) -> AbstractAsyncContextManager[Database]:
     return Database.open(
         database.url,
         Secret(database.password),
         pool_size=2,
         schema_version="0002",
-        comparing=comparing,
+        for_reconciliation=for_reconciliation,
     )
 
 
@@ -120,7 +120,7 @@ async def test_a_closed_database_is_opened_only_to_be_compared_until_it_was(
 
     service = open_database(empty_database)
     opening = asyncio.create_task(service.__aenter__())
-    async with open_database(empty_database, comparing=True) as comparing:
+    async with open_database(empty_database, for_reconciliation=True) as comparing:
         assert comparing.installation.reconcile_since == RECONCILE_SINCE
         assert await comparing.pool.fetchval("SELECT 1") == 1
         done, _ = await asyncio.wait([opening], timeout=0.5)

@@ -1,4 +1,4 @@
-"""The end of a server: one stop of gRPC's, which nothing holds up and no process dies of."""
+"""The end of a server: gRPC is told to stop once, which nothing holds up and no process dies of."""
 
 import asyncio
 import sys
@@ -87,7 +87,7 @@ async def test_health_watches_and_reflection_do_not_hold_the_stop() -> None:
 
 async def test_a_watch_that_comes_when_they_were_cut_off_is_cut_off_at_once() -> None:
     async with running() as (server, channel):
-        server._open_streams.close()
+        server._interceptor.other_streams.close()
         health: Any = health_pb2_grpc.HealthStub(channel)
         code, _ = await ending(health.Watch(WATCH))
         assert code is grpc.StatusCode.UNAVAILABLE
@@ -100,5 +100,5 @@ async def test_a_watch_whose_client_leaves_is_forgotten() -> None:
         await shown.done_writing()
         assert await shown.read() == aio.EOF
         async with asyncio.timeout(10):
-            while server._open_streams._tasks:  # noqa: ASYNC110
+            while len(server._interceptor.other_streams):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -7,7 +7,8 @@ say it.
 
 import asyncpg
 
-from chassis.database import CONNECT_SECONDS, EXAMINATION
+from chassis.database import CONNECT_SECONDS
+from chassis.installation import EXAMINATION
 from chassis.settings import OwnerSettings
 from chassis.sql import Statement
 from chassis.startup_error import StartupError

@@ -1,7 +1,8 @@
 """Every column of `customers` is covered by the constraints on erasure and on empty texts.
 
 The tests ask the database for its columns, so a new column fails here until a migration or a list in
-this file says what it is.
+this file says what it is. The first migration has `erased_is_empty` and `no_empty_text`; a later one
+adds constraints of its own, `erased_...` and `no_empty_...`.
 """
 
 from typing import Any
@@ -61,7 +62,7 @@ async def test_no_personal_column_may_have_a_value_after_erasure(
         with subtests.test(column):
             with pytest.raises(asyncpg.CheckViolationError) as refused:
                 await insert(superuser, delete_time="now()", erase_time="now()", **value)
-            assert refused.value.constraint_name == "erased_is_empty"
+            assert str(refused.value.constraint_name).startswith("erased_")
 
 
 async def test_no_text_column_may_be_empty(superuser: Any, subtests: Any) -> None:
@@ -72,4 +73,4 @@ async def test_no_text_column_may_be_empty(superuser: Any, subtests: Any) -> Non
         with subtests.test(column):
             with pytest.raises(asyncpg.CheckViolationError) as refused:
                 await insert(superuser, **required | {column: "''"})
-            assert refused.value.constraint_name == "no_empty_text"
+            assert str(refused.value.constraint_name).startswith("no_empty_")

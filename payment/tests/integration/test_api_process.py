@@ -87,7 +87,7 @@ async def test_it_serves_until_it_is_told_to_stop_and_logs_what_a_person_must_se
     assert alarm["level"] == "error"
     assert alarm["call"] == error.info.metadata["call_id"], "who was told can be helped"
     assert "the processor refuses our request" in alarm["reason"]
-    assert not [line for line in lines if "left_out" in line]
+    assert not [line for line in lines if "omitted_fields" in line]
     assert [line["event"] for line in lines if line["level"] != "info"] == ["invariant_violated"]
 
 

@@ -12,7 +12,7 @@ from oncepay.payment.v1.payment_pb2 import Payment, Refund
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
 from chassis.aip.pages import PageTokens, page_size
-from chassis.call_handling import Context
+from chassis.interceptor import Context
 from chassis.values import InvalidValue
 from payment.api import conversions
 from payment.api.background_tasks import BackgroundTasks, WaitingCaller

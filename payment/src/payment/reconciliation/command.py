@@ -81,7 +81,7 @@ async def compare(settings: Settings, arguments: Arguments) -> Report:
         settings.database_password,
         pool_size=POOL_SIZE,
         schema_version=SCHEMA_VERSION,
-        comparing=True,
+        for_reconciliation=True,
     )
     async with AsyncExitStack() as stack:
         try:
