@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.repository.memory import Store
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.objects import Movement
 
 
@@ -19,9 +19,7 @@ class Ledger:
     out.
     """
 
-    def __init__(
-        self, books: InternalRecords, store: Store, violation: Callable[[str], None]
-    ) -> None:
+    def __init__(self, books: MutableWorld, store: Store, violation: Callable[[str], None]) -> None:
         self._books = books
         self._store = store
         self._violation = violation
