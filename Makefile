@@ -100,6 +100,7 @@ stripe-contract: ## the contract of a processor, on Stripe's test mode: needs ST
 clean: ## stop what runs, remove environment, data, logs and secrets; of the containers, too
 	@[ ! -x $(BIN)/oncepay ] || $(BIN)/python -m oncepay_cli down
 	@! docker info >/dev/null 2>&1 || $(CONTAINERS) down --remove-orphans --volumes
+	@[ ! -d .oncepay ] || PYTHONPATH=cli/src $(PYTHON) -m oncepay_cli.local.server_user
 	rm -rf .oncepay */password.txt */owner_password.txt */webhook_secret.txt kubernetes/overlays/development/*/secrets
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 

