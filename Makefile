@@ -14,7 +14,7 @@ READY_SECONDS := 60
 PACKAGES := chassis customer payment sandbox cli verification
 
 .PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
-	report stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
+	report lines stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
 	down environment development kubernetes
 
 help: ## list the commands
@@ -44,6 +44,9 @@ format: development ## format the code
 
 generate: development ## generate the Python of the contracts in protobuf/
 	$(BIN)/python protobuf/generate.py
+
+lines: ## count the lines of code, package by package
+	@$(PYTHON) verification/src/verification/lines.py
 
 pictures: ## draw the documents' pictures from docs/pictures/*.toml
 	@$(PYTHON) docs/pictures/draw.py

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,7 @@ for _package in ("chassis", "customer", "payment", "sandbox", "verification"):
 ROOT = Path(__file__).parent
 HOST = "127.0.0.1"
 _numbers = itertools.count(1)
+_last_reports: dict[object, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,23 @@ class ServiceDatabase:
     owner_url: str
     owner_password: str
     superuser_url: str
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remembers what each worker of pytest-xdist reported last: its test is the one it may die of."""
+    if (worker := getattr(report, "node", None)) is not None:
+        _last_reports[worker] = report.nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Ends the run when a worker dies. pytest-xdist would replace it, and with `loadfile` hang."""
+    if error:
+        pytest.exit(
+            f"the worker {node.gateway.id} died ({error}), so this run ends. "
+            f"Its last test was {_last_reports.get(node, 'not begun')}.",
+            returncode=pytest.ExitCode.TESTS_FAILED,
+        )
 
 
 @pytest.fixture(scope="session")

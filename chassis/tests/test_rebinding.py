@@ -34,7 +34,7 @@ def opened(place: Any, *, comparing: bool = False) -> Any:
         Secret(place.password),
         pool_size=2,
         schema_version="0002",
-        comparing=comparing,
+        for_reconciliation=comparing,
     )
 
 

@@ -44,15 +44,15 @@ class Day(SmallWorld):
             self.waited.append(seconds)
 
         sides = ReconciliationSources(
-            self.payments, self.refund_store, self.records, self.processor, self.listing, pause
+            self.payments, self.refunds, self.records, self.processor, self.listing, pause
         )
         return await reconcile(sides, INSTALLATION, since, **said)
 
-    async def refund(self, payment: Payment, amount: int) -> Refund:
+    async def refund_part(self, payment: Payment, amount: int) -> Refund:
         request = RefundRequest(
             RequestId(str(uuid4())), PaymentName(payment.id), Money(amount, "EUR")
         )
-        return await self.refunds.create(request)
+        return await self.create_refund(request)
 
     async def pay(self, **said: Any) -> Payment:
         return await super().pay(**{"reference": None, **said})

@@ -43,7 +43,7 @@ def an_error(status: int, **fields: Any) -> bytes:
 
 AWAY = "unknown, and worth asking again soon"
 UNKNOWN = "unknown"
-FAULTED, MISUSED, REFUSED = "faulted", "misused", "refused"
+FAULTED, MISUSED, REFUSED, NOT_FOUND = "faulted", "misused", "refused", "not found"
 PAGE_OF_A_PROXY = "<html><body>Something went wrong</body></html>"
 
 ANSWERS: dict[str, tuple[bytes, str]] = {

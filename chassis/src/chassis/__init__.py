@@ -21,5 +21,6 @@ and what requests are made of:
 
 values         the values all services share; every value checks itself
 identifiers    new resource ids
+iso_4217       the decimals of currencies
 aip            the common parts of Google's API Improvement Proposals
 """

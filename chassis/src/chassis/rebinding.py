@@ -6,7 +6,8 @@ for good, so that has to be said: two that act would both move money.
 
 import asyncpg
 
-from chassis.database import CONNECT_SECONDS, EXAMINATION
+from chassis.database import CONNECT_SECONDS
+from chassis.installation import EXAMINATION
 from chassis.settings import OwnerSettings
 from chassis.startup_error import StartupError
 

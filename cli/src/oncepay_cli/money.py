@@ -4,26 +4,11 @@ import re
 
 from oncepay.payment.v1.payment_pb2 import Money
 
+from chassis.iso_4217 import decimals, format_amount
 from oncepay_cli.errors import CommandError
 
-# ISO 4217: how many decimals a currency has, where it is not two.
-_DECIMALS = {
-    **dict.fromkeys(
-        [
-            *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI"),
-            *("VND", "VUV", "XAF", "XOF", "XPF"),
-        ],
-        0,
-    ),
-    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
-    **dict.fromkeys(["CLF", "UYW"], 4),
-}
 # What people are offered when they press Tab; every other code is taken too.
 COMMON_CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY", "SEK", "PLN", "KWD")
-
-
-def decimals(currency: str) -> int:
-    return _DECIMALS.get(currency, 2)
 
 
 def parse(amount: str, currency: str) -> Money:
@@ -52,9 +37,4 @@ def parse(amount: str, currency: str) -> Money:
 
 def written(money: Money) -> str:
     """`EUR 42.00`."""
-    digits_after = decimals(money.currency_code)
-    digits = str(money.minor_units).rjust(digits_after + 1, "0")
-    whole, fraction = (
-        (digits[:-digits_after], digits[-digits_after:]) if digits_after else (digits, "")
-    )
-    return f"{money.currency_code} {int(whole):,}{'.' if fraction else ''}{fraction}"
+    return format_amount(money.minor_units, money.currency_code)

@@ -33,7 +33,7 @@ def day() -> Day:
 async def test_a_clean_day_has_no_difference_and_the_same_sums_on_both_sides(day: Day) -> None:
     paid = await day.pay(reference=Reference("order-1"))
     for amount in (300, 400):
-        await day.refund(paid, amount)
+        await day.refund_part(paid, amount)
     await day.pay(amount=Money(500, "JPY"))
     await day.pay(**DECLINED)
     held = await day.pay(**MANUAL)
@@ -83,7 +83,7 @@ async def test_many_pages_and_hours_are_compared(day: Day, monkeypatch: pytest.M
     payments = []
     for _ in range(10):
         payments += [await day.pay(), await day.pay()]
-        await day.refund(payments[-1], 100)
+        await day.refund_part(payments[-1], 100)
         day.later(minutes=11)
 
     report = await day.compare()
@@ -304,7 +304,7 @@ async def test_a_refund_that_the_processor_does_not_know_is_found(day: Day) -> N
 
 async def test_another_refunded_amount_is_found(day: Day) -> None:
     payment = await day.pay()
-    refund = await day.refund(payment, 400)
+    refund = await day.refund_part(payment, 400)
     day.alter(refund, amount=300)
     day.alter(payment, amount_refunded=300)
 
@@ -316,7 +316,7 @@ async def test_another_refunded_amount_is_found(day: Day) -> None:
 
 async def test_a_refund_that_failed_here_and_was_made_there_is_found(day: Day) -> None:
     payment = await day.pay()
-    refund = await day.refund(payment, 400)
+    refund = await day.refund_part(payment, 400)
     day.alter(refund, state=RefundState.FAILED)
     day.alter(payment, amount_refunded=0)
 
@@ -325,7 +325,7 @@ async def test_a_refund_that_failed_here_and_was_made_there_is_found(day: Day) -
 
 async def test_a_sum_of_refunds_that_is_not_their_sum_is_found(day: Day) -> None:
     payment = await day.pay()
-    await day.refund(payment, 400)
+    await day.refund_part(payment, 400)
     day.alter(payment, amount_refunded=500)
 
     found = the_one(await day.compare())

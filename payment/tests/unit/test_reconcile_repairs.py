@@ -61,7 +61,7 @@ async def test_a_hold_that_waits_for_its_capture_is_left_alone(day: Day) -> None
 
 async def test_a_refund_that_is_behind_the_processor_is_made_due(day: Day) -> None:
     payment = await day.pay()
-    refund = await day.refund(payment, 400)
+    refund = await day.refund_part(payment, 400)
     day.alter(refund, state=RefundState.PENDING)
     day.store.due.pop(refund.id)
 
@@ -78,7 +78,7 @@ async def test_a_payment_that_moves_while_it_is_looked_at_is_no_difference(day: 
     day.alter(payment, state=State.CONFIRMING, amount_captured=0)
 
     async def finish() -> None:
-        await day.steps.step(payment.id)
+        await day.step(payment)
 
     day.processor.troubles["retrieve"] = [finish]
     report = await day.compare()

@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chassis.startup_error import StartupError
-from oncepay_cli import money
 from payment.domain.values import Money
-from payment.reconciliation import report
 from payment.reconciliation.comparison import Difference, Kind
 from payment.reconciliation.reconcile import Report, Total
-from payment.reconciliation.report import SENTENCES, as_json, as_text, asked_for, written
+from payment.reconciliation.report import SENTENCES, as_json, as_text, asked_for
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 REPORT = Report(
@@ -60,23 +58,6 @@ def test_all_that_can_be_said_is_read() -> None:
     plain = asked_for(["--since", "7d"], NOW)
     assert plain.until is None
     assert not (plain.as_json or plain.report_only or plain.differences_are_known)
-
-
-@pytest.mark.parametrize(
-    ("minor_units", "currency_code", "text"),
-    [
-        (123456, "EUR", "EUR 1,234.56"),
-        (5, "EUR", "EUR 0.05"),
-        (1234, "JPY", "JPY 1,234"),
-        (12340, "KWD", "KWD 12.340"),
-    ],
-)
-def test_amounts_are_written_as_money(minor_units: int, currency_code: str, text: str) -> None:
-    assert written(minor_units, currency_code) == text
-
-
-def test_the_command_line_writes_them_alike() -> None:
-    assert money._DECIMALS == report.DECIMALS
 
 
 def test_the_text_has_both_sides_of_every_currency_and_each_difference() -> None:

@@ -14,6 +14,7 @@ from payment.domain.evidence import (
     IdempotencyKeyConflict,
     Intent,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     Page,
     ProcessorRefund,
@@ -24,9 +25,9 @@ from payment.domain.evidence import (
     ServerError,
 )
 from payment.domain.machine import Operation, Post
-from payment.domain.payment import CaptureMethod, Failure, Payment
+from payment.domain.payment import CaptureMethod, Payment
 from payment.domain.refund import Refund
-from payment.domain.values import Money
+from payment.domain.values import Failure, Money, RequestPart
 from payment.processors.stripe.currencies import from_stripe, to_stripe
 from payment.reconciliation.comparison import ListedIntent, ListedRefund
 from sandbox import objects, world
@@ -95,7 +96,8 @@ class SimulatedProcessor:
 
     async def retrieve(self, intent_id: str) -> Reply:
         """What there is of an intent now."""
-        return intent_reply(self._ask(Request(Retrieve("payment_intent", intent_id))))
+        answer = self._ask(Request(Retrieve("payment_intent", intent_id)))
+        return NotFound() if answer.status == 404 else intent_reply(answer)
 
     async def post(self, payment: Payment, post: Post) -> Reply:
         """Confirm, capture or cancel."""
@@ -204,9 +206,8 @@ def refusal_in(
         return OutcomeUnknown(f"HTTP {answer.status}")
     if error.type == "idempotency_error":
         return IdempotencyKeyConflict()
-    named = error.param in ("payment_method", "amount", "currency")
-    field = error.param if named and error.param else ""
-    return Rejection(error.code or error.type, field, error.message)
+    part = next((each for each in RequestPart if each.value == error.param), None)
+    return Rejection(error.code or error.type, part, error.message)
 
 
 def intent_of(intent: objects.Intent) -> Intent:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from chassis.aip.resources import Snapshot
 from chassis.values import InvalidValue, RequestId
 from payment.domain.evidence import Intent, IntentStatus, ProcessorRefund
 from payment.domain.payment import Payment
@@ -39,7 +40,6 @@ from payment.reconciliation.comparison import (
     waits,
 )
 from payment.reconciliation.sources import ReconciliationSources
-from payment.service_layer.ports import Snapshot
 
 SLICE = timedelta(hours=1)
 """What is compared at once: the ids of an hour's intents are held."""
@@ -215,10 +215,10 @@ class Comparison:
             theirs = await self.sides.their_refunds(row.intent_id) if intent else []
             ours = await self.sides.our_refunds(row.id)
             seen = await self.sides.payments.get(row.id)
-            still = seen.payment.version == row.version
+            still = seen.resource.version == row.version
             if still:
                 break
-            row = seen.payment
+            row = seen.resource
         if row.id not in self.examined:
             self.examined.add(row.id)
             if not still:
@@ -235,12 +235,12 @@ class Comparison:
 
     async def _judge(
         self,
-        seen: Snapshot,
+        seen: Snapshot[Payment],
         intent: Intent,
         ours: Sequence[Refund],
         theirs: Sequence[ProcessorRefund],
     ) -> None:
-        payment = seen.payment
+        payment = seen.resource
         self._tell(*differences(payment, intent), *refund_differences(payment, ours, theirs))
         await self._tell_charged_twice(payment, intent)
         if not payment.is_settled:
@@ -259,7 +259,7 @@ class Comparison:
         """A payment that ended without money was charged: is its reference's living one, too?"""
         ended, reference = payment.state.ended_without_money, payment.request.reference
         if ended and reference is not None and intent.amount_received:
-            found = await self.sides.payments.look_up(payment.request.request_id, reference)
+            found = await self.sides.payments.find_conflicts(payment.request.request_id, reference)
             other = found.same_reference
             if other is not None and other.amount_captured:
                 words = f"{other.name} was charged for the same reference"
@@ -307,8 +307,8 @@ class Comparison:
         except InvalidValue:
             return ""
         seen = await self.sides.payments.get(record.payment_id) if record else None
-        if seen is not None and not seen.payment.state.ended_without_money:
-            return str(seen.payment.name)
+        if seen is not None and not seen.resource.state.ended_without_money:
+            return str(seen.resource.name)
         return self.strays.get(listed.request_id, "")
 
     # ------------------------------------------------------------ refunds
@@ -334,7 +334,7 @@ class Comparison:
 
     async def _refund_not_listed(self, refund: Refund) -> None:
         """A refund of ours that is in no list of that time: it may have been made much later."""
-        await self._examine((await self.sides.payments.get(refund.payment_id)).payment)
+        await self._examine((await self.sides.payments.get(refund.payment_id)).resource)
         if not matching(refund, await self.sides.their_refunds(refund.intent_id) or []):
             self.report.count_refund(refund.currency_code, amount_in_sums(refund), 0)
 

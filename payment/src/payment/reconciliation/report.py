@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
+from chassis.iso_4217 import format_amount
 from chassis.startup_error import StartupError
 from payment.reconciliation.comparison import Difference, Kind
 from payment.reconciliation.reconcile import Report, Total
@@ -17,19 +18,6 @@ from payment.reconciliation.reconcile import Report, Total
 AGE = re.compile(r"(\d{1,5})([mhd])")
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 FORM = "%Y-%m-%dT%H:%M:%SZ"
-
-# ISO 4217: how many decimals a currency has, where it is not two.
-DECIMALS = {
-    **dict.fromkeys(
-        [
-            *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI"),
-            *("VND", "VUV", "XAF", "XOF", "XPF"),
-        ],
-        0,
-    ),
-    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
-    **dict.fromkeys(["CLF", "UYW"], 4),
-}
 
 SENTENCES = {
     Kind.CHARGED_WITHOUT_PAYMENT: "Charged, and not recorded here",
@@ -87,20 +75,13 @@ def asked_for(arguments: list[str], now: datetime) -> Asked:
     return asked
 
 
-def written(minor_units: int, currency_code: str) -> str:
-    """`EUR 1,042.00`."""
-    places = DECIMALS.get(currency_code, 2)
-    whole, fraction = divmod(minor_units, 10**places)
-    return f"{currency_code} {whole:,}" + (f".{fraction:0{places}}" if places else "")
-
-
 def sentence(difference: Difference) -> str:
     """One difference, in words."""
     refund = difference.refund and f"refund {difference.refund}"
     about = [difference.payment, f"intent {difference.intent_id}", refund]
     sides = (("here", difference.ours), ("at the processor", difference.theirs))
     amounts = ", ".join(
-        f"{written(each.minor_units, each.currency_code) if each else 'nothing'} {where}"
+        f"{format_amount(each.minor_units, each.currency_code) if each else 'nothing'} {where}"
         for where, each in sides
         if difference.ours or difference.theirs
     )
@@ -121,8 +102,8 @@ def as_text(report: Report) -> str:
         name = currency_code
         for side, sums in (("here", report.ours), ("processor", report.theirs)):
             total = sums.get(currency_code, Total())
-            charged = written(total.charged, currency_code)
-            refunded = written(total.refunded, currency_code)
+            charged = format_amount(total.charged, currency_code)
+            refunded = format_amount(total.refunded, currency_code)
             lines.append(row.format(name, side, total.payments, charged, total.refunds, refunded))
             name = ""
     if not report.ours and not report.theirs:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
-from payment.domain.evidence import Intent, OutcomeUnknown, Page, ProcessorRefund
+from payment.domain.evidence import Intent, NotFound, OutcomeUnknown, Page, ProcessorRefund
 from payment.domain.payment import Payment
 from payment.domain.refund import Refund
 from payment.reconciliation.comparison import ListedIntent, ListedRefund
@@ -19,8 +19,6 @@ from payment.service_layer.ports import PaymentQuery, PaymentRepository, Process
 ROWS = 500  # of ours, a page
 TRIES = 5
 """How often the processor is asked, with pauses of 1, 2, 4, 8 s: one lost answer ends no comparison."""
-NOT_THERE = "HTTP 404"
-"""The one answer that says that there is none. To the machine it proves nothing; a report may say it."""
 
 Answer = TypeVar("Answer")
 Listed = TypeVar("Listed", ListedIntent, ListedRefund)
@@ -74,7 +72,7 @@ class ReconciliationSources:
         reply = await self._answer(partial(self.processor.retrieve, intent_id))
         if isinstance(reply, Intent):
             return reply
-        if isinstance(reply, OutcomeUnknown) and reply.why == NOT_THERE:
+        if isinstance(reply, NotFound):
             return None
         raise CouldNotCompare(f"the processor does not say what became of the intent {intent_id}")
 
@@ -116,7 +114,7 @@ class ReconciliationSources:
         """The first answer that says something, or the last that says nothing."""
         answer = await ask()
         for number in range(TRIES - 1):
-            if not isinstance(answer, OutcomeUnknown) or answer.why == NOT_THERE:
+            if not isinstance(answer, OutcomeUnknown):
                 break
             await self.pause(2.0**number)
             answer = await ask()

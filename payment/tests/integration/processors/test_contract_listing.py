@@ -117,7 +117,7 @@ async def test_a_list_ends_where_its_time_ends(target: Target) -> None:
 
 
 async def test_a_long_list_comes_in_pages(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payment.processors.stripe.PAGE", 2)
+    monkeypatch.setattr("payment.processors.stripe.adapter.PAGE_SIZE", 2)
     monkeypatch.setattr("verification.processor.PAGE", 2)
     payments = [await a_payment(target) for _ in range(5)]
 

@@ -17,6 +17,7 @@ from hostile_answers import (
     FAULTED,
     INTENT,
     MISUSED,
+    NOT_FOUND,
     REFUND,
     REFUSED,
     UNKNOWN,
@@ -32,13 +33,15 @@ from payment.domain.evidence import (
     IdempotencyKeyConflict,
     Intent,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     ProcessorRefund,
     Rejection,
     ServerError,
 )
 from payment.domain.machine import Operation, Post
-from payment.processors import stripe as adapter
+from payment.domain.values import RequestPart
+from payment.processors.stripe import adapter
 from payment.processors.stripe.adapter import StripeProcessor
 
 Call = Callable[[StripeProcessor], Awaitable[object]]
@@ -79,6 +82,8 @@ def kind_of(reply: object) -> str:
             return AWAY
         case OutcomeUnknown():
             return UNKNOWN
+        case NotFound():
+            return NOT_FOUND
         case ServerError():
             return FAULTED
         case IdempotencyKeyConflict():
@@ -131,14 +136,17 @@ async def test_beyond_the_time_out_every_call_is_unknown(
     assert kind_of(await hasty_processor.refunds("pi_1")) == AWAY
 
 
-async def test_a_404_is_unknown_but_for_a_creation_which_names_no_intent(
+async def test_a_404_of_stripes_is_a_refusal_of_a_creation_and_not_found_to_a_retrieval(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
     server.answers = [an_error(404, code="resource_missing", param="payment_method")]
 
     kinds = {name: kind_of(await call(processor)) for name, call in CALLS.items()}
 
-    assert kinds == dict.fromkeys(CALLS, UNKNOWN) | {"create": REFUSED}
+    assert kinds == dict.fromkeys(CALLS, UNKNOWN) | {
+        "create": REFUSED,
+        "retrieve": NOT_FOUND,
+    }
 
 
 async def test_an_intent_is_no_refund_and_a_refund_is_no_intent(
@@ -151,26 +159,29 @@ async def test_an_intent_is_no_refund_and_a_refund_is_no_intent(
 
 
 @pytest.mark.parametrize(
-    ("error", "field"),
+    ("error", "part"),
     [
-        ({"param": "payment_method", "code": "resource_missing"}, "payment_method"),
-        ({"param": "amount", "code": "amount_too_small"}, "amount"),
-        ({"param": "currency"}, "currency"),
-        ({"type": "card_error", "code": "card_declined"}, "payment_method"),
-        ({"param": "metadata", "code": "parameter_invalid_string"}, ""),
-        ({"code": "payment_intent_unexpected_state"}, ""),
+        ({"param": "payment_method", "code": "resource_missing"}, RequestPart.PAYMENT_METHOD),
+        ({"param": "amount", "code": "amount_too_small"}, RequestPart.AMOUNT),
+        ({"param": "currency"}, RequestPart.CURRENCY),
+        ({"type": "card_error", "code": "card_declined"}, RequestPart.PAYMENT_METHOD),
+        ({"param": "metadata", "code": "parameter_invalid_string"}, None),
+        ({"code": "payment_intent_unexpected_state"}, None),
     ],
     ids=str,
 )
-async def test_a_refused_creation_names_the_field_where_it_is_the_callers(
-    error: dict[str, str], field: str, server: HostileServer, processor: StripeProcessor
+async def test_a_refused_creation_names_the_part_where_it_is_the_callers(
+    error: dict[str, str],
+    part: RequestPart | None,
+    server: HostileServer,
+    processor: StripeProcessor,
 ) -> None:
     server.answers = [an_error(400, **error)]
 
     reply = await processor.create(ATTEMPT)
 
     assert isinstance(reply, Rejection)
-    assert reply.field == field
+    assert reply.part is part
 
 
 async def test_a_decline_is_evidence_of_the_intent_that_it_carries(
@@ -298,7 +309,7 @@ async def test_where_nobody_listens_every_call_is_unknown() -> None:
             listed = await processor.refunds("pi_1")
 
     assert kinds == dict.fromkeys(CALLS, AWAY)
-    assert listed == OutcomeUnknown("no answer (ClientConnectorError)", unreachable=True)
+    assert listed == OutcomeUnknown("no reply (ClientConnectorError)", unreachable=True)
 
 
 async def test_above_the_most_connections_a_call_is_unknown_and_unsent(

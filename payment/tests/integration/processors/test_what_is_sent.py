@@ -243,5 +243,20 @@ async def test_a_key_that_stripe_does_not_take_raises_an_alarm(
         structlog.reset_defaults()
 
     (line,) = map(json.loads, capsys.readouterr().err.splitlines())
-    assert (line["level"], line["event"]) == ("error", "processor_refuses_our_key")
+    assert (line["level"], line["event"]) == ("error", "processor_api_key_refused")
     assert line["reason"] == "HTTP 401"
+
+
+async def test_an_intent_that_stripe_does_not_have_is_logged_as_a_reply_that_says_nothing(
+    server: HostileServer, processor: StripeProcessor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.configure("payment", "json", fields=("processor_request",))
+    server.answers = [http(404, json.dumps({"error": {"code": "resource_missing"}}))]
+    try:
+        await processor.retrieve("pi_1")
+    finally:
+        structlog.reset_defaults()
+
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["level"], line["event"]) == ("warning", "processor_outcome_unknown")
+    assert line["reason"] == "HTTP 404"

@@ -74,8 +74,8 @@ async def test_what_is_made_due_is_claimed_at_once(pair: Pair) -> None:
     await books.make_due(refund)
     await books.make_due(other)
 
-    assert [due.refund.id for due in await stores.refunds.claim_due(9)] == [refund.id]
-    assert [each.id for each in await stores.payments.claim_due(9)] == [other.id]
+    assert [due.snapshot.resource.id for due in await stores.refunds.claim_due(9)] == [refund.id]
+    assert [each.snapshot.resource.id for each in await stores.payments.claim_due(9)] == [other.id]
 
 
 async def test_what_has_moved_since_it_was_read_is_left_alone(pair: Pair) -> None:
