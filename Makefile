@@ -72,8 +72,8 @@ kubernetes-check: kubernetes ## render the manifests; check schemas, a scanner's
 cluster-test: kubernetes ## apply, pay, restart, evict, delete: on the cluster of KUBECONFIG
 	@CLUSTER_TEST=yes $(BIN)/python -m pytest -q verification/tests/cluster
 
-bench: development ## measure the services' cost, as ratios within one run
-	$(BIN)/python -m verification bench
+bench: development ## measure what a call costs, as ratios within one run: BASE=commit to compare with it
+	$(BIN)/python -m verification.bench $(if $(BASE),--base $(BASE)) $(OPTIONS)
 
 rolling: development ## restart the replicas of each service in turn under load; count the callers' errors
 	$(BIN)/python -m verification.rolling
@@ -94,7 +94,7 @@ report: development ## write what was measured (docs/figures) into docs/reliabil
 chaos: development ## kill processes under load, then compare all money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
 	$(BIN)/python -m verification.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEY_LIFE),--key-life $(KEY_LIFE)) \
-		$(if $(REFUNDS),--refunds-at-once $(REFUNDS)) $(if $(DESIGN),--design $(DESIGN)) \
+		$(if $(REFUNDS),--concurrent-refunds $(REFUNDS)) $(if $(DESIGN),--design $(DESIGN)) \
 		$(if $(FOLDER),--folder $(FOLDER))
 
 stripe-contract: ## run the processor's contract tests against Stripe's test mode: needs STRIPE_TEST_KEY

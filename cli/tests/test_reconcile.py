@@ -1,4 +1,4 @@
-"""`oncepay rebind` and `oncepay reconcile`, on everything as it is."""
+"""`oncepay reconcile` and `oncepay rebind`, against real services and databases."""
 
 import json
 import time
@@ -8,24 +8,29 @@ if TYPE_CHECKING:
     from cli.tests.conftest import Home
 
 
-def test_the_books_are_compared_beside_what_runs_and_without_it(home: "Home") -> None:
-    ports = [f"--{name}-port={home.ports[name]}" for name in ("sandbox", "postgresql")]
+def test_reconcile_works_while_up_runs_and_alone_and_rebind_only_alone(home: "Home") -> None:
+    ports, database_port = (
+        home.port_options("sandbox", "postgresql"),
+        home.port_options("postgresql"),
+    )
     up = home.up()
-    up.wait()
-    time.sleep(1)  # what is compared ends with the last whole second
-    beside = home.run("reconcile", *ports, "--since", "1h", "--json")
-    assert beside.code == 0, beside.stderr
-    report = json.loads(beside.stdout)
+    time.sleep(1)  # the comparison ends with the last whole second
+    while_running = home.run("reconcile", *ports, "--since", "1h", "--json")
+    assert while_running.code == 0, while_running.stderr
+    report = json.loads(while_running.stdout)
     assert report["agree"]
-    assert report["totals"][0]["ours"]["payments"] == 1, "the first payment"
+    assert report["totals"][0]["internal"]["payments"] == 1, "the first payment"
 
-    assert home.run("rebind", ports[1], "--the-old-one-is-stopped").code == 1, "it runs"
+    rejected = home.run("rebind", *database_port, "--the-old-one-is-stopped")
+    assert rejected.code == 1, "up runs"
+    assert "already runs" in rejected.stderr
     up.end()
 
-    assert home.run("rebind", ports[1]).code == 1, "nobody said that the old one is stopped"
-    adopted = home.run("rebind", ports[1], "--the-old-one-is-stopped")
-    assert adopted.code == 0, adopted.stderr
-    assert "closed until it is compared" in adopted.stdout
+    unconfirmed = home.run("rebind", *database_port)
+    assert unconfirmed.code == 1, "--the-old-one-is-stopped is missing"
+    rebound = home.run("rebind", *database_port, "--the-old-one-is-stopped")
+    assert rebound.code == 0, rebound.stderr
+    assert "closed until it is reconciled" in rebound.stdout
 
     alone = home.run("reconcile", *ports, "--since", "7d")
     assert alone.code == 0, alone.stderr

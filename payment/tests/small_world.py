@@ -172,27 +172,30 @@ class SmallWorld:
         self.caller = Caller()
         inner = SimulatedProcessor(INSTALLATION, lambda: int(self.now.timestamp()))
         self.processor = TroubledProcessor(inner)
-        tools = (self.processor, self.alert, lambda: 0.0)
-        self.payment_driver = PaymentDriver(self.payments, *tools)
-        self.refund_driver = RefundDriver(self.refunds, *tools, elapsed=lambda: self.seconds)
+        self.payment_driver = PaymentDriver(self.payments, self.processor, self.alert, lambda: 0.0)
+        self.refund_driver = RefundDriver(
+            self.refunds, self.processor, self.alert, lambda: 0.0, elapsed=lambda: self.seconds
+        )
         requests = IdempotentRequests(self.payments)
-        bulkhead = bulkhead or ProcessorBulkhead(1_000)
+        slots = bulkhead or ProcessorBulkhead(1_000)
         self.create_payment = CreatePayment(
             payments=self.payments,
             customers=self.customers,
             driver=self.payment_driver,
-            bulkhead=bulkhead,
+            bulkhead=slots,
             new_id=uuid4,
             elapsed=lambda: self.seconds,
             installation=INSTALLATION,
         )
-        self.change = ChangePayment(self.payments, self.payment_driver, requests, bulkhead)
+        self.change = ChangePayment(self.payments, self.payment_driver, requests, slots)
         self.create_refund = CreateRefund(
-            self.payments, self.refund_driver, requests, bulkhead, uuid4
+            self.payments, self.refund_driver, requests, slots, new_id=uuid4
         )
         self.events = ReadEvents(self.payments, MemoryEvents(self.store))
-        lanes = (Lane(self.payment_driver, 40), Lane(self.refund_driver, 10))
-        self.recovery = Recovery(lanes, self.unexpected_errors.append)
+        self.recovery = Recovery(
+            (Lane(self.payment_driver, 40), Lane(self.refund_driver, 10)),
+            self.unexpected_errors.append,
+        )
 
     def alert(self, alert: Alert, about: str, words: str) -> None:  # noqa: ARG002 - the port's names
         self.alerts.append(alert)

@@ -7,9 +7,6 @@ from oncepay.payment.v1.payment_pb2 import Money
 from chassis.iso_4217 import decimals, format_amount
 from oncepay_cli.errors import CommandError
 
-# What people are offered when they press Tab; every other code is taken too.
-COMMON_CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY", "SEK", "PLN", "KWD")
-
 
 def parse(amount: str, currency: str) -> Money:
     """`42.00` and `EUR` are 4200 minor units. No float is near it.
@@ -28,11 +25,11 @@ def parse(amount: str, currency: str) -> Money:
             f"{amount!r} is no amount: write it with digits and a point, as in 42.00."
         )
     whole, fraction = written[1], written[2] or ""
-    digits_after = decimals(code)
-    if len(fraction) > digits_after:
-        counted = {0: "no decimals", 1: "1 decimal"}.get(digits_after, f"{digits_after} decimals")
+    places = decimals(code)
+    if len(fraction) > places:
+        counted = {0: "no decimals", 1: "1 decimal"}.get(places, f"{places} decimals")
         raise CommandError(f"{amount} is too fine: {code} has {counted}.")
-    return Money(currency_code=code, minor_units=int(whole + fraction.ljust(digits_after, "0")))
+    return Money(currency_code=code, minor_units=int(whole + fraction.ljust(places, "0")))
 
 
 def written(money: Money) -> str:

@@ -90,14 +90,14 @@ async def service() -> AsyncIterator[Service]:
     class Changes:
         capture = work.capture
 
-    unused: Any = None
+    nothing: Any = None
     servicer = PaymentServicer(
-        payments=unused,
-        refunds=unused,
+        payments=nothing,
+        refunds=nothing,
         create_payment=cast("Any", work.create),
         change_payment=cast("Any", Changes()),
-        create_refund=unused,
-        read_events=unused,
+        create_refund=nothing,
+        read_events=nothing,
         background_tasks=background_tasks,
         tokens=PageTokens(bytes(32)),
     )

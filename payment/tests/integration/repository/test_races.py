@@ -117,7 +117,7 @@ async def test_of_twenty_movers_of_a_version_one_wins(postgres: Stores) -> None:
 
 async def test_of_twenty_that_delete_all_are_told_of_one_deletion(postgres: Stores) -> None:
     machine: Any = None
-    change = ChangePayment(postgres.payments, *[machine] * 5)
+    change = ChangePayment(postgres.payments, machine, machine, machine)
     for _ in range(15):
         payment = await postgres.payment_in(State.FAILED)
         deleted = await side_by_side([change.delete(payment.name) for _ in range(20)])

@@ -1,4 +1,4 @@
-"""The processor's side: what its ledger on the disk says of money, and of every intent."""
+"""The processor's side after a run: what its ledger on the disk says of money, and of every intent."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.mutable_world import MutableWorld
+from sandbox.books import InternalRecords
 from sandbox.sandbox import Sandbox
 from sandbox.world import Rules
 
@@ -25,16 +25,34 @@ class Money:
 
     intent: str
     request_id: str
-    currency: str
     times: int = 0
     held: int = 0
     captured: int = 0
     refunds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     @property
-    def has_money(self) -> bool:
+    def was_taken(self) -> bool:
         """Whether the card was charged, or money on it is held. A refund does not undo it."""
         return self.captured > 0 or self.held > 0
+
+    def move(self, kind: str, amount: int, refund: str) -> None:
+        """Count one movement in."""
+        match kind:
+            case "authorized":
+                self.held += amount
+                self.times += 1
+            case "released":
+                self.held -= amount
+            case "captured" if self.held:
+                self.held -= amount
+                self.captured += amount
+            case "captured":
+                self.captured += amount
+                self.times += 1
+            case "refunded":
+                self.refunds[refund].append(amount)
+            case "returned":
+                self.refunds[refund].append(-amount)
 
 
 def movements(ledger: Path) -> list[dict[str, Any]]:
@@ -45,41 +63,19 @@ def movements(ledger: Path) -> list[dict[str, Any]]:
     return found
 
 
-def money(moved: list[dict[str, Any]]) -> dict[str, Money]:
-    """The sum of the movements, by intent."""
+def money_by_intent(moved: list[dict[str, Any]]) -> dict[str, Money]:
+    """The sum of the movements."""
     found: dict[str, Money] = {}
-    for one in moved:
-        metadata = one["metadata"]
-        at = found.setdefault(
-            one["intent"],
-            Money(one["intent"], metadata.get("request_id", ""), one["currency"].upper()),
-        )
-        _move(at, one["kind"], one["amount"], metadata.get("refund", ""))
+    for movement in moved:
+        intent, metadata = movement["intent"], movement["metadata"]
+        money = found.setdefault(intent, Money(intent, metadata.get("request_id", "")))
+        money.move(movement["kind"], movement["amount"], metadata.get("refund", ""))
     return found
 
 
-def _move(at: Money, kind: str, amount: int, refund: str) -> None:
-    match kind:
-        case "authorized":
-            at.held += amount
-            at.times += 1
-        case "released":
-            at.held -= amount
-        case "captured" if at.held:
-            at.held -= amount
-            at.captured += amount
-        case "captured":
-            at.captured += amount
-            at.times += 1
-        case "refunded":
-            at.refunds[refund].append(amount)
-        case "returned":
-            at.refunds[refund].append(-amount)
-
-
-def books(ledger: Path) -> MutableWorld:
+def processor_records(ledger: Path) -> InternalRecords:
     """The processor's objects, made again from a copy of its ledger."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ledger, Path(folder) / "ledger.jsonl")
         sandbox = Sandbox(Path(folder), Rules())
-        return sandbox.world
+        return sandbox.books
