@@ -105,7 +105,9 @@ def test_the_picture_of_a_payments_states_has_the_arrows_of_the_domain() -> None
         (State[arrow["from"].split()[0]], State[arrow["to"].split()[0]])
         for arrow in picture["arrows"]
     }
-    by_the_processor = {(before, LEADS_TO[move]) for (before, _), move in machine.TRANSITIONS.items()}
+    by_the_processor = {
+        (before, LEADS_TO[move]) for (before, _), move in machine.TRANSITIONS.items()
+    }
     by_people = {(before, State.CANCELING) for before in CANCELABLE}
     by_people |= {(State.AUTHORIZED, State.CAPTURING)}
     after_a_decline = {(State.CANCELING, State.FAILED)}
