@@ -3,7 +3,7 @@
     python protobuf/generate.py            write protobuf/src/oncepay anew
     python protobuf/generate.py --check    change nothing; fail where the generated Python is
                                            stale, or buf's lint, format or breaking rules object
-    python protobuf/generate.py --release  take today's contract as the released one
+    python protobuf/generate.py --release  take the current contract as the released one
 
 Everything works on a descriptor set that protoc makes from this folder and from the `google/api`
 files that the package googleapis-common-protos brings, so that nothing is downloaded.
@@ -20,23 +20,25 @@ from pathlib import Path
 
 from grpc_tools import protoc
 
-ROOM = Path(__file__).resolve().parent
-GENERATED = ROOM / "src" / "oncepay"
-RELEASED = ROOM / "released.json"
-CONFIGURATION = ROOM / "buf.yaml"
+FOLDER = Path(__file__).resolve().parent
+GENERATED = FOLDER / "src" / "oncepay"
+RELEASED = FOLDER / "released.json"
+CONFIGURATION = FOLDER / "buf.yaml"
 # Beside the interpreter, not on PATH: the version that requirements/development.txt pins.
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 PURELIB = Path(sysconfig.get_path("purelib"))
 
 
 def contracts() -> list[str]:
-    """The .proto files, as protoc wants them named: relative to the room."""
-    return sorted(path.relative_to(ROOM).as_posix() for path in (ROOM / "oncepay").rglob("*.proto"))
+    """The .proto files, as protoc wants them named: relative to this folder."""
+    return sorted(
+        path.relative_to(FOLDER).as_posix() for path in (FOLDER / "oncepay").rglob("*.proto")
+    )
 
 
 def run_protoc(*arguments: str) -> None:
     bundled = PURELIB / "grpc_tools" / "_proto"  # google/protobuf/*.proto
-    command = ["protoc", f"-I{ROOM}", f"-I{PURELIB}", f"-I{bundled}", *arguments, *contracts()]
+    command = ["protoc", f"-I{FOLDER}", f"-I{PURELIB}", f"-I{bundled}", *arguments, *contracts()]
     if protoc.main(command) != 0:
         raise SystemExit("protoc refused the contracts: see its words above.")
 
@@ -83,7 +85,7 @@ def check(scratch: Path) -> int:
     image = descriptor_set(scratch)
     configuration = ("--config", CONFIGURATION)
     failed |= buf("lint", image, *configuration) != 0
-    failed |= buf("format", "--diff", "--exit-code", ROOM) != 0
+    failed |= buf("format", "--diff", "--exit-code", FOLDER) != 0
     failed |= buf("breaking", image, "--against", RELEASED, *configuration) != 0
     return int(failed)
 

@@ -11,7 +11,7 @@ import pytest
 
 from chassis import database, telemetry
 from chassis.database import Database, DatabaseUnusable
-from chassis.errors import is_database_away
+from chassis.database_errors import is_database_away
 from chassis.settings import Secret
 
 

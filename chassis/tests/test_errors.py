@@ -1,15 +1,15 @@
-"""Statuses and their details, and which errors mean that the database is away."""
+"""Statuses with their details, and the table of a service's errors."""
 
+from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 import grpc
 import pytest
 from google.rpc import error_details_pb2 as details
 from google.rpc import status_pb2
 
-from chassis.database import DatabaseUnusable
-from chassis.errors import Resource, invalid, is_database_away, status
+from chassis import call
+from chassis.errors import Answer, Resource, invalid, status, translator
 from chassis.values import InvalidValue
 
 
@@ -61,45 +61,76 @@ def test_an_invalid_value_gives_its_rule_as_the_reason() -> None:
     assert unpacked(told)["ErrorInfo"].reason == "EMAIL"
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        asyncpg.CannotConnectNowError(),
-        asyncpg.AdminShutdownError(),
-        asyncpg.TooManyConnectionsError(),
-        asyncpg.DiskFullError(),
-        asyncpg.ConnectionDoesNotExistError(),
-        asyncpg.QueryCanceledError(),
-        asyncpg.LockNotAvailableError(),
-        asyncpg.exceptions.TransactionTimeoutError(),
-        asyncpg.exceptions.IdleInTransactionSessionTimeoutError(),
-        asyncpg.DeadlockDetectedError(),
-        asyncpg.SerializationError(),
-        asyncpg.ReadOnlySQLTransactionError(),
-        asyncpg.InterfaceError("connection is closed"),
-        asyncpg.InterfaceError("pool is closing"),
-        ConnectionRefusedError(),
-        TimeoutError(),
-        OSError("Multiple exceptions"),
-        DatabaseUnusable("a copy"),
-    ],
-)
-def test_a_database_that_does_not_answer_is_away(error: Exception) -> None:
-    assert is_database_away(error)
+@dataclass(eq=False)
+class Taken(Exception):
+    """An error of a service as these tests need it."""
+
+    name: str | None
+    secret: str = ""
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        asyncpg.UniqueViolationError(),
-        asyncpg.CheckViolationError(),
-        asyncpg.UndefinedColumnError(),
-        asyncpg.InsufficientPrivilegeError(),
-        asyncpg.DataError("invalid input"),
-        asyncpg.InterfaceError("another operation is in progress"),
-        ValueError(),
-        KeyError(),
-    ],
-)
-def test_our_own_mistakes_are_not_the_databases(error: Exception) -> None:
-    assert not is_database_away(error)
+class TakenAgain(Taken):
+    """A subclass, which is not in the table."""
+
+
+def translated(answer: Answer, error: Taken) -> status_pb2.Status:
+    translate = translator("test", {Taken: answer}, {"customers": "test/Customer"})
+    found = translate(error)
+    assert found is not None
+    return found
+
+
+def test_a_services_error_becomes_what_its_table_says() -> None:
+    answer = Answer(grpc.StatusCode.ALREADY_EXISTS, "TAKEN", "{name} has it", field="email")
+    told = translated(answer, Taken("customers/1"))
+    found = unpacked(told)
+    assert (told.code, told.message) == (6, "customers/1 has it")
+    assert (found["ErrorInfo"].domain, found["ErrorInfo"].reason) == ("test", "TAKEN")
+    assert found["ErrorInfo"].metadata["name"] == "customers/1"
+    (violation,) = found["BadRequest"].field_violations
+    assert (violation.field, violation.reason) == ("email", "TAKEN")
+    resource = found["ResourceInfo"]
+    assert (resource.resource_type, resource.resource_name) == ("test/Customer", "customers/1")
+    assert "RetryInfo" not in found
+
+
+def test_an_error_without_a_resource_names_none() -> None:
+    told = translated(Answer(grpc.StatusCode.ABORTED, "LOST", "it lost a race"), Taken(None))
+    found = unpacked(told)
+    assert "ResourceInfo" not in found
+    assert "name" not in found["ErrorInfo"].metadata
+
+
+def test_a_table_can_say_other_fields_than_the_error_has() -> None:
+    answer = Answer(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "TAKEN",
+        "{path} is taken",
+        field="customer.{path}",
+        fields=lambda error: {"path": f"{error.secret}.text"},
+    )
+    told = translated(answer, Taken("customers/1", "email"))
+    found = unpacked(told)
+    assert told.message == "email.text is taken"
+    assert found["BadRequest"].field_violations[0].field == "customer.email.text"
+    assert dict(found["ErrorInfo"].metadata) == {"path": "email.text"}
+
+
+def test_only_what_is_unavailable_says_when_to_repeat() -> None:
+    told = translated(Answer(grpc.StatusCode.UNAVAILABLE, "AWAY", "repeat it"), Taken(None))
+    assert unpacked(told)["RetryInfo"].retry_delay.seconds == 1
+
+
+def test_of_an_internal_error_only_the_calls_id_leaves() -> None:
+    call.begin("0192e0c4-a", None)
+    answer = Answer(grpc.StatusCode.INTERNAL, "INTERNAL", "look for the call {call_id}")
+    told = translated(answer, Taken("customers/1", "4242"))
+    assert told.message == "look for the call 0192e0c4-a"
+    assert dict(unpacked(told)["ErrorInfo"].metadata) == {"call_id": "0192e0c4-a"}
+    assert "4242" not in str(told)
+
+
+@pytest.mark.parametrize("error", [ValueError("secret"), TakenAgain("customers/1")])
+def test_an_error_that_is_not_in_the_table_is_not_translated(error: Exception) -> None:
+    answer = Answer(grpc.StatusCode.ABORTED, "LOST", "it lost a race")
+    assert translator("test", {Taken: answer}, {})(error) is None

@@ -20,7 +20,7 @@ import pytest
 
 from oncepay_cli.__main__ import main
 from oncepay_cli.local.health import free_port
-from oncepay_cli.local.running import Running, find
+from oncepay_cli.local.os_processes import OsProcess, find
 
 UP = "Everything is up."
 # Importing everything on a busy machine takes a while; it is a bound, not an expectation.
@@ -101,7 +101,7 @@ class Home:
         os.close(write)
         return Up(process, os.fdopen(read, encoding="utf-8"))
 
-    def processes(self) -> dict[str, Running]:
+    def processes(self) -> dict[str, OsProcess]:
         """What runs from here, by its name."""
         found = {
             record.stem: find(json.loads(record.read_text())["pid"])

@@ -15,7 +15,7 @@ from oncepay.customer.v1.customer_service_pb2 import CreateCustomerRequest
 from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 
 from oncepay_cli import connection
-from oncepay_cli.connection import CallRefused, call, call_once, connect
+from oncepay_cli.connection import CallFailed, call, call_once, connect
 
 REQUEST = CreateCustomerRequest(request_id="5f0c6f0e-0000-4000-8000-000000000000")
 
@@ -81,14 +81,14 @@ def test_an_unavailable_service_is_asked_again_with_the_same_request_id() -> Non
 
 def test_it_is_asked_a_few_times_and_no_more() -> None:
     service = Service(*[AWAY] * 100)
-    with serving(service) as stub, pytest.raises(CallRefused) as caught:
+    with serving(service) as stub, pytest.raises(CallFailed) as caught:
         call_once(stub.CreateCustomer, REQUEST, REQUEST.request_id)
     assert len(service.asked) == connection.ATTEMPTS
     assert f"--request-id {REQUEST.request_id}" in caught.value.__notes__[0]
 
 
 def test_a_refusal_is_not_sent_again_and_names_field_rule_and_reason() -> None:
-    refusal = status(
+    failure = status(
         code_pb2.ALREADY_EXISTS,
         "another customer has this email",
         error_details_pb2.ErrorInfo(reason="EMAIL_TAKEN", domain="oncepay.customer"),
@@ -101,8 +101,8 @@ def test_a_refusal_is_not_sent_again_and_names_field_rule_and_reason() -> None:
         ),
         error_details_pb2.ResourceInfo(resource_name="customers/2"),
     )
-    service = Service(refusal)
-    with serving(service) as stub, pytest.raises(CallRefused) as caught:
+    service = Service(failure)
+    with serving(service) as stub, pytest.raises(CallFailed) as caught:
         call_once(stub.CreateCustomer, REQUEST, REQUEST.request_id)
     assert len(service.asked) == 1
     assert caught.value.reasons == ["EMAIL_TAKEN"]
@@ -115,8 +115,8 @@ def test_a_refusal_is_not_sent_again_and_names_field_rule_and_reason() -> None:
 
 
 def test_where_nobody_listens_it_says_how_to_start(free_port: Callable[[], int]) -> None:
-    refusal = pytest.raises(CallRefused, match=r"Nobody answers there.*oncepay up")
-    with connect(f"127.0.0.1:{free_port()}") as channel, refusal:
+    failure = pytest.raises(CallFailed, match=r"Nobody answers there.*oncepay up")
+    with connect(f"127.0.0.1:{free_port()}") as channel, failure:
         call(CustomerServiceStub(channel).CreateCustomer, REQUEST)
 
 

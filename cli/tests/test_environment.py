@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from oncepay_cli.local.places import REPOSITORY
+from oncepay_cli.local.paths import REPOSITORY
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of what the script reads, in a folder with a space in its name."""
     root = tmp_path / "a copy"
-    for path in ("cli/environment.sh", "requirements/uv.txt", "requirements/run.txt"):
+    for path in ("VERSION", "cli/environment.sh", "requirements/uv.txt", "requirements/run.txt"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / path, root / path)
-    for room in ("protobuf", "chassis", "customer", "payment", "sandbox", "cli"):
-        (root / room / "src").mkdir(parents=True, exist_ok=True)
-        (root / room / "src" / "pyproject.toml").write_text("")
+    for package in ("protobuf", "chassis", "customer", "payment", "sandbox", "cli"):
+        (root / package / "src").mkdir(parents=True, exist_ok=True)
+        (root / package / "src" / "pyproject.toml").write_text("")
     return root
 
 
@@ -47,7 +47,7 @@ def test_an_old_python_is_refused_by_its_version(copy: Path) -> None:
 def test_no_python_is_told_with_what_to_install(copy: Path) -> None:
     answer = make_environment(copy, "no-such-python")
     assert answer.returncode == 1
-    assert answer.stderr.startswith("There is no no-such-python here.")
+    assert answer.stderr.startswith("no-such-python was not found.")
     assert "apt install make python3 python3-venv" in answer.stderr
 
 
@@ -55,7 +55,10 @@ def test_a_place_that_cannot_be_written_is_named(copy: Path) -> None:
     (copy / ".oncepay").write_text("in the way")  # for root, too, no folder can be made here
     answer = make_environment(copy, "python3")
     assert answer.returncode == 1
-    assert f"{copy}/.oncepay, which cannot be written" in answer.stderr
+    assert (
+        f"{copy}/.oncepay, the folder of the environment and the data, is not writable"
+        in answer.stderr
+    )
 
 
 def test_a_python_that_cannot_make_environments_leaves_nothing_behind(copy: Path) -> None:

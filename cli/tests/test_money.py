@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from oncepay.payment.v1.payment_pb2 import Money
 
 from oncepay_cli import money
-from oncepay_cli.refusal import StartupError
+from oncepay_cli.errors import CommandError
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,5 @@ def test_what_is_written_is_read_back_as_the_same_amount(minor_units: int, curre
     ],
 )
 def test_what_is_no_amount_is_refused_in_words(amount: str, currency: str, words: str) -> None:
-    with pytest.raises(StartupError, match=words):
+    with pytest.raises(CommandError, match=words):
         money.parse(amount, currency)

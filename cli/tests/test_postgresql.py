@@ -14,10 +14,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from oncepay_cli.local import running
+from oncepay_cli.errors import CommandError
+from oncepay_cli.local import os_processes
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
 from oncepay_cli.local.postgresql import PostgreSQL
-from oncepay_cli.refusal import StartupError
 
 HOST = "127.0.0.1"
 
@@ -116,7 +116,7 @@ def test_a_killed_server_is_mended_and_loses_nothing(server: PostgreSQL) -> None
     killed = server.server()
     assert killed is not None
     killed.send(signal.SIGKILL)
-    assert killed.has_left(10)
+    assert killed.wait_until_gone(10)
     assert (server.data / "postmaster.pid").exists()
     assert server.start() is False
     assert server.run("SELECT n FROM kept") == "7"
@@ -150,7 +150,7 @@ def test_it_does_not_start_beside_children_of_a_dead_server(
     )
     monkeypatch.setattr("oncepay_cli.local.postgresql.ORPHANS_SECONDS", 0.1)
     try:
-        with pytest.raises(StartupError, match=rf"still work in .*: {child.pid}\."):
+        with pytest.raises(CommandError, match=rf"still work in .*: {child.pid}\."):
             server.start()
     finally:
         child.communicate(b"\n")
@@ -160,7 +160,7 @@ def test_a_taken_port_is_named_in_a_sentence(server: PostgreSQL) -> None:
     with socket.socket() as taken:
         taken.bind((HOST, server.port))
         taken.listen()
-        with pytest.raises(StartupError, match=f"Port {server.port} is taken.*--postgresql-port"):
+        with pytest.raises(CommandError, match=f"Port {server.port} is taken.*--postgresql-port"):
             server.start()
     assert server.server() is None
 
@@ -198,22 +198,22 @@ def test_data_of_another_major_version_is_refused_in_a_sentence(server: PostgreS
     server.start()
     server.stop()
     (server.data / "PG_VERSION").write_text("16\n")
-    with pytest.raises(StartupError, match="is PostgreSQL 16's"):
+    with pytest.raises(CommandError, match="is PostgreSQL 16's"):
         server.start()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
 def test_root_is_told_which_folder_keeps_the_server_out(server: PostgreSQL) -> None:
     server.data.parent.chmod(0o700)
-    with pytest.raises(StartupError, match=r"may not enter .*oncepay test"):
+    with pytest.raises(CommandError, match=r"may not enter .*oncepay test"):
         server.start()
 
 
 def test_a_pid_given_again_is_another_process() -> None:
-    me = running.find(os.getpid())
+    me = os_processes.find(os.getpid())
     assert me is not None
     assert me.is_alive()
-    assert not running.Running(me.pid, me.started - 60).is_alive()
+    assert not os_processes.OsProcess(me.pid, me.started - 60).is_alive()
 
 
 def _owner(server: PostgreSQL) -> int:

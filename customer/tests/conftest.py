@@ -1,4 +1,4 @@
-"""What tests of Customer begin with."""
+"""What the tests of Customer have in common."""
 
 import itertools
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chassis.values import Metadata, Reference, RequestId
-from customer.domain.customer import PersonalDetails, Registration, State
+from customer.domain.customer import CustomerRequest, PersonalDetails, State
 from customer.domain.values import DisplayName, EmailAddress, PhoneNumber
 from customer.repository.memory import MemoryCustomers
 
@@ -16,25 +16,25 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 REQUEST_ID = "0192e0c4-5c8e-7d3a-9f6b-2b1c8d4e5f60"
 OTHER_REQUEST_ID = "0192e0c4-5c8e-7d3a-9f6b-000000000000"
 
-MakeRegistration = Callable[..., Registration]
+MakeRequest = Callable[..., CustomerRequest]
 
 
 @pytest.fixture
-def registration() -> MakeRegistration:
-    """Makes a registration of plain texts; every one of them has an email of its own."""
+def make_request() -> MakeRequest:
+    """Makes a request out of plain texts; each has an email of its own, unless one is given."""
     numbers = itertools.count(1)
 
-    def make(**said: Any) -> Registration:
-        return Registration(
+    def make(**content: Any) -> CustomerRequest:
+        return CustomerRequest(
             details=PersonalDetails(
-                display_name=DisplayName(said.get("display_name", "Alice")),
-                email=EmailAddress(said.get("email", f"alice{next(numbers)}@example.com")),
-                phone=PhoneNumber(said["phone"]) if "phone" in said else None,
-                metadata=Metadata.of(said.get("metadata", {})),
+                display_name=DisplayName(content.get("display_name", "Alice")),
+                email=EmailAddress(content.get("email", f"alice{next(numbers)}@example.com")),
+                phone=PhoneNumber(content["phone"]) if "phone" in content else None,
+                metadata=Metadata.of(content.get("metadata", {})),
             ),
-            reference=Reference(said["reference"]) if "reference" in said else None,
-            state=said.get("state", State.ACTIVE),
-            request_id=RequestId(said["request_id"]) if "request_id" in said else None,
+            reference=Reference(content["reference"]) if "reference" in content else None,
+            state=content.get("state", State.ACTIVE),
+            request_id=RequestId(content["request_id"]) if "request_id" in content else None,
         )
 
     return make
@@ -42,7 +42,7 @@ def registration() -> MakeRegistration:
 
 @pytest.fixture
 def clock() -> Callable[[], datetime]:
-    """A clock that goes on by a second whenever it is asked, from noon."""
+    """A clock that begins at noon and goes on by a second whenever it is read."""
     seconds = itertools.count()
     return lambda: NOON + timedelta(seconds=next(seconds))
 

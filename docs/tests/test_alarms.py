@@ -1,4 +1,4 @@
-"""The page for operators names every event that wakes a person, and no other."""
+"""The operator's page lists every log event at level error, and no other."""
 
 import ast
 import re
@@ -19,31 +19,33 @@ def test_the_table_of_alarms_has_every_event_at_level_error() -> None:
     rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
 
-    assert sorted(named) == sorted(told_at_level_error())
+    assert sorted(named) == sorted(events_at_level_error())
 
 
-def told_at_level_error() -> set[str]:
-    """The events that the code names, to `log.error` or to what hands on its first argument to that."""
-    tellers: set[str] = set()
-    while new := {name for source in SOURCES for name in handing_on(source, tellers)} - tellers:
-        tellers |= new
-    said = (call.args[0] for source in SOURCES for call in telling(source, tellers))
-    return {str(each.value) for each in said if isinstance(each, ast.Constant)}
+def events_at_level_error() -> set[str]:
+    """The event names in the code: arguments of `log.error`, or of a function that passes its first
+    argument on to it.
+    """
+    loggers: set[str] = set()
+    while new := {name for source in SOURCES for name in functions_of(source, loggers)} - loggers:
+        loggers |= new
+    events = (call.args[0] for source in SOURCES for call in calls_of(source, loggers))
+    return {str(event.value) for event in events if isinstance(event, ast.Constant)}
 
 
-def handing_on(source: ast.AST, tellers: set[str]) -> Iterator[str]:
-    """Functions that tell an event whose name they are given first."""
+def functions_of(source: ast.AST, loggers: set[str]) -> Iterator[str]:
+    """Functions that log the event that is their first argument."""
     for function in ast.walk(source):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            given = [each.arg for each in function.args.args if each.arg != "self"]
-            for call in telling(function, tellers):
-                if isinstance(call.args[0], ast.Name) and call.args[0].id in given[:1]:
+            parameters = [each.arg for each in function.args.args if each.arg != "self"]
+            for call in calls_of(function, loggers):
+                if isinstance(call.args[0], ast.Name) and call.args[0].id in parameters[:1]:
                     yield function.name
 
 
-def telling(source: ast.AST, tellers: set[str]) -> Iterator[ast.Call]:
+def calls_of(source: ast.AST, loggers: set[str]) -> Iterator[ast.Call]:
     for call in ast.walk(source):
         if isinstance(call, ast.Call) and call.args:
-            said = ast.unparse(call.func)
-            if said == "log.error" or said.rpartition(".")[2] in tellers:
+            function = ast.unparse(call.func)
+            if function == "log.error" or function.rpartition(".")[2] in loggers:
                 yield call

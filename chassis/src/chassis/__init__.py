@@ -10,6 +10,8 @@ settings       the environment, read once into a frozen dataclass
 startup_error  a process that must not start, with a sentence for a person
 telemetry      structured logs that hold no personal detail
 database       PostgreSQL: waited for, checked, pooled, watched
+database_errors  which errors say that the database did not answer
+sql              statements with named parameters
 migrate        the schema, brought forward by dbmate
 rebinding      a restored or copied database, bound to the cluster it is in
 probe          whether a service is ready, for a container's health check

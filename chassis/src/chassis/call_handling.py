@@ -21,7 +21,8 @@ from grpc import aio
 from grpc_status import rpc_status
 
 from chassis import call
-from chassis.errors import Translate, describe, is_database_away, status, unavailable
+from chassis.database_errors import is_database_away
+from chassis.errors import Translate, describe, status, unavailable
 from chassis.telemetry import log
 from chassis.values import InvalidValue
 

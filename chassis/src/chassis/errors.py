@@ -1,21 +1,22 @@
-"""Every error as a `google.rpc.Status` with details (AIP-193), built here and nowhere else.
+"""Errors as a `google.rpc.Status` with details (AIP-193), built here and nowhere else.
 
-What a domain's errors become, each service says in one function, its `Translate`. What is left
-(broken values, a database that is away, surprises) becomes a status here.
+Each service has one table of its own errors, each with its `Answer`; `translator` makes a function
+of it. The other errors (invalid values, an unavailable database, unexpected ones) become a status
+in `describe`.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2 as details
 from google.rpc import status_pb2
 
-from chassis.startup_error import StartupError
+from chassis import call
+from chassis.database_errors import is_database_away
 from chassis.values import InvalidValue
 
 if TYPE_CHECKING:
@@ -101,31 +102,59 @@ def unavailable(reason: str, message: str, domain: str) -> status_pb2.Status:
     return status(grpc.StatusCode.UNAVAILABLE, reason, message, domain=domain, retry_after=1)
 
 
-# All of these mean that nothing is known of the statement: it may have been committed. Class 08,
-# 57 and 53 of PostgreSQL's errors (the connection, the operator, the resources), time-outs of
-# statements, locks and transactions, a lost race that PostgreSQL resolved by aborting one side
-# (40), a standby that answers where the primary should (25006), what asyncpg says of a closed
-# connection or pool, a connection or a pool that did not come in time (TimeoutError is an
-# OSError), and a database that was refused since.
-DATABASE_AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,
-    asyncpg.exceptions.InsufficientResourcesError,
-    asyncpg.exceptions.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.exceptions.TransactionTimeoutError,
-    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,
-    OSError,
-    StartupError,
-)
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What callers are told of one class of a service's errors.
+
+    Attributes:
+        message: what is wrong, why, and what to do. `{name}` is the field `name` of the error.
+        field: the field of the request that is wrong, where one is; it may hold `{name}` too.
+        resource: the field of the error that names the resource in the way, where there is one.
+        fields: reads the fields of the error, where callers are told others than it has.
+    """
+
+    code: grpc.StatusCode
+    reason: str
+    message: str
+    field: str = ""
+    resource: str = "name"
+    fields: Callable[[Any], Mapping[str, object]] = vars
 
 
-def is_database_away(error: BaseException) -> bool:
-    """Whether the error says that the database did not answer, rather than that we erred."""
-    # asyncpg has one class for a closed connection or pool and for our own mistakes.
-    closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
-    return closed or isinstance(error, DATABASE_AWAY)
+def translator(
+    domain: str, answers: Mapping[type[Exception], Answer], resource_types: Mapping[str, str]
+) -> Translate:
+    """Makes a function that turns a service's errors into statuses, by its table.
+
+    The error's fields are the metadata of ErrorInfo. UNAVAILABLE has a RetryInfo of one second. Of
+    an INTERNAL error callers are told the call's id, and nothing else.
+
+    Args:
+        resource_types: `oncepay.customer/Customer` by collection, `customers`, the part of a
+            resource's name before its id.
+    """
+
+    def translate(error: Exception) -> status_pb2.Status | None:
+        if (answer := answers.get(type(error))) is None:
+            return None
+        internal = answer.code is grpc.StatusCode.INTERNAL
+        fields = {"call_id": call.call_id()} if internal else answer.fields(error)
+        told = {name: str(value) for name, value in fields.items() if value is not None}
+        message = answer.message.format(**told)
+        field = answer.field.format(**told)
+        name = told.get(answer.resource)
+        return status(
+            answer.code,
+            answer.reason,
+            message,
+            domain=domain,
+            metadata=told,
+            violations=[InvalidValue(field, answer.reason, message)] if field else (),
+            resource=Resource(resource_types[name.split("/")[-2]], name, message) if name else None,
+            retry_after=1 if answer.code is grpc.StatusCode.UNAVAILABLE else None,
+        )
+
+    return translate
 
 
 def describe(error: Exception, *, domain: str, call_id: str) -> status_pb2.Status:

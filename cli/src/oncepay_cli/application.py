@@ -3,7 +3,7 @@
 import typer
 
 from oncepay_cli.commands import customers, payments
-from oncepay_cli.commands.books import rebind, reconcile
+from oncepay_cli.commands.reconcile import rebind, reconcile
 from oncepay_cli.commands.up import demo, down, up
 
 # What a command does not know itself is the service's to understand.

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from oncepay_cli.refusal import StartupError
+from oncepay_cli.errors import CommandError
 
 Request = TypeVar("Request", bound=Message)
 Reply = TypeVar("Reply", bound=Message)
@@ -31,7 +31,7 @@ _UNKNOWN = {
 }
 
 
-class CallRefused(StartupError):
+class CallFailed(CommandError):
     """A service answered with an error, or nobody answered.
 
     Attributes:
@@ -56,7 +56,7 @@ def call(method: Callable[..., Reply], request: Message) -> Reply:
     """Call, and call again while the service is unavailable.
 
     Raises:
-        CallRefused: the last answer was an error.
+        CallFailed: the last answer was an error.
     """
     wait = FIRST_WAIT_SECONDS
     for attempt in range(1, ATTEMPTS + 1):
@@ -75,11 +75,11 @@ def call_once(method: Callable[..., Reply], request: Message, request_id: str) -
     """`call` for what moves money or makes something: where the end is unknown, it says how to ask.
 
     Raises:
-        CallRefused: the last answer was an error.
+        CallFailed: the last answer was an error.
     """
     try:
         return call(method, request)
-    except CallRefused as refused:
+    except CallFailed as refused:
         if refused.is_unknown:
             refused.add_note(
                 "What became of it is unknown. Run the same command again, with"
@@ -88,12 +88,12 @@ def call_once(method: Callable[..., Reply], request: Message, request_id: str) -
         raise
 
 
-def refused(error: grpc.RpcError) -> CallRefused:
+def refused(error: grpc.RpcError) -> CallFailed:
     """A call's error in words."""
     status = rpc_status.from_call(cast("grpc.Call", error))  # what a stub raises is both
     if status is None:
         status = status_pb2.Status(code=error.code().value[0], message=error.details() or "")
-    return CallRefused(status, error.code() in _UNKNOWN)
+    return CallFailed(status, error.code() in _UNKNOWN)
 
 
 def _reasons(status: status_pb2.Status) -> list[str]:

@@ -16,7 +16,7 @@ from oncepay_cli import money
 from oncepay_cli.local.first_payment import FirstPayment
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import DEFAULT_PORTS, Ports
-from oncepay_cli.screen import Screen
+from oncepay_cli.output import Output
 
 WIDTH = 70
 
@@ -59,22 +59,24 @@ def verdict(first: FirstPayment) -> str:
     )
 
 
-def show(screen: Screen, first: FirstPayment) -> None:
-    if screen.is_plain:
+def show(output: Output, first: FirstPayment) -> None:
+    if output.is_plain:
         for line in _lines(first):
-            screen.write(line)
+            output.print_plain(line)
     else:
-        screen.show(Padding(_paper(first), (1, 0)))
+        output.print(Padding(_paper(first), (1, 0)))
 
 
-def go_on(screen: Screen, first: FirstPayment, ports: Ports) -> None:
+def go_on(output: Output, first: FirstPayment, ports: Ports) -> None:
     """Say what can be done now, in lines to copy."""
-    screen.say("[dim]Go on in another terminal:[/]")
+    output.print_line("[dim]Go on in another terminal:[/]")
     for line in (*_preparations(ports), *_commands(first, ports)):
-        screen.write(f"  {line}")
-    screen.say("[dim]Other cards: pm_card_chargeDeclined, pm_card_threeDSecure2Required, …[/]")
-    screen.say("")
-    screen.say("Everything is up. [bold]Ctrl-C[/] stops it; the data stays.")
+        output.print_plain(f"  {line}")
+    output.print_line(
+        "[dim]Other cards: pm_card_chargeDeclined, pm_card_threeDSecure2Required, …[/]"
+    )
+    output.print_line("")
+    output.print_line("Everything is up. [bold]Ctrl-C[/] stops it; the data stays.")
 
 
 def _preparations(ports: Ports) -> list[str]:

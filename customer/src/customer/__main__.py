@@ -21,7 +21,10 @@ from chassis.settings import read
 from chassis.startup_error import StartupError
 from customer.api.errors import DOMAIN, translate
 from customer.api.servicer import CustomerServicer
-from customer.repository.postgresql import SCHEMA_VERSION, PostgresCustomers
+from customer.repository.postgresql import SCHEMA_VERSION
+from customer.repository.postgresql.customers import PostgresCustomers
+from customer.service_layer.change_customer import ChangeCustomer
+from customer.service_layer.create_customer import CreateCustomer
 from customer.settings import MigrationSettings, Settings
 
 NAME = service_pb2.DESCRIPTOR.services_by_name["CustomerService"].full_name
@@ -65,8 +68,13 @@ async def serve(settings: Settings) -> None:
             schema_version=SCHEMA_VERSION,
         ) as database,
     ):
-        tokens = PageTokens(database.installation.page_token_key)
-        servicer = CustomerServicer(PostgresCustomers(database.pool), tokens, new_id=uuid7)
+        customers = PostgresCustomers(database.pool)
+        servicer = CustomerServicer(
+            customers,
+            CreateCustomer(customers, uuid7),
+            ChangeCustomer(customers),
+            PageTokens(database.installation.page_token_key),
+        )
         server.add(add_CustomerServiceServicer_to_server, servicer)
         server.ready_when(database.is_ready)
         await server.serve()

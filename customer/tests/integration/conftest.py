@@ -15,7 +15,8 @@ from chassis.database import Database
 from chassis.settings import Secret
 from customer.__main__ import serve
 from customer.repository.memory import MemoryCustomers
-from customer.repository.postgresql import SCHEMA_VERSION, PostgresCustomers
+from customer.repository.postgresql import SCHEMA_VERSION
+from customer.repository.postgresql.customers import PostgresCustomers
 from customer.service_layer.ports import CustomerRepository
 from customer.settings import Settings
 

@@ -13,19 +13,21 @@ from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
 from chassis.database import Database
 from chassis.identifiers import uuid7
+from chassis.sql import Statement
 from chassis.values import Reference
 from customer.domain.customer import Customer, State
 from customer.domain.values import EmailAddress
-from customer.repository.postgresql import FIND_HOLDER, PostgresCustomers, select
-from customer.service_layer.ports import Query
+from customer.repository.postgresql.customers import FIND_CONFLICT, PostgresCustomers
+from customer.repository.postgresql.listing import select
+from customer.service_layer.ports import CustomerQuery
 
-from ..conftest import NOON, REQUEST_ID, MakeRegistration
+from ..conftest import NOON, REQUEST_ID, MakeRequest
 
 
 @pytest.fixture
-async def alice(database: Database, registration: MakeRegistration) -> Customer:
-    said = registration(email="alice@example.com", reference="A-1", request_id=REQUEST_ID)
-    customer = await PostgresCustomers(database.pool).insert(uuid7(), said)
+async def alice(database: Database, make_request: MakeRequest) -> Customer:
+    request = make_request(email="alice@example.com", reference="A-1", request_id=REQUEST_ID)
+    customer = await PostgresCustomers(database.pool).insert(uuid7(), request)
     assert customer is not None
     return customer
 
@@ -50,7 +52,7 @@ NO_RIGHT = [
 ]
 
 
-async def test_the_service_has_no_right_to_more_than_it_does(
+async def test_the_service_has_only_the_rights_that_it_uses(
     database: Database, alice: Customer, subtests: Any
 ) -> None:
     for statement in NO_RIGHT:
@@ -93,14 +95,14 @@ BROKEN = {
 }
 
 
-async def test_a_change_that_breaks_a_rule_is_refused(
+async def test_a_change_that_violates_a_constraint_is_refused(
     database: Database, alice: Customer, subtests: Any
 ) -> None:
     for refusal, statements in BROKEN.items():
         for changes in statements:
             with subtests.test(changes), pytest.raises(refusal):
                 await database.pool.execute(f"{NEXT}, {changes}")
-    assert await PostgresCustomers(database.pool).get(alice.name) == alice
+    assert (await PostgresCustomers(database.pool).get(alice.id)).resource == alice
 
 
 async def test_a_version_that_does_not_follow_its_predecessor_is_refused(
@@ -122,7 +124,7 @@ async def test_an_erased_customer_never_changes(database: Database, alice: Custo
             await database.pool.execute(f"{NEXT}, {changes}")
 
 
-async def test_what_is_unique_is_unique_in_the_database(
+async def test_the_database_refuses_a_second_customer_with_a_unique_key(
     database: Database, alice: Customer
 ) -> None:
     other = f"{INSERT}, reference, request_id) VALUES (gen_random_uuid(), 'ACTIVE', 'B', 'b', $1, $2, $3)"
@@ -142,31 +144,31 @@ async def test_there_is_one_installation(customer_database: Any) -> None:
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         await owner.execute("INSERT INTO installation SELECT * FROM installation")
     with pytest.raises(asyncpg.CheckViolationError):
-        await owner.execute("UPDATE installation SET one = false")
+        await owner.execute("UPDATE installation SET only_row = false")
     await owner.close()
 
 
 async def test_this_code_goes_on_while_the_next_migration_adds_a_column(
-    database: Database, alice: Customer, customer_database: Any, registration: MakeRegistration
+    database: Database, alice: Customer, customer_database: Any, make_request: MakeRequest
 ) -> None:
     customers = PostgresCustomers(database.pool)
-    after = alice.update({"state": State.BLOCKED}, "", alice.create_time)
 
-    async def every_statement(customer: Customer) -> None:
-        assert await customers.get(alice.name) == customer
-        assert await customers.find_holder(alice.claim) == customer
-        assert await customers.list(Query(), None, 1) == [customer]
+    async def every_reading_statement(expected: Customer) -> None:
+        assert (await customers.get(alice.id)).resource == expected
+        assert await customers.find_conflict(alice.unique_keys) == expected
+        assert await customers.list(CustomerQuery(limit=1)) == [expected]
 
-    await every_statement(alice)
+    await every_reading_statement(alice)
     owner = await asyncpg.connect(
         customer_database.owner_url, password=customer_database.owner_password
     )
     await owner.execute("ALTER TABLE customers ADD COLUMN colour varchar(20)")
     await owner.close()
-    await every_statement(alice)
-    assert await customers.replace(after)
-    await every_statement(after)
-    assert await customers.insert(uuid7(), registration()) is not None
+    await every_reading_statement(alice)
+    after = await customers.save(alice, alice.update({"state": State.BLOCKED}))
+    assert after is not None
+    await every_reading_statement(after)
+    assert await customers.insert(uuid7(), make_request()) is not None
 
 
 # 6,000 customers, one a minute. Every third is deleted, every hundredth blocked.
@@ -187,14 +189,14 @@ RANGE = (
     (Comparison.BEFORE, NOON + timedelta(minutes=5_000)),
 )
 SERVED: list[tuple[dict[str, Any], set[str]]] = [
-    ({}, {"customers_living"}),
+    ({}, {"customers_undeleted"}),
     ({"show_deleted": True}, {"customers_all"}),
-    ({"create_time": RANGE}, {"customers_living"}),
+    ({"create_time": RANGE}, {"customers_undeleted"}),
     ({"create_time": RANGE, "show_deleted": True}, {"customers_all"}),
-    ({"state": State.ACTIVE}, {"customers_living"}),
+    ({"state": State.ACTIVE}, {"customers_undeleted"}),
     ({"state": State.ACTIVE, "show_deleted": True}, {"customers_all"}),
-    ({"state": State.BLOCKED}, {"customers_rare_living"}),
-    ({"state": State.BLOCKED, "create_time": RANGE}, {"customers_rare_living"}),
+    ({"state": State.BLOCKED}, {"customers_rare_undeleted"}),
+    ({"state": State.BLOCKED, "create_time": RANGE}, {"customers_rare_undeleted"}),
     ({"state": State.BLOCKED, "show_deleted": True}, {"customers_rare_all"}),
     ({"email": EMAIL}, {"customers_email", "customers_email_all"}),
     ({"email": EMAIL, "show_deleted": True}, {"customers_email_all"}),
@@ -204,8 +206,10 @@ SERVED: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-async def plans(superuser: Any, statement: str, arguments: list[Any]) -> list[dict[str, Any]]:
-    """The nodes of a statement's plans: that for its arguments, and that for any arguments, which
+async def plans(
+    superuser: Any, statement: Statement, values: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The nodes of a statement's plans: that for its values, and that for any values, which
     PostgreSQL may use from the sixth execution on.
     """
 
@@ -215,8 +219,9 @@ async def plans(superuser: Any, statement: str, arguments: list[Any]) -> list[di
     found = []
     for mode in ("force_custom_plan", "force_generic_plan"):
         await superuser.execute(f"SET plan_cache_mode = {mode}")
-        ((told,),) = await superuser.fetch(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
-        found += nodes(json.loads(told)[0]["Plan"])
+        explain = f"EXPLAIN (FORMAT JSON) {statement.text}"
+        ((plan,),) = await superuser.fetch(explain, *statement.arguments(**values))
+        found += nodes(json.loads(plan)[0]["Plan"])
     return found
 
 
@@ -224,21 +229,24 @@ async def test_every_list_is_served_by_an_index_of_its_own(superuser: Any, subte
     await superuser.execute(POPULATION, NOON)
     await superuser.execute("ANALYZE customers")
     places = (None, Position(MIDDLE, UUID(REQUEST_ID)))
-    for (said, indexes), newest_first, after in itertools.product(SERVED, (True, False), places):
-        with subtests.test(str((said, newest_first, after))):
-            query = Query(**said, newest_first=newest_first)
-            used = await plans(superuser, *select(query, after, 51))
+    for (conditions, indexes), newest_first, after in itertools.product(
+        SERVED, (True, False), places
+    ):
+        with subtests.test(str((conditions, newest_first, after))):
+            query = CustomerQuery(51, after, newest_first, **conditions)
+            used = await plans(superuser, *select(query))
             assert {node.get("Index Name") for node in used} - {None} <= indexes
             kinds = {node["Node Type"] for node in used}
             assert kinds & {"Index Scan", "Bitmap Index Scan"}
             assert not kinds & {"Seq Scan"}
-            if "email" not in said and "reference" not in said:
+            if "email" not in conditions and "reference" not in conditions:
                 assert not kinds & {"Sort", "Incremental Sort"}, "the index has the order"
 
 
-async def test_who_stands_in_the_way_is_found_by_the_unique_indexes(superuser: Any) -> None:
+async def test_a_conflict_is_found_by_the_unique_indexes(superuser: Any) -> None:
     await superuser.execute(POPULATION, NOON)
     await superuser.execute("ANALYZE customers")
-    used = await plans(superuser, FIND_HOLDER, [UUID(REQUEST_ID), EMAIL.key, "A-9", None])
+    keys = {"request_id": UUID(REQUEST_ID), "email_key": EMAIL.key, "reference": "A-9"}
+    used = await plans(superuser, FIND_CONFLICT, keys | {"except_id": None})
     indexes = {node.get("Index Name") for node in used} - {None}
     assert indexes == {"customers_request_id", "customers_email", "customers_reference"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,33 +13,59 @@ from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
 from chassis.identifiers import uuid7
 from chassis.values import Metadata, Reference
-from customer.domain.customer import Changes, Customer, Registration, State, UniqueKeys
+from customer.domain.customer import (
+    Customer,
+    CustomerChanges,
+    CustomerRequest,
+    State,
+    UniqueKeys,
+)
 from customer.domain.errors import CustomerNotFound, EmailTaken
-from customer.domain.values import CustomerName, EmailAddress, PhoneNumber
+from customer.domain.values import EmailAddress, PhoneNumber
 from customer.repository.memory import MemoryCustomers
-from customer.repository.postgresql import PostgresCustomers
-from customer.service_layer.ports import CustomerRepository, Query
-from customer.service_layer.registration import register
+from customer.repository.postgresql.customers import PostgresCustomers
+from customer.service_layer.create_customer import CreateCustomer
+from customer.service_layer.ports import CustomerQuery, CustomerRepository
 
-from ..conftest import OTHER_REQUEST_ID, REQUEST_ID, MakeRegistration
+from ..conftest import OTHER_REQUEST_ID, REQUEST_ID, MakeRequest
 
-SECOND = timedelta(seconds=1)
+Change = Callable[[Customer], Customer]
 MICROSECOND = timedelta(microseconds=1)
 
 
-async def inserted(customers: CustomerRepository, registration: Registration) -> Customer:
-    customer = await customers.insert(uuid7(), registration)
+async def inserted(customers: CustomerRepository, request: CustomerRequest) -> Customer:
+    customer = await customers.insert(uuid7(), request)
     assert customer is not None
     return customer
 
 
-async def replaced(customers: CustomerRepository, customer: Customer) -> Customer:
-    assert await customers.replace(customer)
+async def saved(customers: CustomerRepository, before: Customer, after: Customer) -> Customer:
+    customer = await customers.save(before, after)
+    assert customer is not None
     return customer
 
 
-def full(registration: MakeRegistration) -> Registration:
-    return registration(
+async def deleted(customers: CustomerRepository, customer: Customer) -> Customer:
+    now = (await customers.get(customer.id)).now
+    return await saved(customers, customer, customer.delete(now))
+
+
+async def erased(customers: CustomerRepository, customer: Customer) -> Customer:
+    now = (await customers.get(customer.id)).now
+    return await saved(customers, customer, customer.erase(now))
+
+
+async def stored(customers: CustomerRepository, customer: Customer) -> Customer:
+    return (await customers.get(customer.id)).resource
+
+
+async def listed(customers: CustomerRepository, **conditions: Any) -> list[Customer]:
+    return list(await customers.list(CustomerQuery(**{"limit": 100} | conditions)))
+
+
+def full(make_request: MakeRequest) -> CustomerRequest:
+    """A request with every field."""
+    return make_request(
         display_name="Ærø 王小明",
         email="Ünïcode@Exämple.com",
         phone="+4930123456",
@@ -49,38 +76,36 @@ def full(registration: MakeRegistration) -> Registration:
     )
 
 
-async def test_an_inserted_customer_comes_back_as_it_was_registered(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_an_inserted_customer_is_what_was_asked_for(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    asked, new_id = full(registration), uuid7()
-    customer = await customers.insert(new_id, asked)
+    request, new_id = full(make_request), uuid7()
+    customer = await customers.insert(new_id, request)
     assert customer is not None
-    assert customer == Customer.registered(new_id, asked, customer.create_time)
-    assert await customers.get(customer.name) == customer
+    assert customer == Customer.created(new_id, request, customer.create_time)
+    assert await stored(customers, customer) == customer
 
 
-async def test_a_customer_that_never_was_is_not_found(customers: CustomerRepository) -> None:
-    nobody = CustomerName(uuid7())
+async def test_a_customer_that_never_existed_is_not_found(customers: CustomerRepository) -> None:
+    unknown = uuid7()
     with pytest.raises(CustomerNotFound) as refused:
-        await customers.get(nobody)
-    assert refused.value.customer == nobody
-    with pytest.raises(CustomerNotFound):
-        await customers.get_with_time(nobody)
+        await customers.get(unknown)
+    assert str(refused.value.name) == f"customers/{unknown}"
 
 
-async def test_the_time_is_that_of_the_repository_and_goes_on(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_a_snapshot_has_the_time_of_the_repository(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    alice = await inserted(customers, registration())
-    seen, now = await customers.get_with_time(alice.name)
-    assert seen == alice
-    bob = await inserted(customers, registration())
-    assert alice.create_time <= now <= bob.create_time
-    assert now.utcoffset() == timedelta(0)
+    alice = await inserted(customers, make_request())
+    snapshot = await customers.get(alice.id)
+    assert snapshot.resource == alice
+    bob = await inserted(customers, make_request())
+    assert alice.create_time <= snapshot.now <= bob.create_time
+    assert snapshot.now.utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "content",
     [
         {"email": "ALICE@example.com"},
         {"reference": "A-1"},
@@ -89,74 +114,83 @@ async def test_the_time_is_that_of_the_repository_and_goes_on(
     ],
     ids=str,
 )
-async def test_what_is_taken_is_not_inserted(
-    customers: CustomerRepository, registration: MakeRegistration, said: dict[str, str]
+async def test_a_customer_with_a_key_that_is_taken_is_not_inserted(
+    customers: CustomerRepository, make_request: MakeRequest, content: dict[str, str]
 ) -> None:
-    taken = registration(email="alice@example.com", reference="A-1", request_id=REQUEST_ID)
+    taken = make_request(email="alice@example.com", reference="A-1", request_id=REQUEST_ID)
     alice = await inserted(customers, taken)
-    assert await customers.insert(uuid7(), registration(**said)) is None
-    assert await customers.list(Query(), None, 10) == [alice]
+    assert await customers.insert(uuid7(), make_request(**content)) is None
+    assert await listed(customers) == [alice]
 
 
 async def test_an_id_is_not_used_twice(
-    customers: CustomerRepository, registration: MakeRegistration
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    alice = await inserted(customers, registration())
-    assert await customers.insert(alice.id, registration()) is None
+    alice = await inserted(customers, make_request())
+    assert await customers.insert(alice.id, make_request()) is None
 
 
 async def test_a_deleted_customers_email_is_free_its_reference_and_request_id_are_not(
-    customers: CustomerRepository, registration: MakeRegistration
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    said = {"email": "alice@example.com", "reference": "A-1", "request_id": REQUEST_ID}
-    alice = await inserted(customers, registration(**said))
-    deleted = await replaced(customers, alice.delete("", alice.create_time))
-    erased = await replaced(customers, deleted.erase("", alice.create_time))
+    content = {"email": "alice@example.com", "reference": "A-1", "request_id": REQUEST_ID}
+    alice = await deleted(customers, await inserted(customers, make_request(**content)))
+    alice = await erased(customers, alice)
     for field in ("reference", "request_id"):
-        taken = {field: said[field]}
-        assert await customers.insert(uuid7(), registration(**taken)) is None
-    again = await inserted(customers, registration(email="alice@example.com"))
-    assert again.id != erased.id
+        taken = {field: content[field]}
+        assert await customers.insert(uuid7(), make_request(**taken)) is None
+    again = await inserted(customers, make_request(email="alice@example.com"))
+    assert again.id != alice.id
 
 
-async def test_a_replaced_customer_comes_back_as_its_next_version(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_a_saved_customer_is_the_next_version_with_its_time(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    alice = await inserted(customers, registration(phone="+49301", reference="A-1"))
-    changes: Changes = {
+    alice = await inserted(customers, make_request(phone="+49301", reference="A-1"))
+    changes: CustomerChanges = {
         "email": EmailAddress("bob@example.com"),
         "phone": PhoneNumber("+49302"),
         "reference": None,
         "metadata": Metadata.of({"k": "v"}),
         "state": State.BLOCKED,
     }
-    later = alice.create_time + MICROSECOND
-    after = await replaced(customers, alice.update(changes, "", later))
-    assert await customers.get(alice.name) == after
+    snapshot = await customers.get(alice.id)
+    wanted = alice.update(changes)
+    after = await saved(customers, alice, wanted)
+    assert after == await stored(customers, alice)
+    assert (after.version, after.create_time) == (2, alice.create_time)
+    assert after.update_time >= snapshot.now
+    assert (after.details, after.reference, after.state) == (wanted.details, None, State.BLOCKED)
 
 
-async def test_all_that_may_become_of_a_customer_is_kept(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_every_change_of_a_customer_is_stored(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    now = (await inserted(customers, registration())).create_time
-    alice = await inserted(customers, full(registration))
-    for change in (Customer.delete, Customer.undelete, Customer.delete, Customer.erase):
-        now += SECOND
-        alice = await replaced(customers, change(alice, "", now))
-        assert await customers.get(alice.name) == alice
+    alice = await inserted(customers, full(make_request))
+    now = (await customers.get(alice.id)).now
+    changes: list[Change] = [
+        lambda before: before.delete(now),
+        lambda before: before.undelete(),
+        lambda before: before.delete(now),
+        lambda before: before.erase(now),
+    ]
+    for change in changes:
+        wanted = change(alice)
+        before, alice = alice, await saved(customers, alice, wanted)
+        assert await stored(customers, alice) == alice
+        assert (alice.details, alice.delete_time) == (wanted.details, wanted.delete_time)
+        assert (alice.version, alice.fingerprint) == (before.version + 1, wanted.fingerprint)
     assert alice.erase_time == now
 
 
-async def test_a_version_is_replaced_once(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_a_version_is_changed_once(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    alice = await inserted(customers, registration())
-    after = await replaced(customers, alice.delete("", alice.create_time))
-    assert not await customers.replace(
-        alice.update({"state": State.BLOCKED}, "", alice.create_time)
-    )
-    assert not await customers.replace(after)
-    assert await customers.get(alice.name) == after
+    alice = await inserted(customers, make_request())
+    after = await deleted(customers, alice)
+    assert await customers.save(alice, alice.update({"state": State.BLOCKED})) is None
+    assert await customers.save(alice, after) is None
+    assert await stored(customers, alice) == after
 
 
 @pytest.mark.parametrize(
@@ -164,74 +198,73 @@ async def test_a_version_is_replaced_once(
     [{"email": EmailAddress("ALICE@example.com")}, {"reference": Reference("A-1")}],
     ids=["email", "reference"],
 )
-async def test_a_customer_is_not_replaced_by_one_that_claims_what_is_taken(
-    customers: CustomerRepository, registration: MakeRegistration, changes: Changes
+async def test_a_change_to_a_key_that_is_taken_is_not_saved(
+    customers: CustomerRepository, make_request: MakeRequest, changes: CustomerChanges
 ) -> None:
-    await inserted(customers, registration(email="alice@example.com", reference="A-1"))
-    bob = await inserted(customers, registration())
-    assert not await customers.replace(bob.update(changes, "", bob.create_time))
-    assert await customers.get(bob.name) == bob
+    await inserted(customers, make_request(email="alice@example.com", reference="A-1"))
+    bob = await inserted(customers, make_request())
+    assert await customers.save(bob, bob.update(changes)) is None
+    assert await stored(customers, bob) == bob
 
 
-async def test_a_deleted_customer_comes_back_only_while_its_email_is_free(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_a_deleted_customer_can_be_undeleted_only_while_its_email_is_free(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    asked = registration(email="alice@example.com")
-    old = await inserted(customers, asked)
-    old = await replaced(customers, old.delete("", old.create_time))
-    new = await inserted(customers, asked)
-    back = old.undelete("", old.create_time)
-    assert not await customers.replace(back)
-    await replaced(customers, new.delete("", new.create_time))
-    assert await customers.replace(back)
+    request = make_request(email="alice@example.com")
+    old = await deleted(customers, await inserted(customers, request))
+    new = await inserted(customers, request)
+    assert await customers.save(old, old.undelete()) is None
+    await deleted(customers, new)
+    assert await customers.save(old, old.undelete()) is not None
 
 
-async def test_the_holder_of_the_request_id_is_found_before_those_of_email_and_reference(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_a_conflict_of_the_request_id_comes_before_those_of_email_and_reference(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    same_reference = await inserted(customers, registration(reference="A-1"))
-    by_email = await inserted(customers, registration(email="alice@example.com"))
-    same_request = await inserted(customers, registration(request_id=REQUEST_ID))
-    claim = registration(email="ALICE@example.com", reference="A-1", request_id=REQUEST_ID).claim
-    assert await customers.find_holder(claim) == same_request
-    assert await customers.find_holder(claim, besides=same_request.id) == by_email
-    assert await customers.find_holder(claim, besides=by_email.id) == same_request
-    only_reference = UniqueKeys(reference=claim.reference)
-    assert await customers.find_holder(only_reference) == same_reference
-    assert await customers.find_holder(only_reference, besides=same_reference.id) is None
+    same_reference = await inserted(customers, make_request(reference="A-1"))
+    same_email = await inserted(customers, make_request(email="alice@example.com"))
+    same_request = await inserted(customers, make_request(request_id=REQUEST_ID))
+    request = make_request(email="ALICE@example.com", reference="A-1", request_id=REQUEST_ID)
+    keys = request.unique_keys
+    assert await customers.find_conflict(keys) == same_request
+    assert await customers.find_conflict(keys, except_id=same_request.id) == same_email
+    assert await customers.find_conflict(keys, except_id=same_email.id) == same_request
+    only_reference = UniqueKeys(reference=keys.reference)
+    assert await customers.find_conflict(only_reference) == same_reference
+    assert await customers.find_conflict(only_reference, except_id=same_reference.id) is None
 
 
-async def test_what_nobody_has_has_no_holder(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_keys_that_nobody_has_have_no_conflict(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    alice = await inserted(customers, registration(email="alice@example.com"))
-    assert await customers.find_holder(UniqueKeys()) is None
-    assert await customers.find_holder(full(registration).claim) is None
-    assert await customers.find_holder(alice.claim) == alice
-    await replaced(customers, alice.delete("", alice.create_time))
-    assert await customers.find_holder(alice.claim) is None, "the deleted claim no email"
+    alice = await inserted(customers, make_request(email="alice@example.com"))
+    assert await customers.find_conflict(UniqueKeys()) is None
+    assert await customers.find_conflict(full(make_request).unique_keys) is None
+    assert await customers.find_conflict(alice.unique_keys) == alice
+    await deleted(customers, alice)
+    assert await customers.find_conflict(alice.unique_keys) is None, "its email is free again"
 
 
 async def test_a_list_has_the_newest_first_or_last_and_hides_the_deleted(
-    customers: CustomerRepository, registration: MakeRegistration
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    one, two, three = [await inserted(customers, registration()) for _ in range(3)]
-    two = await replaced(customers, two.delete("", two.create_time))
-    assert await customers.list(Query(), None, 10) == [three, one]
-    assert await customers.list(Query(newest_first=False), None, 10) == [one, three]
-    assert await customers.list(Query(show_deleted=True), None, 10) == [three, two, one]
-    assert await customers.list(Query(show_deleted=True), None, 2) == [three, two]
+    one, two, three = [await inserted(customers, make_request()) for _ in range(3)]
+    two = await deleted(customers, two)
+    assert await listed(customers) == [three, one]
+    assert await listed(customers, newest_first=False) == [one, three]
+    assert await listed(customers, show_deleted=True) == [three, two, one]
+    assert await listed(customers, show_deleted=True, limit=2) == [three, two]
 
 
 async def test_a_list_goes_on_after_any_position(
-    customers: CustomerRepository, registration: MakeRegistration
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    all_of_them = [await inserted(customers, registration()) for _ in range(4)]
-    place = Position(all_of_them[1].create_time, all_of_them[1].id)
-    assert await customers.list(Query(newest_first=False), place, 10) == all_of_them[2:]
-    assert await customers.list(Query(), place, 10) == all_of_them[:1]
-    nobody = Position(place.create_time + MICROSECOND, UUID(int=0))
-    assert await customers.list(Query(newest_first=False), nobody, 10) == all_of_them[2:]
+    everybody = [await inserted(customers, make_request()) for _ in range(4)]
+    after = Position(everybody[1].create_time, everybody[1].id)
+    assert await listed(customers, newest_first=False, after=after) == everybody[2:]
+    assert await listed(customers, after=after) == everybody[:1]
+    of_no_row = Position(after.create_time + MICROSECOND, UUID(int=0))
+    assert await listed(customers, newest_first=False, after=of_no_row) == everybody[2:]
 
 
 @pytest.mark.parametrize(
@@ -245,91 +278,83 @@ async def test_a_list_goes_on_after_any_position(
 )
 async def test_a_range_of_times_is_exact_to_the_microsecond(
     customers: CustomerRepository,
-    registration: MakeRegistration,
+    make_request: MakeRequest,
     comparison: Comparison,
     expected: list[int],
 ) -> None:
-    three = [await inserted(customers, registration()) for _ in range(3)]
-    query = Query(create_time=((comparison, three[1].create_time),), newest_first=False)
-    assert await customers.list(query, None, 10) == [three[number] for number in expected]
+    three = [await inserted(customers, make_request()) for _ in range(3)]
+    bounds = ((comparison, three[1].create_time),)
+    found = await listed(customers, create_time=bounds, newest_first=False)
+    assert found == [three[number] for number in expected]
 
 
-async def test_filters_find_who_meets_all_of_them(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_a_filter_finds_the_customers_that_meet_all_its_conditions(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    alice = await inserted(customers, registration(email="alice@example.com", reference="A-1"))
-    bob = await inserted(customers, registration(state=State.BLOCKED, reference="B-1"))
-
-    async def found(**query: Any) -> list[Customer]:
-        return await customers.list(Query(**query), None, 10)
-
+    alice = await inserted(customers, make_request(email="alice@example.com", reference="A-1"))
+    bob = await inserted(customers, make_request(state=State.BLOCKED, reference="B-1"))
     email = EmailAddress("ALICE@EXAMPLE.COM")
-    assert await found(state=State.ACTIVE) == [alice]
-    assert await found(state=State.BLOCKED) == [bob]
-    assert await found(email=email) == [alice]
-    assert await found(reference=Reference("B-1")) == [bob]
-    assert await found(email=email, reference=Reference("A-1"), state=State.ACTIVE) == [alice]
-    assert await found(email=email, reference=Reference("B-1")) == []
-    assert (
-        await found(state=State.BLOCKED, create_time=((Comparison.BEFORE, bob.create_time),)) == []
-    )
+    before_bob = ((Comparison.BEFORE, bob.create_time),)
+    for conditions, expected in (
+        ({"state": State.ACTIVE}, [alice]),
+        ({"state": State.BLOCKED}, [bob]),
+        ({"email": email}, [alice]),
+        ({"reference": Reference("B-1")}, [bob]),
+        ({"email": email, "reference": Reference("A-1"), "state": State.ACTIVE}, [alice]),
+        ({"email": email, "reference": Reference("B-1")}, []),
+        ({"state": State.BLOCKED, "create_time": before_bob}, []),
+    ):
+        assert await listed(customers, **conditions) == expected
 
 
-async def test_all_that_ever_had_an_email_are_listed_where_the_deleted_are_shown(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_with_show_deleted_all_that_ever_had_an_email_are_listed_but_the_erased(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    asked = registration(email="alice@example.com")
-    first = await inserted(customers, asked)
-    first = await replaced(customers, first.delete("", first.create_time))
-    second = await inserted(customers, asked)
-    query = Query(email=EmailAddress("alice@example.com"))
-    assert await customers.list(query, None, 10) == [second]
-    ever = Query(email=query.email, show_deleted=True)
-    assert await customers.list(ever, None, 10) == [second, first]
-    erased = await replaced(customers, first.erase("", first.create_time))
-    assert erased not in await customers.list(ever, None, 10), "nobody is found by what is erased"
+    request = make_request(email="alice@example.com")
+    first = await deleted(customers, await inserted(customers, request))
+    second = await inserted(customers, request)
+    email = EmailAddress("alice@example.com")
+    assert await listed(customers, email=email) == [second]
+    assert await listed(customers, email=email, show_deleted=True) == [second, first]
+    await erased(customers, first)
+    assert await listed(customers, email=email, show_deleted=True) == [second]
 
 
-async def test_of_twenty_registrations_of_one_email_at_once_one_wins(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_of_twenty_concurrent_requests_with_one_email_one_succeeds(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    asked = [registration(email="alice@example.com", reference=f"A-{n}") for n in range(20)]
-    answers = await asyncio.gather(
-        *(register(each, customers=customers, new_id=uuid7) for each in asked),
-        return_exceptions=True,
-    )
-    (winner,) = [each for each in answers if isinstance(each, Customer)]
-    losers = [each for each in answers if isinstance(each, EmailTaken)]
-    assert [each.customer for each in losers] == [winner.name] * 19
-    assert await customers.list(Query(show_deleted=True), None, 100) == [winner]
+    create = CreateCustomer(customers, uuid7)
+    requests = [make_request(email="alice@example.com", reference=f"A-{n}") for n in range(20)]
+    answers = await asyncio.gather(*map(create, requests), return_exceptions=True)
+    (created,) = [answer for answer in answers if isinstance(answer, Customer)]
+    errors = [answer for answer in answers if isinstance(answer, EmailTaken)]
+    assert [error.name for error in errors] == [created.name] * 19
+    assert await listed(customers, show_deleted=True) == [created]
 
 
-async def test_one_request_sent_twenty_times_at_once_makes_one_customer(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_one_request_sent_twenty_times_at_once_creates_one_customer(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    asked = registration(email="alice@example.com", reference="A-1", request_id=OTHER_REQUEST_ID)
-    answers = await asyncio.gather(
-        *(register(asked, customers=customers, new_id=uuid7) for _ in range(20))
-    )
+    create = CreateCustomer(customers, uuid7)
+    request = make_request(email="alice@example.com", reference="A-1", request_id=OTHER_REQUEST_ID)
+    answers = await asyncio.gather(*(create(request) for _ in range(20)))
     assert answers == [answers[0]] * 20
-    assert await customers.list(Query(show_deleted=True), None, 100) == [answers[0]]
+    assert await listed(customers, show_deleted=True) == [answers[0]]
 
 
-async def test_of_twenty_replacements_of_one_version_at_once_one_is_kept(
-    customers: CustomerRepository, registration: MakeRegistration
+async def test_of_twenty_concurrent_saves_of_one_version_one_is_kept(
+    customers: CustomerRepository, make_request: MakeRequest
 ) -> None:
-    alice = await inserted(customers, registration())
-    after = [
-        alice.update({"reference": Reference(f"A-{number}")}, "", alice.create_time)
-        for number in range(20)
-    ]
-    kept = await asyncio.gather(*(customers.replace(each) for each in after))
-    assert sum(kept) == 1
-    assert await customers.get(alice.name) == after[kept.index(True)]
+    alice = await inserted(customers, make_request())
+    wanted = [alice.update({"reference": Reference(f"A-{number}")}) for number in range(20)]
+    answers = await asyncio.gather(*(customers.save(alice, after) for after in wanted))
+    (kept,) = [answer for answer in answers if answer is not None]
+    assert await stored(customers, alice) == kept
+    assert kept.reference == wanted[answers.index(kept)].reference
 
 
 async def test_both_repositories_list_the_same(
-    database: Any, superuser: Any, registration: MakeRegistration
+    database: Any, superuser: Any, make_request: MakeRequest
 ) -> None:
     """Every query there is, over a small world: some created in one microsecond, some deleted,
     blocked or erased.
@@ -337,22 +362,22 @@ async def test_both_repositories_list_the_same(
     postgres = PostgresCustomers(database.pool)
     for number in range(12):
         state = State.BLOCKED if number % 3 == 0 else State.ACTIVE
-        said = registration(
+        request = make_request(
             email=f"a{number % 4}@example.com", state=state, reference=f"A-{number}"
         )
-        customer = await postgres.insert(uuid7(), said)
+        customer = await postgres.insert(uuid7(), request)
         if customer is not None and number % 4 != 3:
-            customer = await replaced(postgres, customer.delete("", customer.create_time))
+            customer = await deleted(postgres, customer)
             if number % 8 == 0:
-                await replaced(postgres, customer.erase("", customer.create_time))
+                await erased(postgres, customer)
     await superuser.execute("SET session_replication_role = replica")  # past the trigger
     await superuser.execute("UPDATE customers SET create_time = date_trunc('second', create_time)")
-    everybody = await postgres.list(Query(show_deleted=True), None, 100)
+    everybody = await listed(postgres, show_deleted=True)
     assert len(everybody) == 10
     memory = MemoryCustomers(lambda: everybody[0].create_time)
-    memory._customers = {each.id: each for each in everybody}
-    times = sorted({each.create_time for each in everybody})
-    for state, email, reference, comparison, newest_first, show_deleted, place in itertools.product(
+    memory._customers = {customer.id: customer for customer in everybody}
+    newest = max(customer.create_time for customer in everybody)
+    for state, email, reference, comparison, newest_first, show_deleted, last in itertools.product(
         (None, *State),
         (None, EmailAddress("A1@example.com"), EmailAddress("x@example.com")),
         (None, Reference("A-1")),
@@ -361,7 +386,14 @@ async def test_both_repositories_list_the_same(
         (True, False),
         (None, *everybody[::4]),
     ):
-        bounds = ((comparison, times[-1]),) if comparison else ()
-        query = Query(state, email, reference, bounds, newest_first, show_deleted)
-        after = Position(place.create_time, place.id) if place else None
-        assert await postgres.list(query, after, 5) == await memory.list(query, after, 5)
+        query = CustomerQuery(
+            limit=5,
+            after=Position(last.create_time, last.id) if last else None,
+            newest_first=newest_first,
+            show_deleted=show_deleted,
+            state=state,
+            email=email,
+            reference=reference,
+            create_time=((comparison, newest),) if comparison else (),
+        )
+        assert await postgres.list(query) == await memory.list(query)

@@ -1,6 +1,7 @@
 """Protobuf to values and back: every bad value is named by its field and its rule."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,11 +18,13 @@ from oncepay.customer.v1.customer_service_pb2 import (
 )
 
 from chassis.aip.filters import Comparison
+from chassis.aip.pages import Position
 from chassis.values import InvalidValue
 from customer.api import conversions
 from customer.domain.customer import Customer, State
+from customer.service_layer.ports import CustomerQuery
 
-from ..conftest import NOON, REQUEST_ID, MakeRegistration
+from ..conftest import NOON, REQUEST_ID, MakeRequest
 
 NAME = f"customers/{REQUEST_ID}"
 GOOD = {"display_name": "Alice", "email": "alice@example.com"}
@@ -35,6 +38,10 @@ def timestamp(time: datetime) -> Timestamp:
     written = Timestamp()
     written.FromDatetime(time)
     return written
+
+
+def query(request: ListCustomersRequest) -> CustomerQuery:
+    return conversions.query(request, 51, None)
 
 
 def refused(read: Callable[[Any], object], request: Message) -> tuple[str, str]:
@@ -81,18 +88,18 @@ def refused(read: Callable[[Any], object], request: Message) -> tuple[str, str]:
 def test_every_bad_value_of_a_registration_is_named(
     said: dict[str, Any], field: str, rule: str
 ) -> None:
-    assert refused(conversions.registration, creation(**said)) == (field, rule)
+    assert refused(conversions.customer_request, creation(**said)) == (field, rule)
 
 
 def test_a_request_without_a_customer_is_told_so() -> None:
     wanted = ("customer", "REQUIRED")
-    assert refused(conversions.registration, CreateCustomerRequest()) == wanted
+    assert refused(conversions.customer_request, CreateCustomerRequest()) == wanted
     assert refused(conversions.changes, UpdateCustomerRequest()) == wanted
 
 
 def test_a_registration_holds_all_that_was_said() -> None:
     said = {"phone": "+49301", "reference": "A-1", "metadata": {"k": "v"}, "state": 2}
-    read = conversions.registration(creation(REQUEST_ID.upper(), **said))
+    read = conversions.customer_request(creation(REQUEST_ID.upper(), **said))
     assert str(read.details.display_name) == "Alice"
     assert str(read.details.email) == "alice@example.com"
     assert str(read.details.phone) == "+49301"
@@ -102,7 +109,7 @@ def test_a_registration_holds_all_that_was_said() -> None:
 
 
 def test_what_is_not_said_of_a_registration_is_absent() -> None:
-    read = conversions.registration(creation())
+    read = conversions.customer_request(creation())
     assert (read.details.phone, read.reference, read.request_id) == (None, None, None)
     assert read.details.metadata.pairs == ()
     assert read.state is State.ACTIVE
@@ -110,7 +117,9 @@ def test_what_is_not_said_of_a_registration_is_absent() -> None:
 
 def test_output_only_fields_of_a_registration_are_ignored() -> None:
     nonsense: dict[str, Any] = {"name": "\0", "etag": "x", "create_time": NOON, "delete_time": NOON}
-    assert conversions.registration(creation(**nonsense)) == conversions.registration(creation())
+    assert conversions.customer_request(creation(**nonsense)) == conversions.customer_request(
+        creation()
+    )
 
 
 def update(paths: list[str], **said: Any) -> UpdateCustomerRequest:
@@ -160,7 +169,7 @@ def test_an_update_without_a_mask_reads_the_fields_that_have_a_value() -> None:
 
 def test_a_full_replacement_reads_all_fields() -> None:
     _, changes = conversions.changes(update(["*"], **GOOD))
-    assert set(changes) == set(conversions.FIELDS)
+    assert set(changes) == set(conversions.FIELD_READERS)
     assert changes["reference"] is None
     assert changes["state"] is State.ACTIVE
 
@@ -187,11 +196,17 @@ def test_a_full_replacement_reads_all_fields() -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_every_bad_value_of_a_list_is_named(said: dict[str, str], field: str, rule: str) -> None:
-    assert refused(conversions.query, ListCustomersRequest(**said)) == (field, rule)  # type: ignore[arg-type]
+    assert refused(query, ListCustomersRequest(**said)) == (field, rule)  # type: ignore[arg-type]
+
+
+def test_a_page_begins_after_its_position_and_has_a_limit() -> None:
+    after = Position(NOON, UUID(REQUEST_ID))
+    read = conversions.query(ListCustomersRequest(), 51, after)
+    assert (read.limit, read.after) == (51, after)
 
 
 def test_a_filter_is_read_whole() -> None:
-    read = conversions.query(
+    read = query(
         ListCustomersRequest(
             filter='state = "BLOCKED" AND email = "Alice@Example.com" AND reference = "A-1"'
             ' AND create_time >= "2026-11-24T13:00:00+01:00" AND create_time < "2027-01-01T00:00:00Z"',
@@ -209,13 +224,14 @@ def test_a_filter_is_read_whole() -> None:
     assert (read.newest_first, read.show_deleted) == (False, True)
 
 
-def test_a_customer_is_written_whole(registration: MakeRegistration) -> None:
-    asked = registration(
+def test_a_customer_is_written_whole(make_request: MakeRequest) -> None:
+    asked = make_request(
         email="alice@example.com", phone="+49301", reference="A-1", metadata={"k": "v"}
     )
     now = NOON + timedelta(microseconds=1)
-    deleted = Customer.registered(UUID(REQUEST_ID), asked, NOON).delete("", now)
-    assert conversions.message(deleted) == CustomerMessage(
+    deleted = Customer.created(UUID(REQUEST_ID), asked, NOON).delete(now)
+    deleted = replace(deleted, version=2, update_time=now)
+    assert conversions.customer_message(deleted) == CustomerMessage(
         name=NAME,
         display_name="Alice",
         email="alice@example.com",
@@ -231,17 +247,17 @@ def test_a_customer_is_written_whole(registration: MakeRegistration) -> None:
 
 
 def test_of_an_erased_customer_no_personal_detail_is_written(
-    registration: MakeRegistration,
+    make_request: MakeRequest,
 ) -> None:
-    erased = Customer.registered(UUID(REQUEST_ID), registration(), NOON).erase("", NOON)
-    assert conversions.message(erased) == CustomerMessage(
+    erased = Customer.created(UUID(REQUEST_ID), make_request(), NOON).erase(NOON)
+    assert conversions.customer_message(erased) == CustomerMessage(
         name=NAME,
         state=CustomerMessage.ACTIVE,
         create_time=timestamp(NOON),
         update_time=timestamp(NOON),
         delete_time=timestamp(NOON),
         erase_time=timestamp(NOON),
-        etag='"2"',
+        etag='"1"',
     )
 
 
@@ -251,4 +267,4 @@ def test_every_field_that_the_contract_lets_a_caller_write_is_read() -> None:
         for field in CustomerMessage.DESCRIPTOR.fields
         if field.name not in {"name", "etag"} and not field.name.endswith("_time")
     }
-    assert set(conversions.FIELDS) == written
+    assert set(conversions.FIELD_READERS) == written

@@ -1,4 +1,4 @@
-"""What is refused, as a status: the table in code against the table in the contract."""
+"""The errors of Customer as statuses: the table in code against the table in the contract."""
 
 import re
 from pathlib import Path
@@ -16,9 +16,9 @@ ROW = re.compile(r"// \| ([A-Z_]+) +\| ([A-Z_]+) +\|")
 NAME = CustomerName(UUID(int=1))
 
 
-def test_every_refusal_has_an_answer() -> None:
-    refusals = set(errors.CustomerError.__subclasses__())
-    assert refusals == set(ANSWERS)
+def test_every_error_has_an_answer() -> None:
+    classes = set(errors.CustomerError.__subclasses__())
+    assert classes == set(ANSWERS)
 
 
 def test_the_codes_and_reasons_are_those_of_the_contract() -> None:
@@ -27,24 +27,24 @@ def test_the_codes_and_reasons_are_those_of_the_contract() -> None:
     assert {(each.code.name, each.reason) for each in ANSWERS.values()} == contract - by_the_chassis
 
 
-@pytest.mark.parametrize("refusal", ANSWERS, ids=lambda refusal: refusal.__name__)
-def test_a_refusal_names_the_customer_and_its_reason(refusal: type[errors.CustomerError]) -> None:
-    status = translate(refusal(NAME))
+@pytest.mark.parametrize("error", ANSWERS, ids=lambda error: error.__name__)
+def test_a_status_names_the_customer_and_the_reason(error: type[errors.CustomerError]) -> None:
+    status = translate(error(NAME))
     assert status is not None
     info, resource = details.ErrorInfo(), details.ResourceInfo()
-    for each in status.details:
-        _ = each.Unpack(info) or each.Unpack(resource)
-    assert (info.domain, info.reason) == ("oncepay.customer", ANSWERS[refusal].reason)
+    for detail in status.details:
+        _ = detail.Unpack(info) or detail.Unpack(resource)
+    assert (info.domain, info.reason) == ("oncepay.customer", ANSWERS[error].reason)
     assert resource.resource_name == str(NAME)
     assert "{" not in status.message
 
 
-def test_a_refusal_that_is_about_nobody_names_nobody_and_says_when_to_repeat() -> None:
+def test_an_error_that_is_about_no_customer_names_none_and_says_when_to_repeat() -> None:
     status = translate(errors.TryAgain())
     assert status is not None
-    kinds = {each.type_url.rsplit(".", 1)[1] for each in status.details}
+    kinds = {detail.type_url.rsplit(".", 1)[1] for detail in status.details}
     assert kinds == {"ErrorInfo", "RetryInfo"}
 
 
-def test_other_errors_are_the_chassis_s_to_tell() -> None:
+def test_errors_that_are_not_in_the_table_are_left_to_the_chassis() -> None:
     assert translate(ValueError("secret")) is None

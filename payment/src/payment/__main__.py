@@ -19,7 +19,7 @@ from oncepay.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServic
 from chassis import telemetry
 from chassis.aip.pages import PageTokens
 from chassis.database import Database, Pool
-from chassis.errors import is_database_away
+from chassis.database_errors import is_database_away
 from chassis.identifiers import uuid7
 from chassis.migrate import migrate
 from chassis.rebinding import rebind

@@ -36,8 +36,8 @@ from sandbox.actions import (
     ConfirmIntent,
     CreateIntent,
     CreateRefund,
+    InjectedFailure,
     List,
-    Mishap,
     Request,
     Retrieve,
     Window,
@@ -54,7 +54,7 @@ PAGE = 100
 class SimulatedProcessor:
     """The ports `Processor` and `ProcessorListing`. `clock` says the time in Unix seconds; `view` is all there is.
 
-    A `World` as the view is a value, for an explorer; `books.InternalRecords` is changed in place, for long
+    A `World` as the view is a value, for an explorer; `mutable_world.MutableWorld` is changed in place, for long
     runs. `mishap` goes wrong inside the processor with the next writes; `keyless` lets them act as if
     they came without a key.
     """
@@ -63,7 +63,7 @@ class SimulatedProcessor:
         self, installation: str, clock: Callable[[], int], view: View | None = None
     ) -> None:
         self.view: View = World() if view is None else view
-        self.mishap: Mishap | None = None
+        self.mishap: InjectedFailure | None = None
         self.keyless = False
         self._installation = installation
         self._clock = clock
@@ -177,7 +177,7 @@ class SimulatedProcessor:
         return page
 
     def _write(self, action: Write, key: str) -> Response:
-        return self._ask(Request(action, None if self.keyless else key, mishap=self.mishap))
+        return self._ask(Request(action, None if self.keyless else key, failure=self.mishap))
 
     def _ask(self, request: Request) -> Response:
         self.view, answer = transition(self.view, request, self._clock())

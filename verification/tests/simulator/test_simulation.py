@@ -15,7 +15,7 @@ from payment.domain import machine
 from payment.domain.payment import CancelReason, Payment, State
 from payment.service_layer import step
 from payment.service_layer.recovery import Recovery
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.world import Rules
 from verification.simulator import find_violation
 from verification.simulator.loop import VirtualLoop
@@ -137,7 +137,7 @@ class Fair(Weather):
 
 
 def a_process(loop: VirtualLoop) -> tuple[Process, World]:
-    books, random, weather = InternalRecords("Sandbox", Rules()), Random(0), Fair()
+    books, random, weather = MutableWorld("Sandbox", Rules()), Random(0), Fair()
     world = World(books)
     network = Network(loop, world, books, weather, random, lambda: None, None)
     process = Process(

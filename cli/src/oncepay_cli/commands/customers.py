@@ -38,7 +38,7 @@ from oncepay_cli.commands.options import (
     shown_request_id,
 )
 from oncepay_cli.connection import call, call_once, connect
-from oncepay_cli.pictures import show_one, show_page
+from oncepay_cli.tables import show_one, show_page
 
 app = typer.Typer(help="Register customers, and look after them.", no_args_is_help=True)
 

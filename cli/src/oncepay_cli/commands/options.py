@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from google.protobuf.message import Message
 
-from oncepay_cli.refusal import StartupError
+from oncepay_cli.errors import CommandError
 
 CustomerAddress = Annotated[
     str,
@@ -59,13 +59,13 @@ def metadata(pairs: Sequence[str]) -> dict[str, str]:
     """`key=value` pairs; a single empty one says that there are none.
 
     Raises:
-        StartupError: a pair without `=`.
+        CommandError: a pair without `=`.
     """
     if list(pairs) == [""]:
         return {}
     broken = next((pair for pair in pairs if "=" not in pair), None)
     if broken is not None:
-        raise StartupError(f"--metadata {broken!r} is no pair: write it as key=value.")
+        raise CommandError(f"--metadata {broken!r} is no pair: write it as key=value.")
     return dict(pair.split("=", 1) for pair in pairs)
 
 
@@ -90,6 +90,6 @@ def said(**fields: str | None) -> list[str]:
 def needs_change(paths: Sequence[str], message: type[Message]) -> None:
     """Refuse an update of nothing."""
     if not paths:
-        raise StartupError(
+        raise CommandError(
             f"Say what to change of the {message.DESCRIPTOR.name.lower()}: see --help."
         )

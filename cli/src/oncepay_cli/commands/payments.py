@@ -48,8 +48,8 @@ from oncepay_cli.commands.options import (
     shown_request_id,
 )
 from oncepay_cli.connection import MAX_WAIT_SECONDS, call, call_once, connect, refused
-from oncepay_cli.pictures import cells, json, show_one, show_page
-from oncepay_cli.screen import Screen
+from oncepay_cli.output import Output
+from oncepay_cli.tables import cells, json, show_one, show_page
 
 app = typer.Typer(help="Make payments, and follow them.", no_args_is_help=True)
 
@@ -331,24 +331,24 @@ def watch(
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
     """Show what happens as it happens, until Ctrl-C. With --json, an event a line."""
-    screen = Screen()
+    output = Output()
     service = _service(address)
     request = WatchPaymentEventsRequest(parent=full_name("payments", name), cursor=cursor)
     try:
         while True:
-            _show_stream(screen, service, request, as_json)
+            _show_stream(output, service, request, as_json)
             time.sleep(MAX_WAIT_SECONDS)
     except KeyboardInterrupt:
         return
 
 
 def _show_stream(
-    screen: Screen, service: PaymentServiceStub, request: WatchPaymentEventsRequest, as_json: bool
+    output: Output, service: PaymentServiceStub, request: WatchPaymentEventsRequest, as_json: bool
 ) -> None:
     """Show events until the stream ends; the request then says where to go on."""
     try:
         for message in service.WatchPaymentEvents(request):
-            _show_event(screen, message.payment_event, as_json)
+            _show_event(output, message.payment_event, as_json)
             request.cursor = message.payment_event.cursor
     except grpc.RpcError as error:
         # The service restarts, or the stream has become too old: watch again, and miss nothing.
@@ -357,12 +357,12 @@ def _show_stream(
         sys.stderr.write("Payment does not answer; trying again.\n")
 
 
-def _show_event(screen: Screen, event: PaymentEvent, as_json: bool) -> None:
+def _show_event(output: Output, event: PaymentEvent, as_json: bool) -> None:
     if as_json:
-        screen.console.file.write(json(event, indent=None) + "\n")
+        output.console.file.write(json(event, indent=None) + "\n")
     else:
-        screen.write("  ".join(cell for cell in cells(event, EVENT_COLUMNS) if cell))
-    screen.console.file.flush()
+        output.print_plain("  ".join(cell for cell in cells(event, EVENT_COLUMNS) if cell))
+    output.console.file.flush()
 
 
 def _show_way(payment: Payment) -> None:
@@ -372,7 +372,7 @@ def _show_way(payment: Payment) -> None:
     else:
         say = "The bank asks the payer, and gave no address to do so: say where to come back to"
         say += " with --return-url, in a payment of its own."
-    Screen().write(f"{say}\nThen see what became of it: oncepay payments get {payment.name}")
+    Output().print_plain(f"{say}\nThen see what became of it: oncepay payments get {payment.name}")
 
 
 def _get(service: PaymentServiceStub, name: str) -> Payment:

@@ -13,13 +13,13 @@ import typer
 
 from oncepay_cli import receipt
 from oncepay_cli.connection import connect
+from oncepay_cli.errors import CommandError
 from oncepay_cli.local import first_payment, lock, processes
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import DEFAULT_PORTS, Installation, Ports
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from oncepay_cli.local.postgresql import PostgreSQL
-from oncepay_cli.refusal import StartupError
-from oncepay_cli.screen import Screen
+from oncepay_cli.output import Output
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")]
 
@@ -46,55 +46,55 @@ def up(
     webhooks_port: Port = DEFAULT_PORTS.webhooks,
 ) -> None:
     """Start everything, execute a first payment, and stay up until Ctrl-C."""
-    screen = Screen()
-    places = Places.of()
+    output = Output()
+    paths = Paths.of()
     ports = Ports(customer_port, payment_port, sandbox_port, postgresql_port, webhooks_port)
     is_up = False
     try:
         with _endings_interrupt():
-            places.make()
-            with lock.only_one(places), _stopping_quietly(screen, places, ports) as installation:
+            paths.make()
+            with lock.only_one(paths), _stopping_quietly(output, paths, ports) as installation:
                 installation.start()
-                with screen.step("Executing a first payment") as step:
+                with output.step("Executing a first payment") as step:
                     first = _first_payment(ports)
                     step.done = "A first payment, executed"
                 is_up = True
-                receipt.show(screen, first)
-                receipt.go_on(screen, first, ports)
+                receipt.show(output, first)
+                receipt.go_on(output, first, ports)
                 installation.watch()
     except KeyboardInterrupt:
         if not is_up:
-            screen.say("Stopped before it was up.")
+            output.print_line("Stopped before it was up.")
             raise typer.Exit(128 + signal.SIGINT) from None
-        screen.say("Stopped. `make run` starts from the same data.")
+        output.print_line("Stopped. `make run` starts from the same data.")
     except OSError as error:
         if error.errno not in _UNUSABLE:
             raise
-        raise StartupError(
-            f"{error.filename or places.home} cannot be used ({error.strerror or error}): Oncepay"
-            f" keeps its data below {places.home}. Make it yours, or set ONCEPAY_HOME to another."
+        raise CommandError(
+            f"{error.filename or paths.home} cannot be used ({error.strerror or error}): Oncepay"
+            f" keeps its data below {paths.home}. Make it yours, or set ONCEPAY_HOME to another."
         ) from error
 
 
 def down() -> None:
     """Stop what runs from this folder, and what a killed run has left."""
-    screen = Screen()
-    places = Places.of()
-    holder = lock.holder(places)
+    output = Output()
+    paths = Paths.of()
+    holder = lock.holder(paths)
     if holder is not None:
         os.kill(holder, signal.SIGINT)
         until = time.monotonic() + DOWN_SECONDS
-        while lock.holder(places) is not None:
+        while lock.holder(paths) is not None:
             if time.monotonic() > until:
-                raise StartupError(f"Process {holder} did not stop within {DOWN_SECONDS:.0f} s.")
+                raise CommandError(f"Process {holder} did not stop within {DOWN_SECONDS:.0f} s.")
             time.sleep(0.05)
-    left = processes.end_leftovers(places)
-    server = PostgreSQL(places.postgresql, places.logs / "postgresql.log", 0, password="")
+    left = processes.end_leftovers(paths)
+    server = PostgreSQL(paths.postgresql, paths.logs / "postgresql.log", 0, password="")
     if server.server() is not None:
         server.stop()
         left.append("postgresql")
     ended = ["oncepay up"] * (holder is not None) + left
-    screen.say(f"Stopped: {', '.join(ended)}." if ended else "Nothing runs from here.")
+    output.print_line(f"Stopped: {', '.join(ended)}." if ended else "Nothing runs from here.")
 
 
 def demo(
@@ -103,12 +103,12 @@ def demo(
     sandbox_port: SandboxPort = DEFAULT_PORTS.sandbox,
 ) -> None:
     """Execute a first payment on what runs already, in containers or not."""
-    screen = Screen()
+    output = Output()
     ports = Ports(customer_port, payment_port, sandbox_port)
-    with screen.step("Executing a first payment") as step:
+    with output.step("Executing a first payment") as step:
         first = _first_payment(ports)
         step.done = "A first payment, executed"
-    receipt.show(screen, first)
+    receipt.show(output, first)
 
 
 def _first_payment(ports: Ports) -> first_payment.FirstPayment:
@@ -131,14 +131,14 @@ def _endings_interrupt() -> Iterator[None]:
 
 
 @contextmanager
-def _stopping_quietly(screen: Screen, places: Places, ports: Ports) -> Iterator[Installation]:
+def _stopping_quietly(output: Output, paths: Paths, ports: Ports) -> Iterator[Installation]:
     """An installation whose ending no second Ctrl-C cuts short: it is bounded by itself."""
-    installation = Installation(places, ports, screen)
+    installation = Installation(paths, ports, output)
     try:
         yield installation
     finally:
         for number in _ENDINGS:
             signal.signal(number, signal.SIG_IGN)
         sys.stdout.flush()
-        with screen.console.status("[dim]Stopping[/]"):
+        with output.console.status("[dim]Stopping[/]"):
             installation.stop()

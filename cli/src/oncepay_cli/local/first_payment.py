@@ -15,9 +15,9 @@ from oncepay.payment.v1.payment_pb2 import Money, Payment, PaymentEvent
 from oncepay.payment.v1.payment_service_pb2 import CreatePaymentRequest, ListPaymentEventsRequest
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
-from oncepay_cli.connection import CallRefused, call
+from oncepay_cli.connection import CallFailed, call
+from oncepay_cli.errors import CommandError
 from oncepay_cli.local.health import opener
-from oncepay_cli.refusal import StartupError
 
 AMOUNT = Money(currency_code="EUR", minor_units=4200)
 # Stripe's name for a test card that is never declined; the sandbox knows it too.
@@ -53,7 +53,7 @@ def execute(customers: grpc.Channel, payments: grpc.Channel, sandbox: str) -> Fi
     """Register a customer or find it, pay, and send the very same payment again.
 
     Raises:
-        StartupError: a call was refused.
+        CommandError: a call was refused.
     """
     customer, is_new = _customer(CustomerServiceStub(customers))
     service = PaymentServiceStub(payments)
@@ -103,12 +103,12 @@ def _customer(service: CustomerServiceStub) -> tuple[Customer, bool]:
             new = CreateCustomerRequest(customer=customer, request_id=str(uuid.uuid4()))
             try:
                 return call(service.CreateCustomer, new), True
-            except CallRefused as refused:
+            except CallFailed as refused:
                 if "EMAIL_TAKEN" not in refused.reasons:
                     raise
         elif found[0].state == Customer.ACTIVE and not found[0].HasField("delete_time"):
             return found[0], False
-    raise StartupError(f"No customer for a first payment: {MAX_CUSTOMERS} of them may not pay.")
+    raise CommandError(f"No customer for a first payment: {MAX_CUSTOMERS} of them may not pay.")
 
 
 def _movements(sandbox: str, after: int) -> dict[str, Any]:
@@ -117,5 +117,5 @@ def _movements(sandbox: str, after: int) -> dict[str, Any]:
         with opener.open(f"{sandbox}/_sandbox/movements?after={after}", timeout=5) as answer:
             books: dict[str, Any] = json.load(answer)
     except OSError as error:
-        raise StartupError(f"The sandbox at {sandbox} does not show its books: {error}.") from error
+        raise CommandError(f"The sandbox at {sandbox} does not show its books: {error}.") from error
     return books

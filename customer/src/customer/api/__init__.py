@@ -1,6 +1,6 @@
 """The service as gRPC.
 
 servicer     its methods, each as thin as it can be
-conversions  protobuf to values, naming the field of every bad one, and back
-errors       what is refused, as a status with details
+conversions  protobuf to domain values, naming the field of every invalid one, and back
+errors       the table of the service's errors, as statuses
 """

@@ -1,63 +1,73 @@
-"""Protobuf to values, naming the field of every bad one, and back."""
+"""Protobuf to domain values, naming the field of every invalid one, and back."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from oncepay.customer.v1 import customer_pb2, customer_service_pb2
+from oncepay.customer.v1 import customer_pb2
+from oncepay.customer.v1 import customer_service_pb2 as pb
 
 from chassis.aip import field_masks, filters
 from chassis.aip.messages import require, timestamp
+from chassis.aip.pages import Position
 from chassis.values import InvalidValue, Metadata, Reference, RequestId, with_field_path
-from customer.domain.customer import Changes, Customer, PersonalDetails, Registration, State
+from customer.domain.customer import (
+    Customer,
+    CustomerChanges,
+    CustomerRequest,
+    PersonalDetails,
+    State,
+)
 from customer.domain.values import CustomerName, DisplayName, EmailAddress, PhoneNumber
-from customer.service_layer.ports import Query
+from customer.service_layer.ports import CustomerQuery
 
 
 def customer_name(text: str, field: str = "name") -> CustomerName:
-    """Reads the name of a customer."""
     return with_field_path(field, CustomerName.parse, text)
 
 
-def registration(request: customer_service_pb2.CreateCustomerRequest) -> Registration:
-    """Reads what CreateCustomer is asked for. Output-only fields are not looked at."""
+def customer_request(request: pb.CreateCustomerRequest) -> CustomerRequest:
+    """Reads a CreateCustomerRequest. Output-only fields are ignored."""
     require(request, "customer")
-    said = _read(request.customer, FIELDS)
-    return Registration(
+    fields = _read(request.customer, FIELD_READERS)
+    request_id = request.request_id
+    return CustomerRequest(
         details=PersonalDetails(
-            display_name=said["display_name"],
-            email=said["email"],
-            phone=said["phone"],
-            metadata=said["metadata"],
+            display_name=fields["display_name"],
+            email=fields["email"],
+            phone=fields["phone"],
+            metadata=fields["metadata"],
         ),
-        reference=said["reference"],
-        state=said["state"],
-        request_id=with_field_path("request_id", RequestId, request.request_id)
-        if request.request_id
-        else None,
+        reference=fields["reference"],
+        state=fields["state"],
+        request_id=with_field_path("request_id", RequestId, request_id) if request_id else None,
     )
 
 
-def changes(request: customer_service_pb2.UpdateCustomerRequest) -> tuple[CustomerName, Changes]:
-    """Reads which customer UpdateCustomer is to change, and how."""
+def changes(request: pb.UpdateCustomerRequest) -> tuple[CustomerName, CustomerChanges]:
+    """Reads which customer an UpdateCustomerRequest changes, and how."""
     require(request, "customer")
     name = customer_name(request.customer.name, "customer.name")
-    fields = field_masks.updated(request.customer, request.update_mask, FIELDS)
+    fields = field_masks.updated(request.customer, request.update_mask, FIELD_READERS)
     return name, _read(request.customer, sorted(fields))
 
 
-def query(request: customer_service_pb2.ListCustomersRequest) -> Query:
-    """Reads which customers ListCustomers is asked for."""
-    said = filters.parse(request.filter, FILTERS)
-    equal = {each.field: str(each.value) for each in said}
-    return Query(
-        state=with_field_path("filter", _state_of, equal["state"]) if "state" in equal else None,
-        email=with_field_path("filter", EmailAddress, equal["email"]) if "email" in equal else None,
-        reference=with_field_path("filter", Reference, equal["reference"])
-        if "reference" in equal
-        else None,
-        create_time=filters.times(said),
+def query(request: pb.ListCustomersRequest, limit: int, after: Position | None) -> CustomerQuery:
+    """Reads which customers a ListCustomersRequest asks for."""
+    restrictions = filters.parse(request.filter, FILTERS)
+    equal = {each.field: str(each.value) for each in restrictions}
+
+    def value(field: str, make: Callable[[str], Any]) -> Any:
+        return with_field_path("filter", make, equal[field]) if field in equal else None
+
+    return CustomerQuery(
+        limit=limit,
+        after=after,
         newest_first=filters.newest_first(request.order_by),
         show_deleted=request.show_deleted,
+        state=value("state", _state_named),
+        email=value("email", EmailAddress),
+        reference=value("reference", Reference),
+        create_time=filters.times(restrictions),
     )
 
 
@@ -67,12 +77,12 @@ FILTERS = {
     "reference": filters.Kind.TEXT,
     "create_time": filters.Kind.TIME,
 }
-"""What a list is filtered by: what an index serves."""
+"""The fields that a list can be filtered by: those that an index serves."""
 
 
-def message(customer: Customer) -> customer_pb2.Customer:
-    """Writes a customer; of an erased one, what is left."""
-    said = customer_pb2.Customer(
+def customer_message(customer: Customer) -> customer_pb2.Customer:
+    """Writes a customer. An erased one has no personal details."""
+    message = customer_pb2.Customer(
         name=str(customer.name),
         reference=str(customer.reference or ""),
         state=customer_pb2.Customer.State.Value(customer.state.value),
@@ -83,11 +93,11 @@ def message(customer: Customer) -> customer_pb2.Customer:
         etag=customer.etag,
     )
     if customer.details is not None:
-        said.display_name = str(customer.details.display_name)
-        said.email = str(customer.details.email)
-        said.phone = str(customer.details.phone or "")
-        said.metadata.update(customer.details.metadata.pairs)
-    return said
+        message.display_name = str(customer.details.display_name)
+        message.email = str(customer.details.email)
+        message.phone = str(customer.details.phone or "")
+        message.metadata.update(customer.details.metadata.pairs)
+    return message
 
 
 def _state(number: customer_pb2.Customer.State.ValueType) -> State:
@@ -98,25 +108,26 @@ def _state(number: customer_pb2.Customer.State.ValueType) -> State:
     return State[customer_pb2.Customer.State.Name(number)]
 
 
-def _state_of(name: str) -> State:
+def _state_named(name: str) -> State:
     if name not in State.__members__:
         raise InvalidValue("", "STATE", "state is compared with ACTIVE or BLOCKED")
     return State[name]
 
 
-FIELDS: dict[str, Callable[[customer_pb2.Customer], object]] = {
-    "display_name": lambda said: DisplayName(said.display_name),
-    "email": lambda said: EmailAddress(said.email),
-    "phone": lambda said: PhoneNumber(said.phone) if said.phone else None,
-    "reference": lambda said: Reference(said.reference) if said.reference else None,
-    "metadata": lambda said: Metadata.of(said.metadata),
-    "state": lambda said: _state(said.state),
+FIELD_READERS: dict[str, Callable[[customer_pb2.Customer], object]] = {
+    "display_name": lambda message: DisplayName(message.display_name),
+    "email": lambda message: EmailAddress(message.email),
+    "phone": lambda message: PhoneNumber(message.phone) if message.phone else None,
+    "reference": lambda message: Reference(message.reference) if message.reference else None,
+    "metadata": lambda message: Metadata.of(message.metadata),
+    "state": lambda message: _state(message.state),
 }
-"""The fields that a caller may say, and how each is read: those of `Changes`."""
+"""How each field is read that a caller may write: the fields of `CustomerChanges`."""
 
 
-def _read(said: customer_pb2.Customer, fields: Iterable[str]) -> Changes:
-    read: dict[str, Any] = {
-        field: with_field_path(f"customer.{field}", FIELDS[field], said) for field in fields
+def _read(message: customer_pb2.Customer, fields: Iterable[str]) -> CustomerChanges:
+    values: dict[str, Any] = {
+        field: with_field_path(f"customer.{field}", FIELD_READERS[field], message)
+        for field in fields
     }
-    return cast("Changes", read)
+    return cast("CustomerChanges", values)

@@ -4,81 +4,64 @@ Deadlines, logs and errors are the chassis's: it runs around every method, and t
 into a status.
 """
 
-from collections.abc import Callable
-from uuid import UUID
+from dataclasses import dataclass
 
+from oncepay.customer.v1 import customer_service_pb2 as pb
 from oncepay.customer.v1.customer_pb2 import Customer
-from oncepay.customer.v1.customer_service_pb2 import (
-    CreateCustomerRequest,
-    DeleteCustomerRequest,
-    EraseCustomerRequest,
-    GetCustomerRequest,
-    ListCustomersRequest,
-    ListCustomersResponse,
-    UndeleteCustomerRequest,
-    UpdateCustomerRequest,
-)
 from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer
 
 from chassis.aip.pages import PageTokens, page_size
 from chassis.call_handling import Context
 from customer.api import conversions
-from customer.service_layer import changes, registration
+from customer.service_layer.change_customer import ChangeCustomer
+from customer.service_layer.create_customer import CreateCustomer
 from customer.service_layer.ports import CustomerRepository
 
 
+@dataclass(frozen=True, slots=True)
 class CustomerServicer(CustomerServiceServicer):
-    """CustomerService on a repository."""
+    """CustomerService on its use cases."""
 
-    def __init__(
-        self, customers: CustomerRepository, tokens: PageTokens, *, new_id: Callable[[], UUID]
-    ) -> None:
-        self._customers = customers
-        self._tokens = tokens
-        self._new_id = new_id
+    customers: CustomerRepository
+    create: CreateCustomer
+    change: ChangeCustomer
+    tokens: PageTokens
 
-    async def CreateCustomer(self, request: CreateCustomerRequest, context: Context) -> Customer:
-        customer = await registration.register(
-            conversions.registration(request), customers=self._customers, new_id=self._new_id
-        )
-        return conversions.message(customer)
+    async def CreateCustomer(self, request: pb.CreateCustomerRequest, context: Context) -> Customer:
+        customer = await self.create(conversions.customer_request(request))
+        return conversions.customer_message(customer)
 
-    async def GetCustomer(self, request: GetCustomerRequest, context: Context) -> Customer:
+    async def GetCustomer(self, request: pb.GetCustomerRequest, context: Context) -> Customer:
         name = conversions.customer_name(request.name)
-        return conversions.message(await self._customers.get(name))
+        return conversions.customer_message((await self.customers.get(name.id)).resource)
 
     async def ListCustomers(
-        self, request: ListCustomersRequest, context: Context
-    ) -> ListCustomersResponse:
-        query = conversions.query(request)
-        size = page_size(request.page_size)
+        self, request: pb.ListCustomersRequest, context: Context
+    ) -> pb.ListCustomersResponse:
         listed = "ListCustomers", request.filter, request.order_by, str(request.show_deleted)
-        after = self._tokens.after(request.page_token, listed)
-        found = await self._customers.list(query, after, size + 1)
-        return ListCustomersResponse(
-            customers=map(conversions.message, found[:size]),
-            next_page_token=self._tokens.next(listed, found, size),
+        after = self.tokens.after(request.page_token, listed)
+        size = page_size(request.page_size)
+        found = await self.customers.list(conversions.query(request, size + 1, after))
+        return pb.ListCustomersResponse(
+            customers=map(conversions.customer_message, found[:size]),
+            next_page_token=self.tokens.next(listed, found, size),
         )
 
-    async def UpdateCustomer(self, request: UpdateCustomerRequest, context: Context) -> Customer:
-        name, wanted = conversions.changes(request)
-        etag = request.customer.etag
-        customer = await changes.update(name, wanted, etag, customers=self._customers)
-        return conversions.message(customer)
+    async def UpdateCustomer(self, request: pb.UpdateCustomerRequest, context: Context) -> Customer:
+        name, changes = conversions.changes(request)
+        customer = await self.change.update(name, changes, request.customer.etag)
+        return conversions.customer_message(customer)
 
-    async def DeleteCustomer(self, request: DeleteCustomerRequest, context: Context) -> Customer:
+    async def DeleteCustomer(self, request: pb.DeleteCustomerRequest, context: Context) -> Customer:
         name = conversions.customer_name(request.name)
-        customer = await changes.delete(name, request.etag, customers=self._customers)
-        return conversions.message(customer)
+        return conversions.customer_message(await self.change.delete(name, request.etag))
 
     async def UndeleteCustomer(
-        self, request: UndeleteCustomerRequest, context: Context
+        self, request: pb.UndeleteCustomerRequest, context: Context
     ) -> Customer:
         name = conversions.customer_name(request.name)
-        customer = await changes.undelete(name, request.etag, customers=self._customers)
-        return conversions.message(customer)
+        return conversions.customer_message(await self.change.undelete(name, request.etag))
 
-    async def EraseCustomer(self, request: EraseCustomerRequest, context: Context) -> Customer:
+    async def EraseCustomer(self, request: pb.EraseCustomerRequest, context: Context) -> Customer:
         name = conversions.customer_name(request.name)
-        customer = await changes.erase(name, request.etag, customers=self._customers)
-        return conversions.message(customer)
+        return conversions.customer_message(await self.change.erase(name, request.etag))

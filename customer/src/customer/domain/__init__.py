@@ -2,6 +2,6 @@
 exception: `email_validator`, because what an email address looks like is written in eight RFCs.
 
 values    checked values: the customer's name, display name, email address, telephone number
-customer  the customer, its registration, and the changes it allows
-errors    what is refused, and why
+customer  the customer, the request that creates it, and the changes that it allows
+errors    the errors of Customer
 """

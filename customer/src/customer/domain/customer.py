@@ -1,7 +1,7 @@
-"""The customer, its registration, and the changes it allows.
+"""The customer, the request that creates it, and the changes that it allows.
 
-Every change is a pure function: it returns the next version of the customer, or the very same
-object where nothing is to be done, so that a repeated call makes no new version.
+Every change is a pure function from a customer to a customer. One that is equal to the customer
+before means that there is nothing to do, so that a repeated call makes no new version.
 """
 
 import hashlib
@@ -9,9 +9,10 @@ import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any, Self, TypedDict
+from typing import Self, TypedDict
 from uuid import UUID
 
+from chassis.aip.resources import etag_of, matches_etag
 from chassis.values import Metadata, Reference, RequestId
 from customer.domain.errors import (
     CustomerDeleted,
@@ -33,7 +34,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PersonalDetails:
-    """What is known of a person, and goes when the customer is erased."""
+    """What the service knows of a person. The erasure removes it."""
 
     display_name: DisplayName
     email: EmailAddress
@@ -41,8 +42,8 @@ class PersonalDetails:
     metadata: Metadata = field(default_factory=Metadata)
 
 
-class Changes(TypedDict, total=False):
-    """The new values of the fields that change; the others are not in it."""
+class CustomerChanges(TypedDict, total=False):
+    """The new values of the fields that change; the other fields are absent."""
 
     display_name: DisplayName
     email: EmailAddress
@@ -54,10 +55,10 @@ class Changes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class UniqueKeys:
-    """What a customer wants for itself alone. Nobody else may have any of it.
+    """What no two customers may share.
 
     Attributes:
-        email: only the living claim one.
+        email: of customers that are not deleted.
     """
 
     email: EmailAddress | None = None
@@ -66,8 +67,8 @@ class UniqueKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
-    """A caller's wish for a new customer. With a `request_id` it may come more than once."""
+class CustomerRequest:
+    """What CreateCustomer asks for. With a `request_id` it may be sent more than once."""
 
     details: PersonalDetails
     reference: Reference | None = None
@@ -75,16 +76,17 @@ class Registration:
     request_id: RequestId | None = None
 
     @property
-    def claim(self) -> UniqueKeys:
+    def unique_keys(self) -> UniqueKeys:
         return UniqueKeys(self.details.email, self.reference, self.request_id)
 
     @property
     def fingerprint(self) -> bytes | None:
-        """Tells whether a request that comes again has the same content; None without an id.
+        """Tells whether a repeated request has the same content; None without a request_id.
 
-        Of the values, not of the bytes that brought them: those differ between clients. The list
-        begins with its version. A field that is added later may join it only where it is said,
-        or a request that is repeated across the upgrade would be refused.
+        It is made of the values, not of the bytes that carried them: those differ between clients.
+        The first element is the fingerprint's own version. A field that is added later may join the
+        list only where it has a value, or a request that is repeated across the upgrade would be
+        refused.
         """
         if self.request_id is None:
             return None
@@ -103,12 +105,13 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """One customer. Frozen: whoever changes it makes the next version and saves that.
+    """One customer. Its version and update_time are the repository's: a change leaves them alone.
 
     Attributes:
         details: None once they are erased.
         version: grows by one with every change; the etag.
-        request_id, fingerprint: of the registration; the fingerprint goes with the details.
+        request_id, fingerprint: of the request that created it; the erasure removes the
+            fingerprint.
     """
 
     id: UUID
@@ -131,17 +134,17 @@ class Customer:
             raise AssertionError(f"{self.name}: a request_id has a fingerprint until the erasure")
 
     @classmethod
-    def registered(cls, new_id: UUID, registration: Registration, now: datetime) -> Self:
+    def created(cls, new_id: UUID, request: CustomerRequest, now: datetime) -> Self:
         """The first version of a customer."""
         return cls(
             id=new_id,
-            details=registration.details,
-            reference=registration.reference,
-            state=registration.state,
+            details=request.details,
+            reference=request.reference,
+            state=request.state,
             create_time=now,
             update_time=now,
-            request_id=registration.request_id,
-            fingerprint=registration.fingerprint,
+            request_id=request.request_id,
+            fingerprint=request.fingerprint,
         )
 
     @property
@@ -150,90 +153,85 @@ class Customer:
 
     @property
     def etag(self) -> str:
-        """Changes with every change (AIP-154). In quotes: an entity-tag of RFC 9110."""
-        return f'"{self.version}"'
+        return etag_of(self.version)
 
     @property
-    def claim(self) -> UniqueKeys:
+    def unique_keys(self) -> UniqueKeys:
         if self.details is None or self.delete_time is not None:
             return UniqueKeys(None, self.reference, self.request_id)
         return UniqueKeys(self.details.email, self.reference, self.request_id)
 
-    def update(self, changes: Changes, etag: str, now: datetime) -> Self:
-        """Gives some fields new values."""
+    def check_etag(self, etag: str) -> None:
+        """Raises EtagMismatch if the caller saw another version; the empty etag is any."""
+        if not matches_etag(etag, self.version):
+            raise EtagMismatch(self.name)
+
+    def update(self, changes: CustomerChanges) -> Self:
+        """Gives some fields new values.
+
+        Raises:
+            CustomerErased, CustomerDeleted.
+        """
         if self.details is None:
             raise CustomerErased(self.name)
         if self.delete_time is not None:
             raise CustomerDeleted(self.name)
-        self._check(etag)
         details = PersonalDetails(
             display_name=changes.get("display_name", self.details.display_name),
             email=changes.get("email", self.details.email),
             phone=changes.get("phone", self.details.phone),
             metadata=changes.get("metadata", self.details.metadata),
         )
-        after = replace(
+        return replace(
             self,
             details=details,
             reference=changes.get("reference", self.reference),
             state=changes.get("state", self.state),
         )
-        return self if after == self else after._next(now)
 
-    def delete(self, etag: str, now: datetime) -> Self:
-        """Deletes it softly (AIP-164). Its email is free for others from now on."""
-        if self.delete_time is not None:
-            return self
-        self._check(etag)
-        return self._next(now, delete_time=now)
+    def delete(self, now: datetime) -> Self:
+        """Deletes it softly (AIP-164). From now on its email is free for others."""
+        return self if self.delete_time is not None else replace(self, delete_time=now)
 
-    def undelete(self, etag: str, now: datetime) -> Self:
-        """Brings it back. It claims its email again."""
+    def undelete(self) -> Self:
+        """Brings it back, with its email.
+
+        Raises:
+            CustomerErased.
+        """
         if self.erase_time is not None:
             raise CustomerErased(self.name)
-        if self.delete_time is None:
-            return self
-        self._check(etag)
-        return self._next(now, delete_time=None)
+        return replace(self, delete_time=None)
 
-    def erase(self, etag: str, now: datetime) -> Self:
-        """Forgets the person. What stays is what payments point at."""
+    def erase(self, now: datetime) -> Self:
+        """Removes the person's details. What stays is what payments refer to."""
         if self.erase_time is not None:
             return self
-        self._check(etag)
-        return self._next(
-            now,
+        return replace(
+            self,
             details=None,
             fingerprint=None,
             delete_time=self.delete_time or now,
             erase_time=now,
         )
 
-    def answer(self, registration: Registration) -> Self:
-        """What a registration gets that this customer stands in the way of: this customer, if it
-        is the one that the same request registered; else a refusal.
+    def answer_to(self, request: CustomerRequest) -> Self:
+        """What a request gets that conflicts with this customer: this customer, if the same request
+        created it; otherwise an error.
 
         Raises:
-            RequestIdReused, EmailTaken, ReferenceTaken: in this order.
+            RequestIdReused, EmailTaken, ReferenceTaken: the first that applies.
         """
-        if registration.request_id is None or self.request_id != registration.request_id:
-            raise self.refusal(registration.claim)
+        if request.request_id is None or self.request_id != request.request_id:
+            raise self.error_for(request.unique_keys)
         # After the erasure there is no fingerprint to compare: the id alone decides.
-        if self.fingerprint not in (None, registration.fingerprint):
+        if self.fingerprint not in (None, request.fingerprint):
             raise RequestIdReused(self.name)
         return self
 
-    def refusal(self, claim: UniqueKeys) -> EmailTaken | ReferenceTaken:
-        """Why another customer cannot have what it claims: this one has it."""
-        mine = self.claim.email
-        if mine is not None and claim.email is not None and mine.key == claim.email.key:
+    def error_for(self, keys: UniqueKeys) -> EmailTaken | ReferenceTaken:
+        """Why another customer cannot have these keys: this one has the email or the reference."""
+        own = self.unique_keys.email
+        if own is not None and keys.email is not None and own.key == keys.email.key:
             return EmailTaken(self.name)
         return ReferenceTaken(self.name)
-
-    def _check(self, etag: str) -> None:
-        """Refuses a caller that saw another version; an empty etag is any."""
-        if etag and etag != self.etag:
-            raise EtagMismatch(self.name)
-
-    def _next(self, now: datetime, **changes: Any) -> Self:
-        return replace(self, version=self.version + 1, update_time=now, **changes)

@@ -1,4 +1,4 @@
-"""What is refused, and why. `api.errors` makes each a status."""
+"""The errors of Customer. `api.errors` turns each into a status."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from customer.domain.values import CustomerName
 
 @dataclass(eq=False)
 class CustomerError(Exception):
-    """The root of what this service refuses knowingly. The call did nothing.
+    """The root of the errors that this service raises knowingly. The call changed nothing.
 
     Attributes:
-        customer: whom the refusal is about; None where that is nobody.
+        name: the customer that the error is about; None where it is about none.
     """
 
-    customer: CustomerName | None = None
+    name: CustomerName | None = None
 
 
 class CustomerNotFound(CustomerError):
@@ -21,15 +21,15 @@ class CustomerNotFound(CustomerError):
 
 
 class EmailTaken(CustomerError):
-    """This living customer has the email address."""
+    """This customer, which is not deleted, has the email address."""
 
 
 class ReferenceTaken(CustomerError):
-    """This customer has the reference; it may be a deleted one."""
+    """This customer has the reference. It may be a deleted one."""
 
 
 class RequestIdReused(CustomerError):
-    """The request_id registered this customer, with another content than now."""
+    """The request_id created this customer, with another content than now."""
 
 
 class CustomerDeleted(CustomerError):
@@ -45,4 +45,4 @@ class EtagMismatch(CustomerError):
 
 
 class TryAgain(CustomerError):
-    """The call lost time and again against calls that ran at the same time."""
+    """The call lost every race against calls that ran at the same time."""

@@ -1,6 +1,6 @@
-"""The use cases of customers: plain functions on ports. No gRPC, no SQL.
+"""The use cases of Customer, on ports. No gRPC, no SQL.
 
-ports         what the use cases need from outside
-registration  a new customer, once
-changes       update, delete, undelete, erase
+ports            what the use cases need from outside
+create_customer  creates a customer, once for each request
+change_customer  update, delete, undelete, erase
 """

@@ -1,5 +1,9 @@
-"""What the use cases need from outside, as Protocols, and the words they speak with it."""
+"""What the use cases need from outside, as Protocols: whoever implements one does not inherit it.
 
+Whatever a repository writes is one statement and one commit. Times are the database's.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -7,48 +11,52 @@ from uuid import UUID
 
 from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
+from chassis.aip.resources import Snapshot
 from chassis.values import Reference
-from customer.domain.customer import Customer, Registration, State, UniqueKeys
-from customer.domain.values import CustomerName, EmailAddress
+from customer.domain.customer import Customer, CustomerRequest, State, UniqueKeys
+from customer.domain.values import EmailAddress
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """Which customers a list holds, and in which order of `create_time`: those that meet every
-    condition that is given.
-    """
+class CustomerQuery:
+    """Which customers a page lists: `limit` at most, of those that meet every given condition."""
 
+    limit: int
+    after: Position | None = None
+    newest_first: bool = True
+    show_deleted: bool = False
     state: State | None = None
     email: EmailAddress | None = None
     reference: Reference | None = None
-    create_time: tuple[tuple[Comparison, datetime], ...] = ()
-    newest_first: bool = True
-    show_deleted: bool = False
+    create_time: Sequence[tuple[Comparison, datetime]] = ()
 
 
 class CustomerRepository(Protocol):
-    """Where customers are kept. Each method is one statement: it happens whole or not at all."""
+    """Keeps customers. The insert is the only guard against duplicates."""
 
-    async def get(self, name: CustomerName) -> Customer:
-        """Returns a customer, a deleted one too; CustomerNotFound if there never was one."""
+    async def get(self, customer_id: UUID) -> Snapshot[Customer]:
+        """Returns a customer, a deleted one too.
 
-    async def get_with_time(self, name: CustomerName) -> tuple[Customer, datetime]:
-        """As `get`, and what time it is: that of the repository, so that all replicas agree."""
-
-    async def insert(self, new_id: UUID, registration: Registration) -> Customer | None:
-        """Keeps a new customer; None if another one has some of what it claims."""
-
-    async def replace(self, customer: Customer) -> bool:
-        """Keeps a customer's next version in place of the one before; False if that one is not
-        the current one any more, or another customer has some of what this one claims.
+        Raises:
+            CustomerNotFound: no customer is ever removed, so there never was one.
         """
 
-    async def find_holder(
-        self, claim: UniqueKeys, *, besides: UUID | None = None
+    async def insert(self, new_id: UUID, request: CustomerRequest) -> Customer | None:
+        """Records a new customer; None if another one has any of its unique keys."""
+
+    async def save(self, before: Customer, after: Customer) -> Customer | None:
+        """Writes `after`, if the stored version is still that of `before`, as its next version.
+
+        Returns:
+            The customer as saved; None, and nothing was written, if somebody was faster or another
+            customer has any of its unique keys.
+        """
+
+    async def find_conflict(
+        self, keys: UniqueKeys, *, except_id: UUID | None = None
     ) -> Customer | None:
-        """Finds the customer that has some of what is claimed: the request_id before the email
-        before the reference, all in one view of the repository.
+        """Returns the customer that has any of the keys: the request_id before the email before the
+        reference, all in one view of the database. Not the customer `except_id`.
         """
 
-    async def list(self, query: Query, after: Position | None, limit: int) -> list[Customer]:
-        """Returns the first `limit` customers of a list that come after a position."""
+    async def list(self, query: CustomerQuery) -> Sequence[Customer]: ...

@@ -19,7 +19,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from chassis.errors import is_database_away
+from chassis.database_errors import is_database_away
 from chassis.server import ListenError
 from chassis.telemetry import log
 from payment.domain.webhook_notification import ForgedWebhook, UnreadableWebhook

@@ -17,7 +17,7 @@ from payment.domain.values import Money
 
 ORPHAN_AGE = timedelta(hours=24)
 """From when on an unconfirmed intent without a payment is canceled: by then the insert that could
-still bind it has long run into its deadline (docs/decisions/build_payment-bound.md).
+still bind it has long run into its deadline (docs/decisions/0001-intent-first-creation.md).
 """
 COMMIT_WITHIN = timedelta(hours=1)
 """How long a commit may hang, for a standby that does not answer. While one hangs for longer, the row

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.repository.memory import Store
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.objects import Movement
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Ledger:
     """What an intent holds or has taken, and a refund has given back, by the movements."""
 
-    def __init__(self, books: InternalRecords, store: Store, broken: Callable[[str], None]) -> None:
+    def __init__(self, books: MutableWorld, store: Store, broken: Callable[[str], None]) -> None:
         self._books = books
         self._store = store
         self._broken = broken

@@ -8,7 +8,7 @@ from typing import Any
 
 from payment.repository.memory import Store
 from sandbox.actions import CancelIntent, CaptureIntent
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.objects import Event, Intent, Status
 from verification.simulator.network import Network
 from verification.simulator.orders import PRICE
@@ -52,7 +52,7 @@ class Merchant:
             self.meddled.add(intent.id)
             self._say(f"makes {intent.id} {answer.status.value} with {answer.amount_received}")
 
-    def sweep(self, books: InternalRecords, store: Store, now: int) -> None:
+    def sweep(self, books: MutableWorld, store: Store, now: int) -> None:
         """Cancel what was never confirmed, is bound to nothing, and is a day old."""
         bound = {payment.intent_id for payment in store.payments.values()}
         for intent in [*books.newest("payment_intent", None)]:

@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from payment.domain.evidence import ServerError
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from verification.simulator.loop import VirtualLoop
 from verification.simulator.weather import STATEMENT_SECONDS, Weather
 from verification.world.calls import Call, Fate, silence
@@ -54,7 +54,7 @@ class Network:
         self,
         loop: VirtualLoop,
         world: World,
-        books: InternalRecords,
+        books: MutableWorld,
         weather: Weather,
         random: Random,
         changed: Callable[[], None],

@@ -8,7 +8,7 @@ from typing import Any
 
 from payment.domain.webhook_notification import WebhookNotification
 from sandbox.actions import Authenticate, ConfirmIntent
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.objects import Event, Intent
 from verification.simulator.merchant import Merchant
 from verification.simulator.network import Network
@@ -27,7 +27,7 @@ class Payers:
     def __init__(
         self,
         random: Random,
-        books: InternalRecords,
+        books: MutableWorld,
         network: Network,
         merchant: Merchant,
         at_processor: Callable[[Any], Any],

@@ -11,7 +11,7 @@ from payment.domain.values import PaymentName
 from payment.domain.webhook_notification import WebhookNotification
 from payment.repository.memory import MemoryNotifications
 from sandbox.actions import PassTime, Request
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.transition import transition
 from sandbox.world import Rules
 from verification.simulator.ledger import Ledger
@@ -77,7 +77,7 @@ class Simulation:
         self._orders = orders.some()
         refunds = any(order.wish.startswith("refund") for order in self._orders)
         life = KEYS_LIVE if refunds or random.random() < 0.6 else random.choice(SHORT_LIVES)
-        self._books = InternalRecords("Sandbox", Rules(key_life=life))
+        self._books = MutableWorld("Sandbox", Rules(key_life=life))
         self._world = JumpingWorld(self._books)
         self._store = self._world.store
         self._broken: dict[str, None] = {}
@@ -343,7 +343,7 @@ class Simulation:
 class JumpingWorld(World):
     """A world whose database has a clock of its own."""
 
-    def __init__(self, books: InternalRecords) -> None:
+    def __init__(self, books: MutableWorld) -> None:
         self.offset = 0.0
         super().__init__(books)
         self._ports["notifications"] = MemoryNotifications(self.store)

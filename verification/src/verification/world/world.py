@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
 from payment.service_layer.ports import CustomerCheck, CustomerStatus
-from sandbox.actions import Mishap
+from sandbox.actions import InjectedFailure
 from sandbox.world import View
 from verification.processor import SimulatedProcessor
 from verification.world.calls import Call, Fate
@@ -110,10 +110,10 @@ def waits_for(call: Call, hung: Call, now: datetime) -> bool:
 
 
 MISHAPS = {
-    Fate.FAULTED: Mishap.FAILS_BEFORE,
-    Fate.FAULTED_AFTER: Mishap.FAILS_AFTER,
-    Fate.FAULTED_LATE: Mishap.FAILS_BEFORE,
-    Fate.REFUSED: Mishap.REFUSES,
+    Fate.FAULTED: InjectedFailure.FAILS_BEFORE,
+    Fate.FAULTED_AFTER: InjectedFailure.FAILS_AFTER,
+    Fate.FAULTED_LATE: InjectedFailure.FAILS_BEFORE,
+    Fate.REFUSED: InjectedFailure.NO_BALANCE,
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from chassis.database import Pool
-from chassis.errors import is_database_away
+from chassis.database_errors import is_database_away
 from chassis.values import Metadata, Reference, RequestId, from_trusted
 from payment.domain.payment import (
     CancelReason,

@@ -24,8 +24,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class Customer(_message.Message):
     """A person or a company that pays.
 
-    All personal details of Oncepay live here and nowhere else: other services
-    keep a customer's `name`, and ask for the rest.
+    All personal data of Oncepay is here and nowhere else: other services store
+    a customer's `name`, and ask for the rest.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -37,11 +37,11 @@ class Customer(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Customer._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Customer._State.ValueType  # 0
-        """Not said. In a request it means ACTIVE."""
+        """Not set. In a request it means ACTIVE."""
         ACTIVE: Customer._State.ValueType  # 1
         """May pay."""
         BLOCKED: Customer._State.ValueType  # 2
-        """May start no new payment; payments under way go on. Set and taken back
+        """May start no new payment; payments in progress continue. Set and reset
         with UpdateCustomer.
         """
 
@@ -49,11 +49,11 @@ class Customer(_message.Message):
         """Whether a customer may start a payment."""
 
     STATE_UNSPECIFIED: Customer.State.ValueType  # 0
-    """Not said. In a request it means ACTIVE."""
+    """Not set. In a request it means ACTIVE."""
     ACTIVE: Customer.State.ValueType  # 1
     """May pay."""
     BLOCKED: Customer.State.ValueType  # 2
-    """May start no new payment; payments under way go on. Set and taken back
+    """May start no new payment; payments in progress continue. Set and reset
     with UpdateCustomer.
     """
 
@@ -109,25 +109,24 @@ class Customer(_message.Message):
     them not 0. Empty where there is none.
     """
     reference: _builtins.str
-    """The caller's own number for this customer: 1 to 128 characters on one
-    line. Unique among all customers, deleted ones included. It outlives
-    erasure, and so is no place for personal details. Empty where there is
-    none.
+    """The caller's own id for this customer: 1 to 128 characters on one line.
+    Unique among all customers, deleted ones included. Erasure does not remove
+    it, so it must not contain personal data. Empty where there is none.
     """
     state: Global___Customer.State.ValueType
     """Whether the customer may pay. A new customer is ACTIVE unless the request
-    says BLOCKED.
+    sets BLOCKED.
     """
     etag: _builtins.str
     """A token that changes with every change of the customer (AIP-154). Send it
-    back with an update, a deletion, its undoing or an erasure to have the call
-    refused (ABORTED) if somebody else was faster. Compare it for equality only.
+    with an update, a deletion, an undeletion or an erasure to have the call
+    rejected (ABORTED) if the customer has changed. Compare it for equality only.
     """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Whatever the caller wants kept beside the customer: at most 50 pairs, keys
-        of 1 to 40 characters, values of at most 500. Nothing that looks like a
-        card number is taken.
+        """The caller's own data about the customer: at most 50 pairs, keys of 1 to 40
+        characters, values of at most 500. Text that looks like a card number is
+        rejected.
         """
 
     @_builtins.property
@@ -140,14 +139,14 @@ class Customer(_message.Message):
 
     @_builtins.property
     def delete_time(self) -> _timestamp_pb2.Timestamp:
-        """When the customer was deleted; absent while it lives. A deleted customer
+        """When the customer was deleted; absent if it is not. A deleted customer
         cannot pay, and its email is free for others.
         """
 
     @_builtins.property
     def erase_time(self) -> _timestamp_pb2.Timestamp:
-        """When the customer's personal details were erased; absent if they were not.
-        An erased customer is deleted too, and cannot come back.
+        """When the customer's personal data was erased; absent if it was not.
+        An erased customer is also deleted, and cannot be undeleted.
         """
 
     def __init__(

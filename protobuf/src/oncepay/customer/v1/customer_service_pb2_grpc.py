@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class CustomerServiceStub:
-    """Registers customers and keeps them.
+    """Registers and stores customers.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -37,24 +37,24 @@ class CustomerServiceStub:
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
     | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
-    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
+    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a bug of ours: report it with the call id in the
+    message.
 
-    A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    A call without a deadline gets 10 seconds; no call gets more than 30. A
+    caller may send a call id in the metadata `x-request-id`; the reply's
+    trailing metadata has the call id that the logs contain.
     """
 
     def __init__(self, channel):
@@ -101,7 +101,7 @@ class CustomerServiceStub:
 
 
 class CustomerServiceServicer:
-    """Registers customers and keeps them.
+    """Registers and stores customers.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -111,31 +111,31 @@ class CustomerServiceServicer:
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
     | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
-    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
+    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a bug of ours: report it with the call id in the
+    message.
 
-    A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    A call without a deadline gets 10 seconds; no call gets more than 30. A
+    caller may send a call id in the metadata `x-request-id`; the reply's
+    trailing metadata has the call id that the logs contain.
     """
 
     def CreateCustomer(self, request, context):
         """Registers a customer.
 
-        With a `request_id` it may be sent again until an answer comes: the same
-        request makes one customer.
+        With a `request_id` the call may be repeated until an answer comes: it
+        registers one customer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,29 +165,29 @@ class CustomerServiceServicer:
 
     def DeleteCustomer(self, request, context):
         """Deletes a customer softly (AIP-164): it stays readable, starts no new
-        payment, and its email is free for others. Payments under way go on.
-        Deleting a deleted customer returns it unchanged, so that a repeated call
-        is answered like the first.
+        payment, and its email is free for others. Payments in progress continue.
+        Deleting a deleted customer returns it unchanged, so a repeated call gets
+        the same answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UndeleteCustomer(self, request, context):
-        """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
-        was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
-        Undeleting a living customer returns it unchanged.
+        """Restores a deleted customer. ALREADY_EXISTS (EMAIL_TAKEN) if another
+        customer has its email now; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
+        Undeleting a customer that is not deleted returns it unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EraseCustomer(self, request, context):
-        """Erases a customer's personal details for ever (the right to be forgotten):
+        """Erases a customer's personal data for ever (the right to be forgotten):
         display_name, email, phone and metadata, and the fingerprint of the request
-        that brought them. The customer is deleted with it. Its name, reference,
-        state and times stay, so that payments still point at something. Erasing
-        an erased customer returns it unchanged.
+        that registered the customer. The customer is also deleted. Its name,
+        reference, state and times stay, so that payments still refer to a
+        customer. Erasing an erased customer returns it unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,7 +240,7 @@ def add_CustomerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CustomerService:
-    """Registers customers and keeps them.
+    """Registers and stores customers.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -250,24 +250,24 @@ class CustomerService:
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
     | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
-    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
+    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a bug of ours: report it with the call id in the
+    message.
 
-    A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    A call without a deadline gets 10 seconds; no call gets more than 30. A
+    caller may send a call id in the metadata `x-request-id`; the reply's
+    trailing metadata has the call id that the logs contain.
     """
 
     @staticmethod

@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CustomerServiceStub:
-    """Registers customers and keeps them.
+    """Registers and stores customers.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -38,24 +38,24 @@ class CustomerServiceStub:
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
     | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
-    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
+    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a bug of ours: report it with the call id in the
+    message.
 
-    A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    A call without a deadline gets 10 seconds; no call gets more than 30. A
+    caller may send a call id in the metadata `x-request-id`; the reply's
+    trailing metadata has the call id that the logs contain.
     """
 
     @_typing.overload
@@ -65,8 +65,8 @@ class CustomerServiceStub:
     CreateCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.CreateCustomerRequest, _customer_pb2.Customer]
     """Registers a customer.
 
-    With a `request_id` it may be sent again until an answer comes: the same
-    request makes one customer.
+    With a `request_id` the call may be repeated until an answer comes: it
+    registers one customer.
     """
     GetCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_pb2.Customer]
     """Returns a customer, a deleted one too (AIP-164: look at `delete_time`)."""
@@ -78,26 +78,26 @@ class CustomerServiceStub:
     """
     DeleteCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteCustomerRequest, _customer_pb2.Customer]
     """Deletes a customer softly (AIP-164): it stays readable, starts no new
-    payment, and its email is free for others. Payments under way go on.
-    Deleting a deleted customer returns it unchanged, so that a repeated call
-    is answered like the first.
+    payment, and its email is free for others. Payments in progress continue.
+    Deleting a deleted customer returns it unchanged, so a repeated call gets
+    the same answer.
     """
     UndeleteCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.UndeleteCustomerRequest, _customer_pb2.Customer]
-    """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
-    was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
-    Undeleting a living customer returns it unchanged.
+    """Restores a deleted customer. ALREADY_EXISTS (EMAIL_TAKEN) if another
+    customer has its email now; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
+    Undeleting a customer that is not deleted returns it unchanged.
     """
     EraseCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_pb2.Customer]
-    """Erases a customer's personal details for ever (the right to be forgotten):
+    """Erases a customer's personal data for ever (the right to be forgotten):
     display_name, email, phone and metadata, and the fingerprint of the request
-    that brought them. The customer is deleted with it. Its name, reference,
-    state and times stay, so that payments still point at something. Erasing
-    an erased customer returns it unchanged.
+    that registered the customer. The customer is also deleted. Its name,
+    reference, state and times stay, so that payments still refer to a
+    customer. Erasing an erased customer returns it unchanged.
     """
 
 @_typing.type_check_only
 class CustomerServiceAsyncStub(CustomerServiceStub):
-    """Registers customers and keeps them.
+    """Registers and stores customers.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -107,32 +107,32 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
     | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
-    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
+    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a bug of ours: report it with the call id in the
+    message.
 
-    A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    A call without a deadline gets 10 seconds; no call gets more than 30. A
+    caller may send a call id in the metadata `x-request-id`; the reply's
+    trailing metadata has the call id that the logs contain.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.CreateCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Registers a customer.
 
-    With a `request_id` it may be sent again until an answer comes: the same
-    request makes one customer.
+    With a `request_id` the call may be repeated until an answer comes: it
+    registers one customer.
     """
     GetCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Returns a customer, a deleted one too (AIP-164: look at `delete_time`)."""
@@ -144,25 +144,25 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """
     DeleteCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Deletes a customer softly (AIP-164): it stays readable, starts no new
-    payment, and its email is free for others. Payments under way go on.
-    Deleting a deleted customer returns it unchanged, so that a repeated call
-    is answered like the first.
+    payment, and its email is free for others. Payments in progress continue.
+    Deleting a deleted customer returns it unchanged, so a repeated call gets
+    the same answer.
     """
     UndeleteCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.UndeleteCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
-    """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
-    was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
-    Undeleting a living customer returns it unchanged.
+    """Restores a deleted customer. ALREADY_EXISTS (EMAIL_TAKEN) if another
+    customer has its email now; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
+    Undeleting a customer that is not deleted returns it unchanged.
     """
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
-    """Erases a customer's personal details for ever (the right to be forgotten):
+    """Erases a customer's personal data for ever (the right to be forgotten):
     display_name, email, phone and metadata, and the fingerprint of the request
-    that brought them. The customer is deleted with it. Its name, reference,
-    state and times stay, so that payments still point at something. Erasing
-    an erased customer returns it unchanged.
+    that registered the customer. The customer is also deleted. Its name,
+    reference, state and times stay, so that payments still refer to a
+    customer. Erasing an erased customer returns it unchanged.
     """
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Registers customers and keeps them.
+    """Registers and stores customers.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -172,24 +172,24 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
     | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
-    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
+    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a bug of ours: report it with the call id in the
+    message.
 
-    A call without a deadline gets 10 seconds; none gets more than 30. A caller
-    may name its call in the metadata `x-request-id`; the reply's trailing
-    metadata says what name the call has in the logs.
+    A call without a deadline gets 10 seconds; no call gets more than 30. A
+    caller may send a call id in the metadata `x-request-id`; the reply's
+    trailing metadata has the call id that the logs contain.
     """
 
     @_abc_1.abstractmethod
@@ -200,8 +200,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
         """Registers a customer.
 
-        With a `request_id` it may be sent again until an answer comes: the same
-        request makes one customer.
+        With a `request_id` the call may be repeated until an answer comes: it
+        registers one customer.
         """
 
     @_abc_1.abstractmethod
@@ -237,9 +237,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
         """Deletes a customer softly (AIP-164): it stays readable, starts no new
-        payment, and its email is free for others. Payments under way go on.
-        Deleting a deleted customer returns it unchanged, so that a repeated call
-        is answered like the first.
+        payment, and its email is free for others. Payments in progress continue.
+        Deleting a deleted customer returns it unchanged, so a repeated call gets
+        the same answer.
         """
 
     @_abc_1.abstractmethod
@@ -248,9 +248,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.UndeleteCustomerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
-        """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
-        was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
-        Undeleting a living customer returns it unchanged.
+        """Restores a deleted customer. ALREADY_EXISTS (EMAIL_TAKEN) if another
+        customer has its email now; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
+        Undeleting a customer that is not deleted returns it unchanged.
         """
 
     @_abc_1.abstractmethod
@@ -259,11 +259,11 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.EraseCustomerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
-        """Erases a customer's personal details for ever (the right to be forgotten):
+        """Erases a customer's personal data for ever (the right to be forgotten):
         display_name, email, phone and metadata, and the fingerprint of the request
-        that brought them. The customer is deleted with it. Its name, reference,
-        state and times stay, so that payments still point at something. Erasing
-        an erased customer returns it unchanged.
+        that registered the customer. The customer is also deleted. Its name,
+        reference, state and times stay, so that payments still refer to a
+        customer. Erasing an erased customer returns it unchanged.
         """
 
 def add_CustomerServiceServicer_to_server(servicer: CustomerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

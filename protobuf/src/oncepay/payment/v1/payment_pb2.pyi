@@ -83,10 +83,10 @@ Global___Failure: _TypeAlias = Failure  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
-    """A payment by card: from the request to its proven end.
+    """A payment by card, from the request to its proven outcome.
 
-    Oncepay keeps no card number and no personal detail here. `description` and
-    `metadata` are no place for them either.
+    Oncepay stores no card number and no personal data here. `description` and
+    `metadata` must not contain them either.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -100,48 +100,48 @@ class Payment(_message.Message):
         STATE_UNSPECIFIED: Payment._State.ValueType  # 0
         """Never used."""
         PROCESSING: Payment._State.ValueType  # 1
-        """Under way. The service finds the outcome by itself, whatever crashes;
-        ask again, or watch its events.
+        """In progress. The service finds the outcome by itself, whatever crashes:
+        read the payment again, or watch its events.
         """
         REQUIRES_ACTION: Payment._State.ValueType  # 2
         """The customer has to act: see `next_action`. Canceled after 24 hours."""
         AUTHORIZED: Payment._State.ValueType  # 3
-        """The amount is held on the card, and waits for CapturePayment or
-        CancelPayment until `capture_before_time`.
+        """The amount is reserved on the card until `capture_before_time`, for
+        CapturePayment or CancelPayment.
         """
         SUCCEEDED: Payment._State.ValueType  # 4
         """The money moved: `amount_captured` says how much."""
         FAILED: Payment._State.ValueType  # 5
         """The card was declined: see `failure`. No money moved, and none will."""
         CANCELED: Payment._State.ValueType  # 6
-        """Called off by CancelPayment, by time or by the processor. No money moved,
-        and none will.
+        """Canceled by CancelPayment, by a time limit or by the processor. No money
+        moved, and none will.
         """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where a payment stands. SUCCEEDED, FAILED and CANCELED are final: they are
-        said only on the processor's proof, and never change.
+        """The state of a payment. SUCCEEDED, FAILED and CANCELED are final: they are
+        set only on the processor's proof, and never change.
         """
 
     STATE_UNSPECIFIED: Payment.State.ValueType  # 0
     """Never used."""
     PROCESSING: Payment.State.ValueType  # 1
-    """Under way. The service finds the outcome by itself, whatever crashes;
-    ask again, or watch its events.
+    """In progress. The service finds the outcome by itself, whatever crashes:
+    read the payment again, or watch its events.
     """
     REQUIRES_ACTION: Payment.State.ValueType  # 2
     """The customer has to act: see `next_action`. Canceled after 24 hours."""
     AUTHORIZED: Payment.State.ValueType  # 3
-    """The amount is held on the card, and waits for CapturePayment or
-    CancelPayment until `capture_before_time`.
+    """The amount is reserved on the card until `capture_before_time`, for
+    CapturePayment or CancelPayment.
     """
     SUCCEEDED: Payment.State.ValueType  # 4
     """The money moved: `amount_captured` says how much."""
     FAILED: Payment.State.ValueType  # 5
     """The card was declined: see `failure`. No money moved, and none will."""
     CANCELED: Payment.State.ValueType  # 6
-    """Called off by CancelPayment, by time or by the processor. No money moved,
-    and none will.
+    """Canceled by CancelPayment, by a time limit or by the processor. No money
+    moved, and none will.
     """
 
     class _CaptureMethod:
@@ -151,25 +151,25 @@ class Payment(_message.Message):
     class _CaptureMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Payment._CaptureMethod.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         CAPTURE_METHOD_UNSPECIFIED: Payment._CaptureMethod.ValueType  # 0
-        """Not said. In a request it means AUTOMATIC."""
+        """Not set. In a request it means AUTOMATIC."""
         AUTOMATIC: Payment._CaptureMethod.ValueType  # 1
         """The money moves at once."""
         MANUAL: Payment._CaptureMethod.ValueType  # 2
-        """The amount is only held on the card until CapturePayment."""
+        """The amount is only reserved on the card until CapturePayment."""
 
     class CaptureMethod(_CaptureMethod, metaclass=_CaptureMethodEnumTypeWrapper):
-        """Whether authorising also takes the money."""
+        """Whether authorization also captures the money."""
 
     CAPTURE_METHOD_UNSPECIFIED: Payment.CaptureMethod.ValueType  # 0
-    """Not said. In a request it means AUTOMATIC."""
+    """Not set. In a request it means AUTOMATIC."""
     AUTOMATIC: Payment.CaptureMethod.ValueType  # 1
     """The money moves at once."""
     MANUAL: Payment.CaptureMethod.ValueType  # 2
-    """The amount is only held on the card until CapturePayment."""
+    """The amount is only reserved on the card until CapturePayment."""
 
     @_typing.final
     class NextAction(_message.Message):
-        """What the customer has to do before the payment can go on (3D Secure)."""
+        """What the customer must do before the payment can continue (3D Secure)."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -191,8 +191,8 @@ class Payment(_message.Message):
 
     @_typing.final
     class Held(_message.Message):
-        """The payment waits for a person: the processor said something that does not
-        fit what was asked. The service makes no call for it until ReleasePayment.
+        """The payment needs manual review: the processor's reply contradicts the
+        request. The service makes no call for it until ReleasePayment.
         """
 
         DESCRIPTOR: _descriptor.Descriptor
@@ -200,7 +200,7 @@ class Payment(_message.Message):
         REASON_FIELD_NUMBER: _builtins.int
         TIME_FIELD_NUMBER: _builtins.int
         reason: _builtins.str
-        """What did not fit, in words."""
+        """The contradiction, in words."""
         @_builtins.property
         def time(self) -> _timestamp_pb2.Timestamp:
             """Since when."""
@@ -265,15 +265,15 @@ class Payment(_message.Message):
     """
     customer: _builtins.str
     """Who pays, `customers/{customer}`: a living, active customer of the Customer
-    service. Whatever becomes of the customer later, the payment goes on.
+    service. Later changes of the customer do not affect the payment.
     """
     payment_method: _builtins.str
     """The processor's token for the card, `pm_` and letters, digits or
     underscores, at most 255 characters. Never a card number.
     """
     capture_method: Global___Payment.CaptureMethod.ValueType
-    """Whether the money moves at once (AUTOMATIC, the default) or is held until
-    CapturePayment (MANUAL).
+    """Whether the money moves at once (AUTOMATIC, the default) or is reserved
+    until CapturePayment (MANUAL).
     """
     return_url: _builtins.str
     """Where the processor sends the customer's browser after 3D Secure: an
@@ -285,16 +285,16 @@ class Payment(_message.Message):
     number.
     """
     reference: _builtins.str
-    """The caller's own number for what is paid, an order's for example: 1 to 128
+    """The caller's own id for what is paid, for example an order number: 1 to 128
     characters on one line. While a payment that has not FAILED or been
-    CANCELED holds a reference, no other payment gets it: an order is paid
-    once. It may be given later with UpdatePayment, once.
+    CANCELED has a reference, no other payment can have it: an order is paid
+    once. It may be set later with UpdatePayment, once.
     """
     state: Global___Payment.State.ValueType
-    """Where the payment stands."""
+    """The state of the payment."""
     customer_etag: _builtins.str
-    """The customer's etag when the payment was accepted: which state of the
-    customer the decision rested on.
+    """The customer's etag when the payment was accepted: the version of the
+    customer that the decision was based on.
     """
     processor_id: _builtins.str
     """The processor's own id of this payment (Stripe: `pi_...`), to find it in
@@ -302,7 +302,7 @@ class Payment(_message.Message):
     """
     etag: _builtins.str
     """A token that changes with every change of the payment (AIP-154). Send it
-    back to have a call refused (ABORTED) if something changed meanwhile.
+    with a call to have it rejected (ABORTED) if the payment has changed.
     Compare it for equality only.
     """
     @_builtins.property
@@ -311,9 +311,9 @@ class Payment(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Whatever the caller wants kept beside the payment: at most 50 pairs, keys
-        of 1 to 40 characters, values of at most 500. Nothing that looks like a
-        card number is taken. It is not sent to the processor.
+        """The caller's own data about the payment: at most 50 pairs, keys of 1 to 40
+        characters, values of at most 500. Text that looks like a card number is
+        rejected. It is not sent to the processor.
         """
 
     @_builtins.property
@@ -322,15 +322,15 @@ class Payment(_message.Message):
 
     @_builtins.property
     def next_action(self) -> Global___Payment.NextAction:
-        """What the customer has to do; present only in REQUIRES_ACTION."""
+        """What the customer must do; present only in REQUIRES_ACTION."""
 
     @_builtins.property
     def held(self) -> Global___Payment.Held:
-        """Why a person has to look at it; absent unless it is held."""
+        """Why it needs manual review; absent unless it is held."""
 
     @_builtins.property
     def amount_captured(self) -> Global___Money:
-        """What was taken; 0 before SUCCEEDED."""
+        """The captured amount; 0 before SUCCEEDED."""
 
     @_builtins.property
     def amount_refunded(self) -> Global___Money:
@@ -390,7 +390,7 @@ Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):
-    """Money on its way back to the customer."""
+    """A refund: money that goes back to the customer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -403,27 +403,27 @@ class Refund(_message.Message):
         STATE_UNSPECIFIED: Refund._State.ValueType  # 0
         """Never used."""
         PENDING: Refund._State.ValueType  # 1
-        """Under way; the service brings it to its end by itself."""
+        """In progress; the service finds the outcome by itself."""
         SUCCEEDED: Refund._State.ValueType  # 2
-        """The processor took it. A bank may still send it back days later: then it
-        becomes FAILED, the one way a refund leaves this state.
+        """The processor accepted it. A bank may still return it days later: then it
+        becomes FAILED, the only way in which a refund leaves this state.
         """
         FAILED: Refund._State.ValueType  # 3
-        """It did not happen: see `failure`. Its amount can be refunded anew."""
+        """It did not happen: see `failure`. Its amount can be refunded again."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where a refund stands."""
+        """The state of a refund."""
 
     STATE_UNSPECIFIED: Refund.State.ValueType  # 0
     """Never used."""
     PENDING: Refund.State.ValueType  # 1
-    """Under way; the service brings it to its end by itself."""
+    """In progress; the service finds the outcome by itself."""
     SUCCEEDED: Refund.State.ValueType  # 2
-    """The processor took it. A bank may still send it back days later: then it
-    becomes FAILED, the one way a refund leaves this state.
+    """The processor accepted it. A bank may still return it days later: then it
+    becomes FAILED, the only way in which a refund leaves this state.
     """
     FAILED: Refund.State.ValueType  # 3
-    """It did not happen: see `failure`. Its amount can be refunded anew."""
+    """It did not happen: see `failure`. Its amount can be refunded again."""
 
     class _Reason:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -432,7 +432,7 @@ class Refund(_message.Message):
     class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Refund._Reason.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         REASON_UNSPECIFIED: Refund._Reason.ValueType  # 0
-        """Not said."""
+        """Not set."""
         DUPLICATE: Refund._Reason.ValueType  # 1
         """The customer was charged twice for one thing."""
         FRAUDULENT: Refund._Reason.ValueType  # 2
@@ -441,10 +441,10 @@ class Refund(_message.Message):
         """The customer asked for it."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
-        """Why money goes back, in the card schemes' words."""
+        """Why money goes back, in the card schemes' terms."""
 
     REASON_UNSPECIFIED: Refund.Reason.ValueType  # 0
-    """Not said."""
+    """Not set."""
     DUPLICATE: Refund.Reason.ValueType  # 1
     """The customer was charged twice for one thing."""
     FRAUDULENT: Refund.Reason.ValueType  # 2
@@ -468,7 +468,7 @@ class Refund(_message.Message):
     reason: Global___Refund.Reason.ValueType
     """Why."""
     state: Global___Refund.State.ValueType
-    """Where the refund stands."""
+    """The state of the refund."""
     processor_id: _builtins.str
     """The processor's own id of this refund (Stripe: `re_...`); empty until the
     processor has answered.
@@ -516,8 +516,8 @@ Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
 class PaymentEvent(_message.Message):
-    """Something that happened to a payment. Events are written in the same commit
-    as what they tell, and never change.
+    """A change of a payment or of one of its refunds. An event is written in the
+    same commit as the change, and never changes itself.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -541,11 +541,12 @@ class PaymentEvent(_message.Message):
     `payment.succeeded`, `payment.failed`, `payment.canceled`, `payment.held`,
     `payment.released`, `payment.updated`, `payment.deleted`,
     `payment.undeleted`, `refund.created`, `refund.updated`,
-    `refund.succeeded`, `refund.failed`. More may come. Whether a payment has
-    ended says `state`: a release can find that it succeeded.
+    `refund.succeeded`, `refund.failed`. More may come. Use
+    `state` to see whether a payment has ended: a release can find that it
+    succeeded.
     """
     state: Global___Payment.State.ValueType
-    """The payment's state after it."""
+    """The payment's state after the event."""
     refund: _builtins.str
     """The refund it is about; empty where it is about the payment itself."""
     note: _builtins.str
@@ -553,8 +554,8 @@ class PaymentEvent(_message.Message):
     the payment is held.
     """
     cursor: _builtins.str
-    """The event's place in the stream of all events. Keep it after an event is
-    dealt with, and watch from it again. Opaque.
+    """The event's position in the stream of all events. Store it after the event
+    is processed, and watch from it again. Opaque.
     """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:

@@ -28,18 +28,18 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PaymentServiceStub:
-    """Executes payments through a card processor and keeps them.
+    """Executes payments through a card processor and stores them.
 
-    **Once.** Where money moves, a request carries a `request_id`. Sent again
-    with the same request_id, a request moves money at most once, however often
-    it is sent, and is answered with the same payment.
+    **Once.** Each request that moves money has a `request_id`. However often it
+    is sent with that request_id, it moves money at most once and gets the same
+    payment as its answer.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
-    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
-    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
+    exception, below). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A decline is no error: it is a payment that FAILED, and an OK
-    reply.
+    new payment. A declined card is not an error: the reply is OK, with a
+    payment that FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -49,34 +49,34 @@ class PaymentServiceStub:
     | code                | reason                       | it means                                     |
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor takes no such field; named     |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id was used for another request |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor rejects the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | a living payment has this reference          |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | an open or paid payment has this reference   |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
     | FAILED_PRECONDITION | PAYMENT_STATE                | the payment's state does not allow the call  |
-    | FAILED_PRECONDITION | PAYMENT_HELD                 | a person has to release it first             |
+    | FAILED_PRECONDITION | PAYMENT_HELD                 | it needs manual review and ReleasePayment    |
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
-    | ABORTED             | ETAG_MISMATCH                | it changed since; read it again              |
+    | ABORTED             | ETAG_MISMATCH                | it has changed; read it again                |
     | UNAVAILABLE         | CUSTOMER_SERVICE_UNAVAILABLE | the Customer service does not answer         |
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a bug of ours: report it with the call id in the
+    message.
 
-    A call without a deadline gets 10 seconds; none gets more than 30. A deadline
-    ends the waiting, not the payment. A caller may name its call in the metadata
-    `x-request-id`; the reply's trailing metadata says what name the call has in
-    the logs.
+    A call without a deadline gets 10 seconds; no call gets more than 30. A
+    deadline ends the waiting, not the payment. A caller may send a call id in
+    the metadata `x-request-id`; the reply's trailing metadata has the call id
+    that the logs contain.
     """
 
     @_typing.overload
@@ -87,16 +87,16 @@ class PaymentServiceStub:
     """Executes a payment: asks the Customer service about the customer, records
     the payment, charges the card, and returns the payment in the state it has
     reached. PROCESSING means that the outcome is not known yet: the service
-    goes on by itself, and a repetition of the call returns what has become of
-    it.
+    continues by itself, and a repeated call returns the payment's current
+    state.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]
     """Returns a payment, a deleted one too (AIP-164: look at `delete_time`)."""
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]
     """Lists payments, the newest first unless `order_by` says otherwise."""
     UpdatePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.UpdatePaymentRequest, _payment_pb2.Payment]
-    """Changes what about a payment is no money: its description, its metadata,
-    and its reference once, while it is empty.
+    """Changes a payment's description and metadata, and sets its reference if it
+    has none.
     """
     DeletePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.DeletePaymentRequest, _payment_pb2.Payment]
     """Deletes a FAILED or CANCELED payment softly (AIP-164): it stays readable,
@@ -104,27 +104,27 @@ class PaymentServiceStub:
     unchanged.
     """
     UndeletePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.UndeletePaymentRequest, _payment_pb2.Payment]
-    """Brings a deleted payment back into the lists. Undeleting one that is not
+    """Restores a deleted payment to the lists. Undeleting one that is not
     deleted returns it unchanged.
     """
     CapturePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_pb2.Payment]
-    """Takes the money of an AUTHORIZED payment, whole or in part. It is done
-    once: what is not captured goes back to the card.
+    """Captures the money of an AUTHORIZED payment, all or a part of it, once:
+    what is not captured is released on the card.
     """
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_pb2.Payment]
-    """Calls a payment off that has not succeeded: PROCESSING before a capture,
+    """Cancels a payment that has not succeeded: PROCESSING before a capture,
     REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-    it; where the card was charged first, the call is FAILED_PRECONDITION and
-    the payment SUCCEEDED.
+    it. If the card was charged before, the call fails with FAILED_PRECONDITION
+    and the payment is SUCCEEDED.
     """
     ReleasePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ReleasePaymentRequest, _payment_pb2.Payment]
-    """Releases a held payment: a person has looked into it and says what was
-    found. The service asks the processor afresh and goes on from what it says.
+    """Releases a held payment after manual review, with a note of what was found.
+    The service asks the processor again and continues from its reply.
     """
     CreateRefund: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CreateRefundRequest, _payment_pb2.Refund]
-    """Sends money of a SUCCEEDED payment back, whole or in part, as often as
-    something is left. The refunds that have not failed never pass what was
-    captured, however many are asked for at once.
+    """Refunds a SUCCEEDED payment, all or a part of it, as often as something is
+    left. The refunds that have not failed never exceed the captured amount,
+    however many are requested at once.
     """
     GetRefund: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetRefundRequest, _payment_pb2.Refund]
     """Returns a refund."""
@@ -133,26 +133,26 @@ class PaymentServiceStub:
     ListPaymentEvents: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentEventsRequest, _payment_service_pb2.ListPaymentEventsResponse]
     """Lists the events of a payment, or of all payments, the oldest first."""
     WatchPaymentEvents: _grpc.UnaryStreamMultiCallable[_payment_service_pb2.WatchPaymentEventsRequest, _payment_service_pb2.WatchPaymentEventsResponse]
-    """Sends events as they are committed, for as long as the caller listens. From
-    a cursor on it misses no event and repeats none; without one it begins with
-    the first. The stream ends with UNAVAILABLE when the service restarts:
+    """Streams events as they are committed, for as long as the caller listens.
+    After a cursor it omits no event and repeats none; without one it begins
+    with the first. The stream ends with UNAVAILABLE when the service restarts:
     watch again from the last cursor.
     """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
-    """Executes payments through a card processor and keeps them.
+    """Executes payments through a card processor and stores them.
 
-    **Once.** Where money moves, a request carries a `request_id`. Sent again
-    with the same request_id, a request moves money at most once, however often
-    it is sent, and is answered with the same payment.
+    **Once.** Each request that moves money has a `request_id`. However often it
+    is sent with that request_id, it moves money at most once and gets the same
+    payment as its answer.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
-    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
-    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
+    exception, below). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A decline is no error: it is a payment that FAILED, and an OK
-    reply.
+    new payment. A declined card is not an error: the reply is OK, with a
+    payment that FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -162,34 +162,34 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     | code                | reason                       | it means                                     |
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor takes no such field; named     |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id was used for another request |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor rejects the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | a living payment has this reference          |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | an open or paid payment has this reference   |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
     | FAILED_PRECONDITION | PAYMENT_STATE                | the payment's state does not allow the call  |
-    | FAILED_PRECONDITION | PAYMENT_HELD                 | a person has to release it first             |
+    | FAILED_PRECONDITION | PAYMENT_HELD                 | it needs manual review and ReleasePayment    |
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
-    | ABORTED             | ETAG_MISMATCH                | it changed since; read it again              |
+    | ABORTED             | ETAG_MISMATCH                | it has changed; read it again                |
     | UNAVAILABLE         | CUSTOMER_SERVICE_UNAVAILABLE | the Customer service does not answer         |
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a bug of ours: report it with the call id in the
+    message.
 
-    A call without a deadline gets 10 seconds; none gets more than 30. A deadline
-    ends the waiting, not the payment. A caller may name its call in the metadata
-    `x-request-id`; the reply's trailing metadata says what name the call has in
-    the logs.
+    A call without a deadline gets 10 seconds; no call gets more than 30. A
+    deadline ends the waiting, not the payment. A caller may send a call id in
+    the metadata `x-request-id`; the reply's trailing metadata has the call id
+    that the logs contain.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -197,16 +197,16 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Executes a payment: asks the Customer service about the customer, records
     the payment, charges the card, and returns the payment in the state it has
     reached. PROCESSING means that the outcome is not known yet: the service
-    goes on by itself, and a repetition of the call returns what has become of
-    it.
+    continues by itself, and a repeated call returns the payment's current
+    state.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """Returns a payment, a deleted one too (AIP-164: look at `delete_time`)."""
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists payments, the newest first unless `order_by` says otherwise."""
     UpdatePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.UpdatePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Changes what about a payment is no money: its description, its metadata,
-    and its reference once, while it is empty.
+    """Changes a payment's description and metadata, and sets its reference if it
+    has none.
     """
     DeletePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.DeletePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """Deletes a FAILED or CANCELED payment softly (AIP-164): it stays readable,
@@ -214,27 +214,27 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     unchanged.
     """
     UndeletePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.UndeletePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Brings a deleted payment back into the lists. Undeleting one that is not
+    """Restores a deleted payment to the lists. Undeleting one that is not
     deleted returns it unchanged.
     """
     CapturePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Takes the money of an AUTHORIZED payment, whole or in part. It is done
-    once: what is not captured goes back to the card.
+    """Captures the money of an AUTHORIZED payment, all or a part of it, once:
+    what is not captured is released on the card.
     """
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Calls a payment off that has not succeeded: PROCESSING before a capture,
+    """Cancels a payment that has not succeeded: PROCESSING before a capture,
     REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-    it; where the card was charged first, the call is FAILED_PRECONDITION and
-    the payment SUCCEEDED.
+    it. If the card was charged before, the call fails with FAILED_PRECONDITION
+    and the payment is SUCCEEDED.
     """
     ReleasePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ReleasePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Releases a held payment: a person has looked into it and says what was
-    found. The service asks the processor afresh and goes on from what it says.
+    """Releases a held payment after manual review, with a note of what was found.
+    The service asks the processor again and continues from its reply.
     """
     CreateRefund: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CreateRefundRequest, _payment_pb2.Refund]  # type: ignore[assignment]
-    """Sends money of a SUCCEEDED payment back, whole or in part, as often as
-    something is left. The refunds that have not failed never pass what was
-    captured, however many are asked for at once.
+    """Refunds a SUCCEEDED payment, all or a part of it, as often as something is
+    left. The refunds that have not failed never exceed the captured amount,
+    however many are requested at once.
     """
     GetRefund: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetRefundRequest, _payment_pb2.Refund]  # type: ignore[assignment]
     """Returns a refund."""
@@ -243,25 +243,25 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     ListPaymentEvents: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentEventsRequest, _payment_service_pb2.ListPaymentEventsResponse]  # type: ignore[assignment]
     """Lists the events of a payment, or of all payments, the oldest first."""
     WatchPaymentEvents: _aio.UnaryStreamMultiCallable[_payment_service_pb2.WatchPaymentEventsRequest, _payment_service_pb2.WatchPaymentEventsResponse]  # type: ignore[assignment]
-    """Sends events as they are committed, for as long as the caller listens. From
-    a cursor on it misses no event and repeats none; without one it begins with
-    the first. The stream ends with UNAVAILABLE when the service restarts:
+    """Streams events as they are committed, for as long as the caller listens.
+    After a cursor it omits no event and repeats none; without one it begins
+    with the first. The stream ends with UNAVAILABLE when the service restarts:
     watch again from the last cursor.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Executes payments through a card processor and keeps them.
+    """Executes payments through a card processor and stores them.
 
-    **Once.** Where money moves, a request carries a `request_id`. Sent again
-    with the same request_id, a request moves money at most once, however often
-    it is sent, and is answered with the same payment.
+    **Once.** Each request that moves money has a `request_id`. However often it
+    is sent with that request_id, it moves money at most once and gets the same
+    payment as its answer.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
-    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment tells its
-    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
+    exception, below). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A decline is no error: it is a payment that FAILED, and an OK
-    reply.
+    new payment. A declined card is not an error: the reply is OK, with a
+    payment that FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -271,34 +271,34 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     | code                | reason                       | it means                                     |
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor takes no such field; named     |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id was used for another request |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor rejects the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | a living payment has this reference          |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | an open or paid payment has this reference   |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
     | FAILED_PRECONDITION | PAYMENT_STATE                | the payment's state does not allow the call  |
-    | FAILED_PRECONDITION | PAYMENT_HELD                 | a person has to release it first             |
+    | FAILED_PRECONDITION | PAYMENT_HELD                 | it needs manual review and ReleasePayment    |
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
-    | ABORTED             | ETAG_MISMATCH                | it changed since; read it again              |
+    | ABORTED             | ETAG_MISMATCH                | it has changed; read it again                |
     | UNAVAILABLE         | CUSTOMER_SERVICE_UNAVAILABLE | the Customer service does not answer         |
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
     | UNAVAILABLE         | TRY_AGAIN                    | the attempt took too long, or lost a race    |
 
-    What every service may answer besides: UNAVAILABLE (STARTING, DRAINING: call
-    another replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS),
-    DEADLINE_EXCEEDED, and INTERNAL, which is ours to mend: the message names the
-    call for us.
+    Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
+    replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
+    and INTERNAL, which is a bug of ours: report it with the call id in the
+    message.
 
-    A call without a deadline gets 10 seconds; none gets more than 30. A deadline
-    ends the waiting, not the payment. A caller may name its call in the metadata
-    `x-request-id`; the reply's trailing metadata says what name the call has in
-    the logs.
+    A call without a deadline gets 10 seconds; no call gets more than 30. A
+    deadline ends the waiting, not the payment. A caller may send a call id in
+    the metadata `x-request-id`; the reply's trailing metadata has the call id
+    that the logs contain.
     """
 
     @_abc_1.abstractmethod
@@ -310,8 +310,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Executes a payment: asks the Customer service about the customer, records
         the payment, charges the card, and returns the payment in the state it has
         reached. PROCESSING means that the outcome is not known yet: the service
-        goes on by itself, and a repetition of the call returns what has become of
-        it.
+        continues by itself, and a repeated call returns the payment's current
+        state.
         """
 
     @_abc_1.abstractmethod
@@ -336,8 +336,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.UpdatePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Changes what about a payment is no money: its description, its metadata,
-        and its reference once, while it is empty.
+        """Changes a payment's description and metadata, and sets its reference if it
+        has none.
         """
 
     @_abc_1.abstractmethod
@@ -357,7 +357,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.UndeletePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Brings a deleted payment back into the lists. Undeleting one that is not
+        """Restores a deleted payment to the lists. Undeleting one that is not
         deleted returns it unchanged.
         """
 
@@ -367,8 +367,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CapturePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Takes the money of an AUTHORIZED payment, whole or in part. It is done
-        once: what is not captured goes back to the card.
+        """Captures the money of an AUTHORIZED payment, all or a part of it, once:
+        what is not captured is released on the card.
         """
 
     @_abc_1.abstractmethod
@@ -377,10 +377,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CancelPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Calls a payment off that has not succeeded: PROCESSING before a capture,
+        """Cancels a payment that has not succeeded: PROCESSING before a capture,
         REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-        it; where the card was charged first, the call is FAILED_PRECONDITION and
-        the payment SUCCEEDED.
+        it. If the card was charged before, the call fails with FAILED_PRECONDITION
+        and the payment is SUCCEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -389,8 +389,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.ReleasePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Releases a held payment: a person has looked into it and says what was
-        found. The service asks the processor afresh and goes on from what it says.
+        """Releases a held payment after manual review, with a note of what was found.
+        The service asks the processor again and continues from its reply.
         """
 
     @_abc_1.abstractmethod
@@ -399,9 +399,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CreateRefundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Refund, _abc.Awaitable[_payment_pb2.Refund]]:
-        """Sends money of a SUCCEEDED payment back, whole or in part, as often as
-        something is left. The refunds that have not failed never pass what was
-        captured, however many are asked for at once.
+        """Refunds a SUCCEEDED payment, all or a part of it, as often as something is
+        left. The refunds that have not failed never exceed the captured amount,
+        however many are requested at once.
         """
 
     @_abc_1.abstractmethod
@@ -434,9 +434,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.WatchPaymentEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_payment_service_pb2.WatchPaymentEventsResponse], _abc.AsyncIterator[_payment_service_pb2.WatchPaymentEventsResponse]]:
-        """Sends events as they are committed, for as long as the caller listens. From
-        a cursor on it misses no event and repeats none; without one it begins with
-        the first. The stream ends with UNAVAILABLE when the service restarts:
+        """Streams events as they are committed, for as long as the caller listens.
+        After a cursor it omits no event and repeats none; without one it begins
+        with the first. The stream ends with UNAVAILABLE when the service restarts:
         watch again from the last cursor.
         """
 
