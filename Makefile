@@ -72,7 +72,7 @@ kubernetes-check: kubernetes ## render the manifests; check schemas, a scanner's
 cluster-test: kubernetes ## apply, pay, restart, evict, delete: on the cluster of KUBECONFIG
 	@CLUSTER_TEST=yes $(BIN)/python -m pytest -q verification/tests/cluster
 
-bench: development ## measure what a call costs, as ratios within one run: BASE=commit to compare with it
+bench: development ## measure the services' cost, as ratios within one run: BASE=commit compares with that commit
 	$(BIN)/python -m verification.bench $(if $(BASE),--base $(BASE)) $(OPTIONS)
 
 rolling: development ## restart the replicas of each service in turn under load; count the callers' errors
