@@ -13,7 +13,7 @@ IMAGES := $(foreach image,customer payment sandbox,oncepay/$(image):$(ONCEPAY_VE
 READY_SECONDS := 60
 PACKAGES := chassis customer payment sandbox cli verification
 
-.PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
+.PHONY: help run test check format generate pictures links secrets requirements bench rolling chaos simulate explore mutants \
 	report lines stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
 	down environment development kubernetes
 
@@ -47,6 +47,9 @@ generate: development ## generate the Python of the contracts in protobuf/
 
 lines: ## count the lines of code, package by package
 	@$(PYTHON) verification/src/verification/lines.py
+
+links: ## write the line numbers of the documents' links to code
+	@$(PYTHON) docs/line_links.py
 
 pictures: ## draw the documents' pictures from docs/pictures/*.toml
 	@$(PYTHON) docs/pictures/draw.py
