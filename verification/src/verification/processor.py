@@ -36,8 +36,8 @@ from sandbox.actions import (
     ConfirmIntent,
     CreateIntent,
     CreateRefund,
+    InjectedFailure,
     List,
-    Mishap,
     Request,
     Retrieve,
     Window,
@@ -64,7 +64,7 @@ class SimulatedProcessor:
         self, installation: str, clock: Callable[[], int], view: View | None = None
     ) -> None:
         self.view: View = World() if view is None else view
-        self.fault: Mishap | None = None
+        self.fault: InjectedFailure | None = None
         self.ignores_keys = False
         self._installation = installation
         self._clock = clock
@@ -179,7 +179,7 @@ class SimulatedProcessor:
         return page
 
     def _write(self, action: Write, key: str) -> Response:
-        return self._ask(Request(action, None if self.ignores_keys else key, mishap=self.fault))
+        return self._ask(Request(action, None if self.ignores_keys else key, failure=self.fault))
 
     def _ask(self, request: Request) -> Response:
         self.view, response = transition(self.view, request, self._clock())

@@ -3,7 +3,7 @@
 from verification.mutants.mutant import Edit, Mutant, importing
 
 MACHINE = "domain/machine.py"
-STEPS = "service_layer/payment_steps.py"
+STEPS = "service_layer/payment_driver.py"
 
 USES_KEY_UP = (
     "case ServerError() | Rejection() if payment.idempotency_counter == post.idempotency_counter:"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from payment.repository.memory import Store
 from payment.service_layer.alerts import Alert
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from verification.simulator.ledger import Ledger
 from verification.world import invariants
 from verification.world.use_cases import OVERDUE_ALERTS, UNKNOWN_OUTCOME
@@ -24,7 +24,7 @@ class Checks:
 
     def __init__(
         self,
-        books: InternalRecords,
+        books: MutableWorld,
         store: Store,
         changed_by_merchant: Set[str],
         log: Callable[[str], None],

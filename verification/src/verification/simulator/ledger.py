@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.repository.memory import Store
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from verification.world.balance import Balance
 
 
 class Ledger:
     """The balance of every intent, read from the movements as they are made."""
 
-    def __init__(
-        self, books: InternalRecords, store: Store, violation: Callable[[str], None]
-    ) -> None:
+    def __init__(self, books: MutableWorld, store: Store, violation: Callable[[str], None]) -> None:
         self._books = books
         self._store = store
         self._violation = violation

@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from payment.domain.evidence import ServerError
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from verification.simulator.fault_profile import STATEMENT_TIMEOUT_SECONDS, FaultProfile
 from verification.simulator.loop import VirtualLoop
 from verification.world.calls import Call, without_reply
@@ -61,7 +61,7 @@ class SimulatedPorts:
         self,
         loop: VirtualLoop,
         world: World,
-        books: InternalRecords,
+        books: MutableWorld,
         faults: FaultProfile,
         random: Random,
         on_change: Callable[[], None],

@@ -11,9 +11,8 @@ from payment.domain.values import PaymentName
 from payment.domain.webhook_notification import WebhookNotification
 from payment.repository.memory import MemoryNotifications
 from payment.service_layer.alerts import Alert
-from payment.service_layer.composition import UseCases
 from sandbox.actions import CancelIntent, PassTime, Request
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.objects import Event
 from sandbox.transition import transition
 from sandbox.world import Rules
@@ -32,6 +31,7 @@ from verification.simulator.webhook_delivery import WebhookDelivery
 from verification.world import invariants
 from verification.world.faults import ProcessFault
 from verification.world.requests import resource_id
+from verification.world.use_cases import Replica
 from verification.world.world import EPOCH, World
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Simulation:
         has_refunds = any("refund" in each.follow_up for each in self._purchases)
         long_keys = has_refunds or random.random() < 0.6
         key_life = KEY_LIFE_SECONDS if long_keys else random.choice(SHORT_KEY_LIVES)
-        self._books = InternalRecords("Sandbox", Rules(key_life=key_life))
+        self._books = MutableWorld("Sandbox", Rules(key_life=key_life))
         self._world = ClockJumpWorld(self._books)
         self._store = self._world.store
         self._trace = trace
@@ -226,7 +226,7 @@ class Simulation:
         if not self._is_over:
             self._loop.call_later(self._faults.downtime(), self._start, replica.name)
 
-    def _any_replica(self) -> UseCases | None:
+    def _any_replica(self) -> Replica | None:
         return self._random.choice(self._replicas).use_cases if self._replicas else None
 
     def _alert(self, alert: Alert, about: str, words: str) -> None:
@@ -286,7 +286,7 @@ class Simulation:
 class ClockJumpWorld(World):
     """A world whose database has a clock of its own."""
 
-    def __init__(self, books: InternalRecords) -> None:
+    def __init__(self, books: MutableWorld) -> None:
         self.offset = 0.0
         super().__init__(books)
         self._ports["notifications"] = MemoryNotifications(self.store)
