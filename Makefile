@@ -37,10 +37,11 @@ check: development ## format, lint, types, layers, contracts, migrations, pinned
 	$(BIN)/squawk customer/migrations/*.sql payment/migrations/*.sql
 	$(BIN)/python requirements/compile.py --check
 
-format: development ## format the code
+format: development ## format the code; renew the documents' links to its lines
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/buf format --write protobuf
+	$(BIN)/python docs/line_links.py
 
 generate: development ## generate the Python of the contracts in protobuf/
 	$(BIN)/python protobuf/generate.py

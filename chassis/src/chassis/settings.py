@@ -110,13 +110,13 @@ def read(wanted: type[Settings], environment: Mapping[str, str]) -> Settings:
     """
     values: dict[str, object] = {}
     wrong: list[str] = []
-    hints = typing.get_type_hints(wanted, include_extras=True)
+    types = typing.get_type_hints(wanted, include_extras=True)
     for field in dataclasses.fields(wanted):  # type: ignore[arg-type]
         variable = field.name.upper()
         try:
             text = _text(variable, environment)
             if text is not None:
-                value = _value(text, hints[field.name])
+                value = _value(text, types[field.name])
                 file = environment.get(f"{variable}_FILE")
                 if isinstance(value, Secret) and file:
                     value = dataclasses.replace(value, file=Path(file))
