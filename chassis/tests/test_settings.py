@@ -45,7 +45,7 @@ def test_a_secret_in_a_file_can_be_changed_while_the_service_runs(tmp_path: Path
     assert secret.reveal_anew() == "old", "it is just being written"
     file.unlink()
     assert secret.reveal_anew() == "old"
-    assert Secret("typed").reveal_anew() == "said"
+    assert Secret("typed").reveal_anew() == "typed"
 
 
 def test_an_empty_variable_counts_as_absent() -> None:
