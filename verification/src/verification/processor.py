@@ -70,8 +70,7 @@ class SimulatedProcessor:
         self._clock = clock
 
     def supports_amount(self, amount: Money) -> bool:
-        """Whether the sandbox counts finely enough for this amount, as Stripe does."""
-        return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
+        return supports_amount(amount)
 
     async def create(self, attempt: CreationAttempt) -> Reply:
         """Create an unconfirmed intent."""
@@ -184,6 +183,11 @@ class SimulatedProcessor:
     def _ask(self, request: Request) -> Response:
         self.view, response = transition(self.view, request, self._clock())
         return response
+
+
+def supports_amount(amount: Money) -> bool:
+    """Whether the sandbox's units can express this amount, as Stripe's can."""
+    return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
 
 
 def intent_reply(response: Response) -> Reply:

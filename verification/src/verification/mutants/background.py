@@ -103,7 +103,7 @@ BACKGROUND = (
         ),
     ),
     Mutant(
-        "the error of a step is caught by nobody",
+        "the error of a step is not caught",
         (
             Edit(
                 RECOVERY,

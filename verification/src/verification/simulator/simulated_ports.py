@@ -140,7 +140,7 @@ class SimulatedPorts:
             self._loop.call_later(self._faults.latency(), reply, request, result)
 
     def changed(self) -> None:
-        """The world has changed: wake up whoever waits for that."""
+        """The world has changed: resume what waits for that."""
         self._on_change()
         if self._claims:
             self._set_claims_timer()

@@ -266,7 +266,7 @@ class Simulation:
                 self._payers.on_event(event)
 
     def _at_processor(self, action: Any) -> Any:
-        """Somebody else than a replica acts at the processor."""
+        """Someone other than a replica acts at the processor."""
         self._world.now = self._loop.time()
         _, response = transition(self._books, Request(action), self._world.unix())
         self._ports.changed()
