@@ -1,61 +1,63 @@
-# Everything there is to do here. `make` alone lists it.
+# Every command of the repository. `make` alone lists them.
 
 PYTHON ?= python3
 BIN := .oncepay/environment/bin
-# Today's Compose is docker's plugin; older machines have a program of its own.
+# Compose 2 is a plugin of docker; 1.29 is a separate program.
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
-# One project on a machine, whatever the folder is called.
+# A fixed project name, whatever the folder is called.
 CONTAINERS = $(COMPOSE) -p oncepay
-IMAGES := oncepay/customer:0.1.0 oncepay/payment:0.1.0 oncepay/sandbox:0.1.0
-# How long a service may take to be ready, in seconds, once its container runs.
-PATIENCE := 60
-ROOMS := chassis customer payment sandbox cli verification
+# The version of every package and image; Compose reads it from the environment.
+export ONCEPAY_VERSION := $(shell cat VERSION)
+IMAGES := $(foreach image,customer payment sandbox,oncepay/$(image):$(ONCEPAY_VERSION))
+# The time a service may take to become ready once its container runs.
+READY_SECONDS := 60
+PACKAGES := chassis customer payment sandbox cli verification
 
 .PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
 	report lines stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
 	down environment development kubernetes
 
-help: ## this list
+help: ## list the commands
 	@sed -n 's/^\([a-z -]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | \
 		while IFS='|' read -r target text; do printf '%-24s %s\n' "$$target" "$$text"; done
 
-run: environment ## start everything, execute a first payment, stay up until Ctrl-C
+run: environment ## start everything, execute a first payment, run until Ctrl-C
 	@$(BIN)/python -m oncepay_cli up $(OPTIONS)
 
-# Two at once, a file at a time: most of a test is waiting for a process, and a file shares its databases.
+# Two processes, one file at a time: tests mostly wait for processes, and a file shares its fixtures.
 test: development ## every test, on a real PostgreSQL, with coverage
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
-check: development ## format, lint, types, layers, contracts, migrations, pins
+check: development ## format, lint, types, layers, contracts, migrations, pinned dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m mypy $(ROOMS:%=%/src) conftest.py */tests
+	$(BIN)/python -m mypy $(PACKAGES:%=%/src) conftest.py */tests
 	$(BIN)/lint-imports
 	$(BIN)/python protobuf/generate.py --check
 	$(BIN)/squawk customer/migrations/*.sql payment/migrations/*.sql
 	$(BIN)/python requirements/compile.py --check
 
-format: development ## lay the code out
+format: development ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/buf format --write protobuf
 
-generate: development ## the Python of the contracts, from protobuf/
+generate: development ## generate the Python of the contracts in protobuf/
 	$(BIN)/python protobuf/generate.py
 
-lines: ## the size of the code, package by package
+lines: ## count the lines of code, package by package
 	@$(PYTHON) verification/src/verification/lines.py
 
-pictures: ## the pictures of the documents, from docs/pictures/*.toml
+pictures: ## draw the documents' pictures from docs/pictures/*.toml
 	@$(PYTHON) docs/pictures/draw.py
 
-requirements: development ## bring the pinned packages up to the *.in files
+requirements: development ## compile the pinned dependencies from the *.in files
 	$(BIN)/python requirements/compile.py
 
-secrets: ## the passwords, random, in .oncepay/secrets; those that are there stay
+secrets: ## create the missing passwords in .oncepay/secrets
 	@PYTHONPATH=cli/src $(PYTHON) -m oncepay_cli.local.passwords
 
-kubernetes-secrets: secrets ## copies of the passwords, where kustomize may read them
+kubernetes-secrets: secrets ## copy the passwords to where kustomize may read them
 	@umask 077; for service in customer payment; do \
 		folder=kubernetes/overlays/development/$$service/secrets; mkdir -p $$folder && \
 		cp -f $$service/password.txt $$service/owner_password.txt $$folder/; done; \
@@ -63,72 +65,72 @@ kubernetes-secrets: secrets ## copies of the passwords, where kustomize may read
 		folder=kubernetes/overlays/development/$$part/secrets; mkdir -p $$folder && \
 		cp -f payment/webhook_secret.txt $$folder/; done
 
-kubernetes-check: kubernetes ## render the manifests, and hold them to schemas, a scanner and our own rules
+kubernetes-check: kubernetes ## render the manifests; check schemas, a scanner's findings and our own rules
 	@$(BIN)/python -m verification.kubernetes
 	@$(BIN)/python -m pytest -q verification/tests/kubernetes
 
-cluster-test: kubernetes ## apply, pay, roll, evict: on the cluster that KUBECONFIG names, then take it away
+cluster-test: kubernetes ## apply, pay, restart, evict, delete: on the cluster of KUBECONFIG
 	@CLUSTER_TEST=yes $(BIN)/python -m pytest -q verification/tests/cluster
 
-bench: development ## what a call costs, as ratios within one sitting; BASE=commit to compare
+bench: development ## measure what a call costs, as ratios within one run: BASE=commit to compare with it
 	$(BIN)/python -m verification.bench $(if $(BASE),--base $(BASE)) $(OPTIONS)
 
-rolling: development ## two replicas of each service, restarted in turn under load: what callers see
+rolling: development ## restart the replicas of each service in turn under load; count the callers' errors
 	$(BIN)/python -m verification.rolling
 
-simulate: development ## the service in a simulated world, in virtual time: SEEDS= FIRST=, or SEED= to see one again
+simulate: development ## simulate long random histories in virtual time: SEEDS= FIRST=, or SEED= to replay one
 	@$(BIN)/python -m verification.simulator $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(FIGURES),--json $(FIGURES))
 
-explore: development ## every interleaving of small worlds, by the production code: OPTIONS=--slice or --wide
+explore: development ## explore every interleaving of small worlds: OPTIONS=--slice or --wide
 	@$(BIN)/python -m verification.explorer $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
 
-mutants: development ## plant wrong versions of the rules, and see each one caught
+mutants: development ## plant wrong versions of the rules; the checks must catch each
 	@$(BIN)/python -m verification.mutants $(OPTIONS) $(if $(FIGURES),--json $(FIGURES))
 
-report: development ## put what was measured (docs/figures) into docs/reliability.md
+report: development ## write what was measured (docs/figures) into docs/reliability.md and its appendix
 	@$(BIN)/python -m verification.reliability
 
-chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
+chaos: development ## kill processes under load, then compare all money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
 	$(BIN)/python -m verification.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(KEY_LIFE),--key-life $(KEY_LIFE)) \
 		$(if $(REFUNDS),--concurrent-refunds $(REFUNDS)) $(if $(DESIGN),--design $(DESIGN)) \
 		$(if $(FOLDER),--folder $(FOLDER))
 
-stripe-contract: ## the contract of a processor, on Stripe's test mode: needs STRIPE_TEST_KEY
+stripe-contract: ## run the processor's contract tests against Stripe's test mode: needs STRIPE_TEST_KEY
 	@if [ -z "$$STRIPE_TEST_KEY" ]; then \
-		echo "Nothing was asked of Stripe: STRIPE_TEST_KEY, a key of its test mode, is not set." >&2; \
+		echo "Skipped: STRIPE_TEST_KEY, a key of Stripe's test mode, is not set." >&2; \
 	else $(MAKE) development && $(BIN)/python -m pytest -m stripe payment/tests; fi
 
-clean: ## stop what runs, remove environment, data, logs and secrets; of the containers, too
+clean: ## stop everything; remove the environment, data, logs, secrets and containers
 	@[ ! -x $(BIN)/oncepay ] || $(BIN)/python -m oncepay_cli down
 	@! docker info >/dev/null 2>&1 || $(CONTAINERS) down --remove-orphans --volumes
 	rm -rf .oncepay */password.txt */owner_password.txt */webhook_secret.txt kubernetes/overlays/development/*/secrets
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
-build: ## the container images of Customer, Payment and the sandbox
+build: ## build the container images of Customer, Payment and the sandbox
 	$(CONTAINERS) build
 
-up: secrets ## start the containers, and wait until the services are ready
+up: secrets ## start the containers and wait until the services are ready
 	@docker image inspect $(IMAGES) >/dev/null 2>&1 || $(CONTAINERS) build
-	@chmod a+r containers/make-database.sql  # for PostgreSQL's user, where the folder was made by umask 077
+	@chmod a+r containers/make-database.sql  # for PostgreSQL's user, where the umask is 077
 	$(CONTAINERS) up -d
-	@$(CONTAINERS) exec -T customer python -m chassis.probe 127.0.0.1:50051 --wait $(PATIENCE)
-	@$(CONTAINERS) exec -T payment python -m chassis.probe 127.0.0.1:50052 --wait $(PATIENCE)
-	@echo "Customer and Payment are ready: 'make demo' pays, 'make logs' shows what they say."
+	@$(CONTAINERS) exec -T customer python -m chassis.probe 127.0.0.1:50051 --wait $(READY_SECONDS)
+	@$(CONTAINERS) exec -T payment python -m chassis.probe 127.0.0.1:50052 --wait $(READY_SECONDS)
+	@echo "Customer and Payment are ready. 'make demo' executes a payment, 'make logs' shows the logs."
 
-all: build up ## images and containers: build, then up
+all: build up ## build the images and start the containers
 
-demo: environment ## a first payment, on the containers that are up
+demo: environment ## execute a first payment on the running containers
 	@$(BIN)/python -m oncepay_cli demo
 
-compose-test: development ## build, start, pay, crash: the containers, tested where a Docker engine answers
+compose-test: development ## test the containers: build, start, pay, crash; needs a Docker engine
 	@COMPOSE="$(COMPOSE)" $(BIN)/python -m pytest verification/tests/containers
 
-logs: ## what the containers say, until Ctrl-C
+logs: ## show the containers' logs until Ctrl-C
 	$(CONTAINERS) logs --follow --tail=100
 
-down: ## stop the containers and remove them; their data stays in volumes
+down: ## stop and remove the containers; keep their volumes
 	$(CONTAINERS) down --remove-orphans
 
 environment:

@@ -1,8 +1,8 @@
-"""What tests of every room may ask for: a real PostgreSQL, and a fresh migrated database of a service.
+"""Fixtures for the tests of every package: a real PostgreSQL, and a migrated database of a service.
 
-`postgresql` is one cluster per run, in a temporary folder, as durable as the real one: the services
-refuse to start on less. `customer_database` and `payment_database` are new for each test, copied
-from a template that was migrated once; `empty_database` is for what knows no service.
+`postgresql` is one cluster per test process, in a temporary folder, with the durability settings that the
+services require. `customer_database` and `payment_database` are new for each test, copied from a template
+that is migrated once; `empty_database` has the roles of a service and no schema.
 """
 
 import importlib
@@ -19,25 +19,27 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 
-# Processes are started while gRPC's threads run: its handlers of a fork would end the child.
+# Tests start processes while gRPC's threads run: gRPC's fork handlers would end the child.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
-# A shell ignores Ctrl-C for what it runs in the background, and so would our children, which are sent it.
+# A shell sets SIGINT to ignored for background jobs, and child processes, which tests interrupt, inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# pytest makes an empty module `chassis` for chassis/tests, unless the package of that name is there.
-for _room in ("chassis", "customer", "payment", "sandbox", "verification"):
+# pytest creates an empty module `chassis` for chassis/tests, unless the package is already imported.
+for _package in ("chassis", "customer", "payment", "sandbox", "verification"):
     with suppress(ImportError):
-        importlib.import_module(_room)
+        importlib.import_module(_package)
 
 ROOT = Path(__file__).parent
 HOST = "127.0.0.1"
 _numbers = itertools.count(1)
+_last_reports: dict[object, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,30 @@ class ServiceDatabase:
     superuser_url: str
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remembers what each worker of pytest-xdist reported last: its test is the one it may die of."""
+    if (worker := getattr(report, "node", None)) is not None:
+        _last_reports[worker] = report.nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Ends the run when a worker dies. pytest-xdist would replace it, and with `loadfile` hang."""
+    if error:
+        pytest.exit(
+            f"the worker {node.gateway.id} died ({error}), so this run ends. "
+            f"Its last test was {_last_reports.get(node, 'not begun')}.",
+            returncode=pytest.ExitCode.TESTS_FAILED,
+        )
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
-    """A running cluster; it and its folder are gone at the end."""
+    """A running cluster; it is stopped and its folder removed at the end."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    # Not pytest's own temporary folder: where root runs the tests, the user nobody must get in.
+    # Not pytest's temporary folder: where root runs the tests, the server's user must be able to enter.
     folder = Path(tempfile.mkdtemp(prefix="oncepay-test-"))
     folder.chmod(0o711)
     server = PostgreSQL(
@@ -111,7 +130,7 @@ def payment_database(postgresql: PostgreSQL, payment_template: Roles) -> Iterato
 
 @pytest.fixture
 def empty_database(postgresql: PostgreSQL) -> Iterator[ServiceDatabase]:
-    """A database with a service's two roles and nothing in it: for what knows no service."""
+    """A database with a service's two roles and no schema."""
     roles = _fresh_roles("guest")
     make_roles(postgresql, roles)
     yield from _copy(postgresql, "guest", roles, template="template1")
@@ -119,19 +138,19 @@ def empty_database(postgresql: PostgreSQL) -> Iterator[ServiceDatabase]:
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    """A port of 127.0.0.1 that nobody listens on, another one at each call."""
-    given: set[int] = set()
+    """Returns a port of 127.0.0.1 that nobody listens on, a different one at each call."""
+    returned: set[int] = set()
 
-    def give() -> int:
+    def next_port() -> int:
         while True:
             with socket.socket() as probe:
                 probe.bind((HOST, 0))
                 port: int = probe.getsockname()[1]
-            if port not in given:
-                given.add(port)
+            if port not in returned:
+                returned.add(port)
                 return port
 
-    return give
+    return next_port
 
 
 def _fresh_roles(user: str) -> Roles:
@@ -147,7 +166,7 @@ def _migrated_template(server: PostgreSQL, service: str) -> Roles:
         *(f"{sysconfig.get_path('scripts')}/dbmate", "--no-dump-schema"),
         *(f"--migrations-dir={ROOT / service / 'migrations'}", "migrate", "--strict"),
     ]
-    done = subprocess.run(
+    result = subprocess.run(
         migrate,
         env=os.environ | {"DATABASE_URL": url + "?sslmode=disable"},
         cwd=server.data.parent,
@@ -155,7 +174,7 @@ def _migrated_template(server: PostgreSQL, service: str) -> Roles:
         capture_output=True,
         check=False,
     )
-    assert done.returncode == 0, f"the migrations of {service} failed: {done.stdout}{done.stderr}"
+    assert result.returncode == 0, f"{service}'s migrations failed: {result.stdout}{result.stderr}"
     return roles
 
 
@@ -164,15 +183,15 @@ def _copy(
 ) -> Iterator[ServiceDatabase]:
     name = f"{service}_{next(_numbers)}"
     make_database(server, name, roles, template)
-    place = f"{HOST}:{server.port}/{name}"
+    address = f"{HOST}:{server.port}/{name}"
     yield ServiceDatabase(
         host=HOST,
         port=server.port,
         name=name,
-        url=f"postgresql://{roles.user}@{place}",
+        url=f"postgresql://{roles.user}@{address}",
         password=roles.password,
-        owner_url=f"postgresql://{roles.owner}@{place}",
+        owner_url=f"postgresql://{roles.owner}@{address}",
         owner_password=roles.owner_password,
-        superuser_url=f"postgresql://{SUPERUSER}:{server.password}@{place}",
+        superuser_url=f"postgresql://{SUPERUSER}:{server.password}@{address}",
     )
     server.run(f"DROP DATABASE {name} WITH (FORCE);")

@@ -1,6 +1,6 @@
--- What a new PostgreSQL is given, once, before it takes its first connection: the database of one
--- service and its two roles, walled off from every other role. `psql` runs it as the superuser,
--- inside the container; SERVICE names the service, and the passwords are files.
+-- Creates the database of one service and its two roles; no other role may connect. The image runs it once,
+-- with `psql` as the superuser, when the data directory is new. SERVICE names the service; the passwords are
+-- files.
 
 \getenv service SERVICE
 \set owner :service _owner
@@ -15,6 +15,6 @@ REVOKE CONNECT, TEMPORARY ON DATABASE :"service" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"service" TO :"owner", :"service";
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;
 
--- The image wants a password for its superuser, and was given the owner's. Without any, nobody
--- comes in as the superuser from outside the container.
+-- The image requires a password for its superuser and was given the owner's. Without a password nobody can
+-- log in as the superuser from outside the container.
 ALTER ROLE CURRENT_USER PASSWORD NULL;

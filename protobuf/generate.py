@@ -31,7 +31,9 @@ PURELIB = Path(sysconfig.get_path("purelib"))
 
 def contracts() -> list[str]:
     """The .proto files, as protoc wants them named: relative to the room."""
-    return sorted(path.relative_to(FOLDER).as_posix() for path in (FOLDER / "oncepay").rglob("*.proto"))
+    return sorted(
+        path.relative_to(FOLDER).as_posix() for path in (FOLDER / "oncepay").rglob("*.proto")
+    )
 
 
 def run_protoc(*arguments: str) -> None:

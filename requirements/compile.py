@@ -1,12 +1,12 @@
-"""Pins what Oncepay stands on, with hashes: every `*.in` becomes a `*.txt`.
+"""Pins the dependencies of every package, with hashes: compiles each `*.in` to a `*.txt`.
 
-    python requirements/compile.py            bring every file up to its `*.in`; pins stay
-    python requirements/compile.py --upgrade  the same, with the newest versions of everything
-    python requirements/compile.py --check    ask nobody; fail where a `*.txt` cannot have come
-                                              from its `*.in`, or the files disagree
+    python requirements/compile.py            compile every file; existing pins stay
+    python requirements/compile.py --upgrade  compile every file with the newest versions
+    python requirements/compile.py --check    without a network: fail where a `*.txt` does not match
+                                              its `*.in` or constraints.txt
 
-Both services, the command line and the tools stand on one set, constraints.txt. The file names no
-index, so that it is installed from whichever one the machine is set to.
+Both services, the command line and the tools share one set of versions, constraints.txt. The files name no
+package index, so that pip uses the one that the machine is configured for.
 """
 
 import argparse
@@ -15,15 +15,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOM = Path(__file__).resolve().parent
-ROOT = ROOM.parent
-CONSTRAINTS = ROOM / "constraints.txt"
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parent
+CONSTRAINTS = FOLDER / "constraints.txt"
 
-SHARED = [ROOM / "run", ROOM / "development", ROOT / "customer" / "requirements"]
+SHARED = [FOLDER / "run", FOLDER / "development", ROOT / "customer" / "requirements"]
 SHARED += [ROOT / "payment" / "requirements", ROOT / "sandbox" / "requirements"]
-SHARED += [ROOM / "kubernetes"]
-# Apart: a tool that must not hold the rest back, and a foreign server in its own environment.
-ALONE = [ROOM / "uv", ROOM / "localstripe"]
+SHARED += [FOLDER / "kubernetes"]
+# Without the constraints: a tool that must not hold the others back, and a server in its own environment.
+UNCONSTRAINED = [FOLDER / "uv", FOLDER / "localstripe"]
 
 OPTIONS = ["--quiet", "--universal", "--python-version", "3.11"]
 OPTIONS += ["--no-emit-index-url", "--no-header", "--no-annotate"]
@@ -35,39 +35,40 @@ def compile_one(source: Path, result: Path, *options: str) -> None:
 
 
 def compile_all(*upgrade: str) -> None:
-    # The widest of them: whatever any other names is in it.
-    compile_one(ROOM / "kubernetes.in", CONSTRAINTS, *upgrade)
+    # It includes every other one.
+    compile_one(FOLDER / "kubernetes.in", CONSTRAINTS, *upgrade)
     hashed = ("--generate-hashes", *upgrade)
     for stem in SHARED:
         compile_one(Path(f"{stem}.in"), Path(f"{stem}.txt"), *hashed, "-c", str(CONSTRAINTS))
-    for stem in ALONE:
+    for stem in UNCONSTRAINED:
         compile_one(Path(f"{stem}.in"), Path(f"{stem}.txt"), *hashed)
 
 
-def wanted(path: Path) -> set[str]:
-    """The packages that an `*.in` names, and those of the files it includes."""
+def required(path: Path) -> set[str]:
+    """The packages that an `*.in` requires, including those of the files it includes."""
     names: set[str] = set()
     for line in path.read_text().splitlines():
         if line.startswith("-r "):
-            names |= wanted(path.parent / line.removeprefix("-r "))
+            names |= required(path.parent / line.removeprefix("-r "))
         elif line and not line.startswith("#"):
             names.add(re.split(r"[^A-Za-z0-9._-]", line)[0].lower())
     return names
 
 
 def pinned(path: Path) -> dict[str, str]:
-    """Package and version, line by line, of a compiled file."""
+    """The version of each package in a compiled file."""
     pins = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", path.read_text(), re.MULTILINE)
     return {name.lower(): version for name, version in pins}
 
 
-def complaints() -> list[str]:
+def mismatches() -> list[str]:
+    """What is wrong with the compiled files, one sentence each."""
     constraints = pinned(CONSTRAINTS)
     found = []
-    for stem in (*SHARED, *ALONE):
+    for stem in (*SHARED, *UNCONSTRAINED):
         source, result = Path(f"{stem}.in"), Path(f"{stem}.txt")
         pins = pinned(result)
-        found += [f"{result}: {name} is missing" for name in sorted(wanted(source) - pins.keys())]
+        found += [f"{result}: {name} is missing" for name in sorted(required(source) - pins.keys())]
         if stem in SHARED:
             found += [
                 f"{result}: {name}=={version}, but constraints.txt has {constraints.get(name)}"
@@ -80,14 +81,16 @@ def complaints() -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Pin what Oncepay stands on.")
-    parser.add_argument("--check", action="store_true", help="ask nobody, fail where stale")
-    parser.add_argument("--upgrade", action="store_true", help="take the newest of everything")
+    parser = argparse.ArgumentParser(description="Pin the dependencies, with hashes.")
+    parser.add_argument(
+        "--check", action="store_true", help="without a network, fail where a file is stale"
+    )
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
     arguments = parser.parse_args()
     if not arguments.check:
         compile_all(*(["--upgrade"] if arguments.upgrade else []))
         return 0
-    found = complaints()
+    found = mismatches()
     for line in found:
         print(f"{line}: run `make requirements`", file=sys.stderr)  # noqa: T201
     return int(bool(found))

@@ -252,5 +252,5 @@ async def test_a_stop_that_comes_while_waiting_ends_the_wait(empty_database: Any
     entering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(entering, 10)
-    left = [task for task in asyncio.all_tasks() if "_Watch" in repr(task)]
+    left = [task for task in asyncio.all_tasks() if "Database._watch" in repr(task)]
     assert not left

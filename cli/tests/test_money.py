@@ -1,4 +1,4 @@
-"""Amounts as people write them."""
+"""Parsing and formatting amounts."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from oncepay.payment.v1.payment_pb2 import Money
 
 from oncepay_cli import money
-from oncepay_cli.refusal import StartupError
+from oncepay_cli.errors import CommandError
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from oncepay_cli.refusal import StartupError
         ("9999999999.99", "USD", 999_999_999_999, "USD 9,999,999,999.99"),
     ],
 )
-def test_an_amount_is_counted_in_the_currencys_smallest_unit(
+def test_an_amount_is_parsed_to_minor_units_and_formatted_with_its_decimals(
     amount: str, currency: str, minor_units: int, written: str
 ) -> None:
     parsed = money.parse(amount, currency)
@@ -30,7 +30,7 @@ def test_an_amount_is_counted_in_the_currencys_smallest_unit(
 
 
 @given(st.integers(0, 10**12), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
-def test_what_is_written_is_read_back_as_the_same_amount(minor_units: int, currency: str) -> None:
+def test_a_formatted_amount_parses_to_the_same_amount(minor_units: int, currency: str) -> None:
     amount = Money(currency_code=currency, minor_units=minor_units)
     _, digits = money.written(amount).replace(",", "").split()
     assert money.parse(digits, currency) == amount
@@ -49,6 +49,8 @@ def test_what_is_written_is_read_back_as_the_same_amount(minor_units: int, curre
         ("42", "EURO", "is no currency"),
     ],
 )
-def test_what_is_no_amount_is_refused_in_words(amount: str, currency: str, words: str) -> None:
-    with pytest.raises(StartupError, match=words):
+def test_an_invalid_amount_or_currency_is_rejected_with_the_reason(
+    amount: str, currency: str, words: str
+) -> None:
+    with pytest.raises(CommandError, match=words):
         money.parse(amount, currency)

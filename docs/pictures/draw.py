@@ -1,28 +1,27 @@
-"""Draws the pictures: each `*.toml` here becomes the `*.svg` beside it.
+"""Draws the pictures of the documents: each `*.toml` here becomes the `*.svg` beside it.
 
     python docs/pictures/draw.py            draw them all; `make pictures`
-    python docs/pictures/draw.py --check    draw nothing; fail where a picture is not its source's
+    python docs/pictures/draw.py --check    draw nothing; fail where a picture is stale
 
-A source says where everything stands, in pixels: a layout made by a program never looks as good as
-one that somebody thought about, and this way nothing has to be installed to draw. The pictures
-follow the reader's light or dark.
+A source gives every position in pixels: a layout by hand is more readable than a computed one, and
+nothing has to be installed to draw. The pictures follow the reader's light or dark mode.
 
     title = "what it shows, for those who cannot see it"
     size = [width, height]
 
-    [[areas]]                       # a ground for boxes that belong together
+    [[areas]]                       # a background for boxes that belong together
     at = [left, top], size = [width, height], title = "..."
 
-    [boxes.NAME]                    # what arrows go between
+    [boxes.NAME]                    # what arrows connect
     at = [centre x, centre y], size = [width, height], title = "...", lines = ["...", "..."]
     colour = "plain"                # or blue, green, amber, red
     shape = "box"                   # or cylinder
 
     [[arrows]]
-    from = "NAME right", to = "NAME left 0.25"      # a side, and how far along it: 0.5 if not said
+    from = "NAME right", to = "NAME left 0.25"      # a side, and how far along it: 0.5 by default
     dashed = true
 
-    [[notes]]                       # words by themselves, also those on an arrow
+    [[notes]]                       # text, also the text on an arrow
     at = [x, y], text = "...", anchor = "middle"
 """
 
@@ -38,7 +37,7 @@ ROUND = 9
 LID = 8  # half the height of a cylinder's lid
 LINE_HEIGHT = 17
 
-# class: what it paints, by day, by night
+# class: the CSS property, its light and its dark value
 COLOURS = {
     "page": ("fill", "#ffffff", "#0d1117"),
     "ink": ("fill", "#101828", "#f0f3f6"),
@@ -84,28 +83,34 @@ def draw(source: dict[str, Any]) -> str:
 
 
 def style() -> str:
-    day = [f".{name}{{{what}:{light}}}" for name, (what, light, _) in COLOURS.items()]
-    night = [f".{name}{{{what}:{dark}}}" for name, (what, _, dark) in COLOURS.items()]
+    light_rules = [
+        f".{name}{{{attribute}:{light}}}" for name, (attribute, light, _) in COLOURS.items()
+    ]
+    dark_rules = [
+        f".{name}{{{attribute}:{dark}}}" for name, (attribute, _, dark) in COLOURS.items()
+    ]
     shape = (
         f"text{{font-family:{FONT};font-size:13px}}.title{{font-size:15px;font-weight:600}}"
         ".arrow{fill:none;stroke-width:1.5}.dashed{stroke-dasharray:5 4}"
     )
-    return f"{shape}{''.join(day)}@media (prefers-color-scheme:dark){{{''.join(night)}}}"
-
-
-def area(said: dict[str, Any]) -> str:
-    (left, top), (width, height) = said["at"], said["size"]
     return (
-        f'<rect class="area area-edge" x="{left}" y="{top}" width="{width}" height="{height}" '
-        f'rx="{ROUND + 5}"/>' + text(left + 18, top + 27, said["title"], "quiet", "start")
+        f"{shape}{''.join(light_rules)}@media (prefers-color-scheme:dark){{{''.join(dark_rules)}}}"
     )
 
 
-def box(said: dict[str, Any]) -> str:
-    (x, y), (width, height) = said["at"], said["size"]
-    left, top, colour = x - width / 2, y - height / 2, said.get("colour", "plain")
+def area(spec: dict[str, Any]) -> str:
+    (left, top), (width, height) = spec["at"], spec["size"]
+    return (
+        f'<rect class="area area-edge" x="{left}" y="{top}" width="{width}" height="{height}" '
+        f'rx="{ROUND + 5}"/>' + text(left + 18, top + 27, spec["title"], "quiet", "start")
+    )
+
+
+def box(spec: dict[str, Any]) -> str:
+    (x, y), (width, height) = spec["at"], spec["size"]
+    left, top, colour = x - width / 2, y - height / 2, spec.get("colour", "plain")
     look = f'class="{colour} {colour}-edge"'
-    if said.get("shape") == "cylinder":
+    if spec.get("shape") == "cylinder":
         lid = f"a{width / 2:g},{LID} 0 0 1 {width:g},0"
         walls = f"v{height:g} a{width / 2:g},{LID} 0 0 1 {-width:g},0 v{-height:g}"
         shape = f'<path {look} d="M{left:g},{top:g} {lid} {walls}Z"/>'
@@ -114,9 +119,9 @@ def box(said: dict[str, Any]) -> str:
     else:
         shape = f'<rect {look} x="{left:g}" y="{top:g}" width="{width}" height="{height}" '
         shape += f'rx="{ROUND}"/>'
-    lines = said.get("lines", [])
+    lines = spec.get("lines", [])
     first = y + 5 - len(lines) * LINE_HEIGHT / 2
-    written = [text(x, first, said["title"], "title ink")]
+    written = [text(x, first, spec["title"], "title ink")]
     written += [
         text(x, first + 1 + number * LINE_HEIGHT, line, "quiet")
         for number, line in enumerate(lines, start=1)
@@ -124,27 +129,27 @@ def box(said: dict[str, Any]) -> str:
     return shape + "".join(written)
 
 
-def arrow(said: dict[str, Any], boxes: dict[str, Any]) -> str:
-    """A line that leaves and arrives at right angles to the boxes' sides."""
-    begin, out = place(said["from"], boxes)
-    end, back = place(said["to"], boxes)
+def arrow(spec: dict[str, Any], boxes: dict[str, Any]) -> str:
+    """A curve that leaves and arrives at right angles to the boxes' sides."""
+    begin, out = endpoint(spec["from"], boxes)
+    end, back = endpoint(spec["to"], boxes)
     across, down = abs(end[0] - begin[0]) / 2, abs(end[1] - begin[1]) / 2
     curve = [(begin[0] + out[0] * across, begin[1] + out[1] * down)]
     curve += [(end[0] + back[0] * across, end[1] + back[1] * down), end]
     path = " ".join(f"{x:g},{y:g}" for x, y in curve)
-    dashed = " dashed" if said.get("dashed") else ""
+    dashed = " dashed" if spec.get("dashed") else ""
     start = f"M{begin[0]:g},{begin[1]:g}"
     return f'<path class="arrow{dashed}" d="{start} C{path}" marker-end="url(#head)"/>'
 
 
-def note(said: dict[str, Any]) -> str:
-    x, y = said["at"]
-    return text(x, y, said["text"], "quiet", said.get("anchor", "middle"))
+def note(spec: dict[str, Any]) -> str:
+    x, y = spec["at"]
+    return text(x, y, spec["text"], "quiet", spec.get("anchor", "middle"))
 
 
-def place(said: str, boxes: dict[str, Any]) -> tuple[Point, Point]:
-    """Where on a box an arrow begins or ends, and which way is out of it."""
-    name, side, *along = said.split()
+def endpoint(where: str, boxes: dict[str, Any]) -> tuple[Point, Point]:
+    """Where on a box an arrow begins or ends, and the direction out of the box."""
+    name, side, *along = where.split()
     (x, y), (width, height) = boxes[name]["at"], boxes[name]["size"]
     part = float(along[0]) if along else 0.5
     lid = LID if boxes[name].get("shape") == "cylinder" else 0
@@ -157,9 +162,9 @@ def place(said: str, boxes: dict[str, Any]) -> tuple[Point, Point]:
     }[side]
 
 
-def text(x: float, y: float, said: str, look: str, anchor: str = "middle") -> str:
+def text(x: float, y: float, words: str, style_class: str, anchor: str = "middle") -> str:
     at = f'x="{x:g}" y="{y:g}" text-anchor="{anchor}"'
-    return f'<text class="{look}" {at}>{escape(said)}</text>'
+    return f'<text class="{style_class}" {at}>{escape(words)}</text>'
 
 
 def main() -> int:
@@ -170,7 +175,7 @@ def main() -> int:
         if "--check" not in sys.argv[1:]:
             picture.write_text(drawn)
         elif not picture.exists() or picture.read_text() != drawn:
-            print(f"{picture}: not what its source says: run `make pictures`", file=sys.stderr)  # noqa: T201
+            print(f"{picture}: stale: run `make pictures`", file=sys.stderr)  # noqa: T201
             stale = 1
     return stale
 

@@ -1,4 +1,4 @@
-"""The documents' words, held to the tree: what they name is there."""
+"""The documents, checked against the repository: what they name exists."""
 
 import re
 import subprocess
@@ -17,8 +17,8 @@ TARGETS = set(re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MU
 PICTURES = ROOT / "docs" / "pictures"
 FOLDERS = [
     file.parent
-    for room in ("chassis", "customer", "payment")
-    for file in sorted((ROOT / room / "src").rglob("__init__.py"))
+    for package in ("chassis", "customer", "payment")
+    for file in sorted((ROOT / package / "src").rglob("__init__.py"))
 ]
 
 
@@ -31,6 +31,25 @@ def test_every_link_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
     missing = [link for link in links if not (document.parent / link).exists()]
     assert not [link for link in missing if "://" not in link]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=of)
+def test_a_link_to_code_names_what_is_there(document: Path) -> None:
+    """[`name`](file.py): in that file; [`name`](file.py#L12): on that line."""
+    links = re.findall(r"\[`([^`]+)`\]\(([^)#]+\.(?:py|sql))(?:#L(\d+))?\)", document.read_text())
+    for name, link, number in links:
+        file = (document.parent / link).resolve()
+        if not number and (file.as_posix().endswith(f"/{name}") or is_module(name, file)):
+            continue
+        lines = file.read_text().splitlines()
+        looked_at = lines[int(number) - 1 : int(number)] if number else lines
+        last = name.rpartition(".")[2]
+        assert any(re.search(rf"\b{last}\b", line) for line in looked_at), f"{link}: no {name}"
+
+
+def is_module(name: str, file: Path) -> bool:
+    path = file.with_suffix("").as_posix().removesuffix("/__init__")
+    return path.endswith("/" + name.replace(".", "/"))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=of)
@@ -62,8 +81,8 @@ def test_every_picture_is_what_its_source_says() -> None:
     assert done.returncode == 0, done.stderr
 
 
-# Said below the picture, and not drawn.
-SELDOM = {
+# Stated below the picture, and not drawn.
+RARE = {
     (State.CONFIRMING, State.CANCELED),
     (State.REQUIRES_ACTION, State.CANCELED),
     (State.AUTHORIZED, State.CANCELED),
@@ -86,9 +105,11 @@ def test_the_picture_of_a_payments_states_has_the_arrows_of_the_domain() -> None
         (State[arrow["from"].split()[0]], State[arrow["to"].split()[0]])
         for arrow in picture["arrows"]
     }
-    by_the_processor = {(before, LEADS_TO[move]) for (before, _), move in machine.MOVES.items()}
+    by_the_processor = {
+        (before, LEADS_TO[move]) for (before, _), move in machine.TRANSITIONS.items()
+    }
     by_people = {(before, State.CANCELING) for before in CANCELABLE}
     by_people |= {(State.AUTHORIZED, State.CAPTURING)}
     after_a_decline = {(State.CANCELING, State.FAILED)}
-    assert drawn | SELDOM == by_the_processor | by_people | after_a_decline
-    assert not drawn & SELDOM
+    assert drawn | RARE == by_the_processor | by_people | after_a_decline
+    assert not drawn & RARE

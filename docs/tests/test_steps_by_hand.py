@@ -1,7 +1,4 @@
-"""The README's steps without make: two services, by pip alone, in a folder that is no repository.
-
-What is run is the README's own block, so that the words and what holds cannot part.
-"""
+"""The README's steps without make, executed: two services, installed by pip alone, in a plain folder."""
 
 import os
 import re
@@ -34,11 +31,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the steps need, with a space in its path, after the steps."""
+    """A copy of what the steps need, with a space in its path, after the steps were executed."""
     copy = tmp_path_factory.mktemp("by hand") / "a copy"
     left_out = shutil.ignore_patterns("__pycache__", "*password.txt", "tests")
-    for room in ("protobuf", "chassis", "customer", "payment"):
-        shutil.copytree(ROOT / room, copy / room, ignore=left_out)
+    for package in ("protobuf", "chassis", "customer", "payment"):
+        shutil.copytree(ROOT / package, copy / package, ignore=left_out)
+    shutil.copy(ROOT / "VERSION", copy)
     environment = _bare_environment(tmp_path_factory.mktemp("programs"))
     _need_packages(environment, tmp_path_factory.mktemp("probe"))
     section = (ROOT / "README.md").read_text().split(SECTION)[1]
@@ -104,7 +102,7 @@ def test_migrations_are_found_from_the_installed_package(
 
 
 def _bare_environment(programs: Path) -> dict[str, str]:
-    """A shell as a stranger has it: a `python`, and no environment of ours around it."""
+    """The environment of a new user's shell: a `python`, and none of our packages."""
     python = programs / "python"
     # Not a link: an interpreter looks for its library beside the name it was called by.
     base = sys._base_executable  # type: ignore[attr-defined]  # typeshed leaves it out
@@ -117,7 +115,7 @@ def _bare_environment(programs: Path) -> dict[str, str]:
 
 
 def _need_packages(environment: dict[str, str], probe: Path) -> None:
-    """Skip where there is no index to install from; never on CI, where there has to be one."""
+    """Skip where there is no package index; never on CI, where one is required."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
     options = ["--retries", "1", "--timeout", "20", "--dest", str(probe)]
     outside = environment | {"PIP_REQUIRE_VIRTUALENV": "0"}
@@ -132,7 +130,7 @@ def _need_packages(environment: dict[str, str], probe: Path) -> None:
 def _started(
     folder: Path, service: str, database: "ServiceDatabase", port: int, more: dict[str, str]
 ) -> Iterator[int]:
-    """The service as a process; whether it is ready. It ends in good order."""
+    """The service as a process; yields its health. It must stop cleanly."""
     settings = {
         "LISTEN_ADDRESS": f"127.0.0.1:{port}",
         "DATABASE_URL": database.url,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,35 @@ from sandbox.faults import Faults
 from sandbox.sandbox import Sandbox
 from sandbox.world import Rules
 
+MAX_SECONDS = 120
+"""How long a command may take."""
 
-async def ended(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """A command of the service's, to its end: its exit code, and what it said."""
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended."""
+
+    exit_code: int
+    output: str
+    log: str
+
+
+async def run_command(*arguments: str, **environment: str) -> Result:
+    """Run `python -m payment ...` to its end, with these environment variables alone."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "payment", *arguments),
         env={"PATH": os.environ["PATH"], "LOG_FORMAT": "json", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    said, told = await asyncio.wait_for(process.communicate(), 120)
-    return process.returncode or 0, said.decode(), told.decode()
+    output, log = await asyncio.wait_for(process.communicate(), MAX_SECONDS)
+    assert process.returncode is not None
+    return Result(process.returncode, output.decode(), log.decode())
 
 
-async def adopted(database: Any, *arguments: str) -> tuple[int, str, str]:
-    return await ended(
+async def rebind(database: Any, *arguments: str) -> Result:
+    """Run `rebind` as the owner of a database."""
+    return await run_command(
         "rebind",
         *arguments,
         DATABASE_URL=database.owner_url,
@@ -39,21 +54,22 @@ async def adopted(database: Any, *arguments: str) -> tuple[int, str, str]:
     )
 
 
-async def compared(database: Any, processor: str, *arguments: str) -> tuple[int, str, str]:
-    await asyncio.sleep(1)  # what is compared ends with the last whole second
-    return await ended(
+async def reconcile(database: Any, processor_address: str, *arguments: str) -> Result:
+    """Run `reconcile` on a database and a processor."""
+    await asyncio.sleep(1)  # the time that is reconciled ends with the last full second
+    return await run_command(
         "reconcile",
         *arguments,
         DATABASE_URL=database.url,
         DATABASE_PASSWORD=database.password,
         STRIPE_API_KEY="sk_test_any",
-        STRIPE_BASE_ADDRESS=processor,
+        STRIPE_BASE_ADDRESS=processor_address,
     )
 
 
 @asynccontextmanager
-async def sandbox_on(folder: Path) -> AsyncIterator[str]:
-    """The processor while the service is stopped."""
+async def running_sandbox(folder: Path) -> AsyncIterator[str]:
+    """A sandbox on the data in a folder; its address."""
     sandbox = Sandbox(folder, Rules())
     runner, address = await listening(application(sandbox, Faults()), "127.0.0.1", 0)
     yield address
@@ -61,15 +77,19 @@ async def sandbox_on(folder: Path) -> AsyncIterator[str]:
     await sandbox.close()
 
 
-async def refund_in_the_dashboard(processor: str, intent_id: str, amount: int) -> None:
+async def refund_in_dashboard(processor_address: str, intent_id: str, amount: int) -> None:
+    """Refund a part of an intent without the service."""
+    headers = {"Authorization": "Bearer sk_test_any"}
+    form = {"payment_intent": intent_id, "amount": amount}
     async with (
-        aiohttp.ClientSession(processor, headers={"Authorization": "Bearer sk_test_any"}) as web,
-        web.post("/v1/refunds", data={"payment_intent": intent_id, "amount": amount}) as reply,
+        aiohttp.ClientSession(processor_address, headers=headers) as session,
+        session.post("/v1/refunds", data=form) as reply,
     ):
         assert reply.status == 200
 
 
-async def intents_of(database: Any) -> dict[str, str]:
+async def intent_ids(database: Any) -> dict[str, str]:
+    """The intents of all recorded payments, by the payments' names."""
     connection = await asyncpg.connect(database.superuser_url)
     rows = await connection.fetch("SELECT id, intent_id FROM payments")
     await connection.close()

@@ -6,17 +6,16 @@ from typing import Any
 from uuid import UUID
 
 from chassis.values import Reference, RequestId
-from payment.domain.creation import CreationAttempt, fingerprint_of
+from payment.domain.creation import CreationAttempt
 from payment.domain.evidence import Intent, IntentStatus, ProcessorRefund, RefundStatus
 from payment.domain.payment import (
     CancelReason,
-    Failure,
     Payment,
     PaymentRequest,
     State,
 )
 from payment.domain.refund import Refund
-from payment.domain.values import CustomerName, Money, PaymentMethod
+from payment.domain.values import CustomerName, Failure, Money, PaymentMethod
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PAYMENT_ID = UUID("01939c5e-0000-7000-8000-000000000001")
@@ -38,7 +37,7 @@ def a_payment(state: State = State.CONFIRMING, **changes: Any) -> Payment:
     payment = Payment(
         id=PAYMENT_ID,
         request=REQUEST,
-        fingerprint=fingerprint_of(REQUEST),
+        fingerprint=REQUEST.fingerprint,
         customer_etag='"1"',
         intent_id="pi_1",
         start_by=NOW + timedelta(minutes=15),

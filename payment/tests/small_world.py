@@ -11,21 +11,28 @@ from uuid import UUID, uuid4
 
 from payment_examples import INSTALLATION, NOW, REQUEST
 
+from chassis.aip.resources import Snapshot
 from chassis.values import RequestId
 from payment.domain.creation import CreationAttempt
+from payment.domain.customer import Customer, CustomerStatus
 from payment.domain.evidence import OutcomeUnknown, ProcessorRefund, RefundReply, Reply
 from payment.domain.machine import Post
 from payment.domain.payment import Payment, PaymentRequest
 from payment.domain.refund import Refund
+from payment.domain.schedule import StepResult
 from payment.domain.values import CustomerName, Money
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
+from payment.service_layer.alerts import Alert
+from payment.service_layer.bulkhead import ProcessorBulkhead
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment
-from payment.service_layer.events import Events
-from payment.service_layer.ports import CommitUnknown, CustomerCheck, CustomerStatus, RequestRecord
-from payment.service_layer.recovery import Recovery
-from payment.service_layer.refunds import Refunds
-from payment.service_layer.step import Steps
+from payment.service_layer.create_refund import CreateRefund
+from payment.service_layer.idempotent_requests import IdempotentRequests
+from payment.service_layer.payment_driver import PaymentDriver
+from payment.service_layer.ports import Bulkhead, CommitUnknown, RequestRecord
+from payment.service_layer.read_events import ReadEvents
+from payment.service_layer.recovery import Lane, Recovery
+from payment.service_layer.refund_driver import RefundDriver
 from sandbox import objects
 from verification.processor import SimulatedProcessor
 
@@ -127,9 +134,9 @@ class TroubledRefunds(MemoryRefunds):
 class OneCustomer:
     """A Customer service that says the same of everybody."""
 
-    says: CustomerCheck = CustomerCheck(CustomerStatus.MAY_PAY, '"7"')  # noqa: RUF009 (frozen)
+    says: Customer = Customer(CustomerStatus.ACTIVE, '"7"')  # noqa: RUF009 (frozen)
 
-    async def standing(self, _customer: CustomerName) -> CustomerCheck:
+    async def find(self, _name: CustomerName) -> Customer:
         return self.says
 
 
@@ -143,71 +150,86 @@ class Caller:
     def is_gone(self) -> bool:
         return self.gone
 
-    def build_payment(self, payment: Payment) -> None:
+    def on_created(self, payment: Payment) -> None:
         self.told = payment
 
 
 class SmallWorld:
-    """The use cases, and the world that they are in."""
+    """The use cases, and the world that they are in.
 
-    def __init__(self) -> None:
+    Callers have so many slots that none ever waits, unless a test says otherwise.
+    """
+
+    def __init__(self, bulkhead: Bulkhead | None = None) -> None:
         self.now = NOW
         self.seconds = 0.0
-        self.alarms: list[str] = []
-        self.surprises: list[Exception] = []
+        self.alerts: list[Alert] = []
+        self.unexpected_errors: list[Exception] = []
         self.store = Store(lambda: self.now)
         self.payments = TroubledPayments(self.store)
-        self.refund_store = TroubledRefunds(self.store)
+        self.refunds = TroubledRefunds(self.store)
         self.customers = OneCustomer()
         self.caller = Caller()
         inner = SimulatedProcessor(INSTALLATION, lambda: int(self.now.timestamp()))
         self.processor = TroubledProcessor(inner)
-        self.steps = Steps(self.payments, self.processor, self.alarm, lambda: 0.0)
-        self.create = CreatePayment(
+        self.payment_driver = PaymentDriver(self.payments, self.processor, self.alert, lambda: 0.0)
+        self.refund_driver = RefundDriver(
+            self.refunds, self.processor, self.alert, lambda: 0.0, elapsed=lambda: self.seconds
+        )
+        requests = IdempotentRequests(self.payments)
+        slots = bulkhead or ProcessorBulkhead(1_000)
+        self.create_payment = CreatePayment(
             payments=self.payments,
             customers=self.customers,
-            processor=self.processor,
-            steps=self.steps,
-            alarm=self.alarm,
+            driver=self.payment_driver,
+            bulkhead=slots,
             new_id=uuid4,
             elapsed=lambda: self.seconds,
             installation=INSTALLATION,
         )
-        self.change = ChangePayment(self.payments, self.processor, self.steps)
-        self.refunds = Refunds(
-            payments=self.payments,
-            refund_repository=self.refund_store,
-            processor=self.processor,
-            alarm=self.alarm,
-            new_id=uuid4,
-            elapsed=lambda: self.seconds,
-            jitter=lambda: 0.0,
+        self.change = ChangePayment(self.payments, self.payment_driver, requests, slots)
+        self.create_refund = CreateRefund(
+            self.payments, self.refund_driver, requests, slots, new_id=uuid4
         )
+        self.events = ReadEvents(self.payments, MemoryEvents(self.store))
         self.recovery = Recovery(
-            steps=self.steps,
-            refunds=self.refunds,
-            alarm=self.alarm,
-            on_unexpected_error=self.surprises.append,
+            (Lane(self.payment_driver, 40), Lane(self.refund_driver, 10)),
+            self.unexpected_errors.append,
         )
-        self.events = Events(self.payments, MemoryEvents(self.store))
 
-    def alarm(self, name: str, about: str, words: str) -> None:  # noqa: ARG002 - the port's names
-        self.alarms.append(name)
+    def alert(self, alert: Alert, about: str, words: str) -> None:  # noqa: ARG002 - the port's names
+        self.alerts.append(alert)
 
     def later(self, **how_much: float) -> None:
         self.now += timedelta(**how_much)
 
     async def pay(self, **said: Any) -> Payment:
         """Execute a payment; each with a request_id of its own, unless it is said."""
-        return await self.create(a_request(**said), self.caller)
+        return await self.create_payment(a_request(**said), self.caller)
 
     async def payment(self, payment_id: UUID) -> Payment:
-        return (await self.payments.get(payment_id)).payment
+        return (await self.payments.get(payment_id)).resource
+
+    async def refund(self, refund: Refund) -> Refund:
+        return await self.refunds.get(refund.payment_id, refund.id)
+
+    async def step(self, payment: Payment) -> StepResult[Payment]:
+        """A step of the payment as it is now."""
+        return await self.payment_driver.step(await self.payments.get(payment.id))
+
+    async def step_refund(
+        self, refund: Refund, not_listed_at: float | None = None
+    ) -> StepResult[Refund]:
+        """A step of this version of the refund."""
+        return await self.refund_driver.step(Snapshot(refund, self.now), not_listed_at)
 
     async def recover(self) -> None:
         """One look of recovery at what is due."""
-        for work in (*await self.recovery.claim(40), *await self.recovery.claim_refunds(10)):
-            await work
+        claimed = [
+            (lane, due) for lane in self.recovery.lanes for due in await self.recovery.claim(lane)
+        ]
+        for lane, due in claimed:
+            await self.recovery.take_up(lane, due)
 
     @property
     def intents(self) -> Iterator[objects.Intent]:

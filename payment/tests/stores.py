@@ -9,18 +9,19 @@ from uuid import uuid4
 
 from payment_examples import a_payment, a_refund
 
+from chassis.aip.resources import Snapshot
 from chassis.identifiers import uuid7
 from chassis.values import RequestId
-from payment.domain.creation import fingerprint
+from payment.domain.creation import Conflicts
 from payment.domain.events import PaymentEvent, event_for
-from payment.domain.payment import CancelReason, Failure, Held, Payment, State
+from payment.domain.payment import CancelReason, Held, Payment, State
 from payment.domain.refund import Refund
+from payment.domain.values import Failure, fingerprint
 from payment.service_layer.ports import (
     EventRepository,
     PaymentRepository,
     RefundRepository,
     RequestRecord,
-    Snapshot,
 )
 
 SECOND = timedelta(seconds=1)
@@ -95,7 +96,7 @@ class Stores:
     events: EventRepository
 
     async def insert(self, payment: Payment) -> Payment | None:
-        now = (await self.payments.look_up(payment.request.request_id, None)).now
+        now = (await self.payments.find_conflicts(payment.request.request_id)).now
         return await self.payments.insert(payment, now + INSERT_WITHIN)
 
     async def build_payment(self, **changes: Any) -> Payment:
@@ -119,18 +120,23 @@ class Stores:
 
     async def delete(self, payment: Payment) -> Payment:
         seen = await self.seen(payment)
-        return some(await self.save(seen.payment, seen.payment.delete(seen.now)))
+        return some(await self.save(seen.resource, seen.resource.delete(seen.now)))
 
-    async def seen(self, payment: Payment) -> Snapshot:
+    async def seen(self, payment: Payment) -> Snapshot[Payment]:
         return await self.payments.get(payment.id)
 
     async def now(self, payment: Payment) -> Payment:
-        return (await self.seen(payment)).payment
+        return (await self.seen(payment)).resource
+
+    async def find_conflicts(self, payment: Payment) -> Conflicts:
+        """What conflicts with this payment, its own row among it."""
+        request = payment.request
+        return await self.payments.find_conflicts(request.request_id, request.reference, payment.id)
 
     async def make_due(self, payment: Payment, attempt: int = 1) -> None:
         """End the attempt of this number, with no wait for the next."""
         seen = await self.seen(payment)
-        await self.payments.reschedule(seen.payment, -SECOND, attempt)
+        await self.payments.reschedule(seen.resource, -SECOND, attempt)
 
     async def refund(self, payment: Payment, amount: int = 400) -> Refund:
         refund = a_new_refund(payment, amount)

@@ -14,6 +14,7 @@ from stores import in_transaction, moved
 
 from chassis.database import Pool
 from chassis.values import InvalidValue, Metadata, Reference
+from payment.domain.creation import Conflicts
 from payment.domain.errors import InvariantViolation, PaymentNotFound, RefundNotFound
 from payment.domain.events import NewEvent, PaymentEvent, event_for
 from payment.domain.payment import Held, Payment, State
@@ -62,6 +63,11 @@ class Side:
     events: EventRepository
     notifications: NotificationRepository
     cursors: list[str] = field(default_factory=lambda: ["", "no cursor"])
+
+    async def find_conflicts(self, payment: Payment) -> Conflicts:
+        """What conflicts with this payment, its own row among it."""
+        request = payment.request
+        return await self.payments.find_conflicts(request.request_id, request.reference, payment.id)
 
     async def stream(self, payment_id: Any, limit: int, place: int) -> list[PaymentEvent]:
         """A page of the stream behind a place that was met before."""

@@ -1,5 +1,5 @@
-"""The rules of Google's API Improvement Proposals that buf does not know, held over the generated
-descriptors (https://google.aip.dev).
+"""Google's API Improvement Proposals (https://google.aip.dev), checked over the descriptors where buf
+has no rule.
 """
 
 import re
@@ -58,17 +58,17 @@ def named(things: object) -> str:
     return getattr(things, "full_name", str(things))
 
 
-# The replies of lists and of the stream carry what the service writes: there is nothing to say.
-SAID = [m for m in MESSAGES if not m.name.endswith("Response")]
+# The replies of lists and of the stream carry what the service writes: nothing to state.
+STATED = [m for m in MESSAGES if not m.name.endswith("Response")]
 
 
-@pytest.mark.parametrize("field", list(fields_of(SAID)), ids=named)
-def test_every_field_says_who_writes_it_and_whether_it_must_be_there(
+@pytest.mark.parametrize("field", list(fields_of(STATED)), ids=named)
+def test_every_field_states_who_writes_it_and_whether_it_is_required(
     field: FieldDescriptor,
 ) -> None:
     """AIP-203."""
-    said = behaviors(field)
-    assert len(said & {"REQUIRED", "OPTIONAL", "OUTPUT_ONLY", "IDENTIFIER"}) == 1
+    stated = behaviors(field)
+    assert len(stated & {"REQUIRED", "OPTIONAL", "OUTPUT_ONLY", "IDENTIFIER"}) == 1
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=named)
@@ -150,7 +150,7 @@ def test_a_list_is_paged(method: MethodDescriptor) -> None:
 
 
 @pytest.mark.parametrize("field", list(fields_of(REQUESTS)), ids=named)
-def test_a_name_or_a_parent_says_what_it_names(field: FieldDescriptor) -> None:
+def test_a_name_or_a_parent_states_its_resource_type(field: FieldDescriptor) -> None:
     """AIP-122: resource_reference."""
     if field.name in {"name", "parent"}:
         assert options(field).HasExtension(resource_pb2.resource_reference)
@@ -169,7 +169,7 @@ def test_a_request_id_is_required_exactly_where_money_moves(method: MethodDescri
 
 @pytest.mark.parametrize("message", MESSAGES, ids=named)
 def test_no_field_can_hold_a_card_number(message: Descriptor) -> None:
-    """PCI DSS: what never arrives need not be kept safe."""
+    """PCI DSS: data that never arrives needs no protection."""
     for field in message.fields:
         assert not re.search("card|pan|cvc|cvv|number|expiry", field.name)
 

@@ -292,7 +292,7 @@ class Services:
 @pytest.fixture(scope="session")
 def services(stack: Installation) -> Iterator[Services]:
     loop = asyncio.new_event_loop()
-    server = postgresql(stack.places, stack.ports.postgresql)
+    server = postgresql(stack.paths, stack.ports.postgresql)
     ports = {"customer": stack.ports.customer, "payment": stack.ports.payment}
     open_connections = AsyncExitStack()
     databases = {

@@ -74,7 +74,7 @@ def all_events(client: Client) -> list[Any]:
 
 
 def test_a_reader_survives_a_crash_of_postgresql_while_payments_go_on(stack: Installation) -> None:
-    server = DatabaseServer(postgresql(stack.places, stack.ports.postgresql))
+    server = DatabaseServer(postgresql(stack.paths, stack.ports.postgresql))
     client, reader = Client(stack.ports), Reader(Client(stack.ports))
     with ThreadPoolExecutor(CALLERS) as callers, ThreadPoolExecutor(1) as readers:
         paying = [callers.submit(pay, client) for _ in range(PAYMENTS)]

@@ -183,7 +183,7 @@ def test_a_payment_that_waits_for_3d_secure_can_be_canceled(client: Client) -> N
 def test_abandoned_3d_secure_is_canceled_by_itself(client: Client, stack: Installation) -> None:
     """worldmonitor#4440, adyen-magento2#1986: abandoned 3D Secure, and orders that waited on."""
     payment = three_d_secure_payment(client)
-    postgresql(stack.places, stack.ports.postgresql).run(
+    postgresql(stack.paths, stack.ports.postgresql).run(
         """
         SET session_replication_role = replica;  -- past the triggers: the test advances time
         UPDATE payments SET action_by = now() - interval '1 second', due_time = now()
@@ -248,8 +248,8 @@ def test_an_erased_customer_leaves_payments_whole_and_no_personal_data(
     erased.customers.EraseCustomer(customers_pb.EraseCustomerRequest(name=erased.customer))
     assert erased.refund(payment, 10_000).reply.state == Refund.SUCCEEDED
     assert erased.get(payment).customer == erased.customer
-    database = postgresql(stack.places, stack.ports.postgresql)
+    database = postgresql(stack.paths, stack.ports.postgresql)
     assert erased.email not in database.run("TABLE payments", "payment")
-    kept = [path for path in stack.places.sandbox.rglob("*") if path.is_file()]
+    kept = [path for path in stack.paths.sandbox.rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if erased.email.encode() in path.read_bytes()]

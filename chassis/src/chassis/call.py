@@ -4,7 +4,7 @@ import time
 from contextvars import Context, ContextVar, copy_context
 
 # The metadata key of the call's id, in requests and in the trailing metadata of replies.
-CALL_ID = "x-request-id"
+CALL_ID_KEY = "x-request-id"
 
 _id: ContextVar[str | None] = ContextVar("call_id", default=None)
 _deadline: ContextVar[float | None] = ContextVar("call_deadline", default=None)
@@ -30,7 +30,7 @@ def remaining(maximum: float) -> float:
 def metadata() -> tuple[tuple[str, str], ...]:
     """The metadata to send with a downstream call, so that its logs carry the same id."""
     identifier = _id.get()
-    return () if identifier is None else ((CALL_ID, identifier),)
+    return () if identifier is None else ((CALL_ID_KEY, identifier),)
 
 
 def detached() -> Context:

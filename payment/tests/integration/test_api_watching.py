@@ -157,5 +157,7 @@ async def test_a_slow_reader_is_not_read_ahead_for_and_holds_no_connection(
 async def test_a_cursor_of_another_installation_is_refused_and_not_read_as_a_place(
     service: WholeService,
 ) -> None:
-    stream = watching(service, cursor.written(cursor.Place(1, UUID(int=1), 1), generation=2))
+    stream = watching(
+        service, cursor.write_cursor(cursor.StreamPosition(1, UUID(int=1), 1), generation=2)
+    )
     assert (await refused(stream.read()))[0] is StatusCode.INVALID_ARGUMENT

@@ -7,6 +7,7 @@ import pytest
 from payment_examples import NOW
 from small_world import LOST, SILENCE, SmallWorld
 
+from chassis.aip.resources import Snapshot
 from chassis.values import Metadata, Reference, RequestId
 from payment.domain.errors import (
     EtagMismatch,
@@ -22,10 +23,9 @@ from payment.domain.errors import (
 from payment.domain.events import EventType, NewEvent
 from payment.domain.evidence import IdempotencyKeyConflict, Intent
 from payment.domain.payment import CaptureMethod, Payment, State
-from payment.domain.values import Money, PaymentMethod, PaymentName
+from payment.domain.values import Money, PaymentMethod, PaymentName, RequestPart
 from payment.repository.memory import MemoryPayments
 from payment.service_layer.change_payment import PaymentChanges
-from payment.service_layer.ports import Snapshot
 
 UPDATED = NewEvent(EventType.UPDATED)
 
@@ -72,7 +72,7 @@ async def test_a_capture_whose_answer_was_lost_is_processing_and_never_goes_back
     assert asked.state is State.CAPTURING
     with pytest.raises(WrongState):
         await world.change.cancel(payment.name, an_id())
-    assert (await world.steps.step(payment.id)).payment.state is State.SUCCEEDED
+    assert (await world.step(payment)).resource.state is State.SUCCEEDED
 
 
 async def test_a_request_id_stands_for_one_content_on_one_payment(world: SmallWorld) -> None:
@@ -90,7 +90,7 @@ async def test_a_twin_is_not_told_that_its_own_work_stands_in_the_way(world: Sma
     payment, request_id = await an_authorised(world), an_id()
     get = world.payments.get
 
-    async def get_after_the_twin(payment_id: UUID) -> Snapshot:
+    async def get_after_the_twin(payment_id: UUID) -> Snapshot[Payment]:
         world.payments.get = get  # type: ignore[method-assign]
         await world.change.capture(payment.name, request_id, None, payment.etag)
         return await get(payment_id)
@@ -104,7 +104,7 @@ async def test_an_amount_that_the_processor_cannot_say_is_not_captured(world: Sm
     payment = await world.pay(capture_method=CaptureMethod.MANUAL, amount=Money(1000, "KWD"))
     with pytest.raises(RefusedByProcessor) as error:
         await world.change.capture(payment.name, an_id(), Money(999, "KWD"))
-    assert error.value.field == "capture_amount"
+    assert (error.value.part, error.value.operation) == (RequestPart.AMOUNT, "capture")
     assert (await world.payment(payment.id)).state is State.AUTHORIZED
 
 
@@ -191,9 +191,9 @@ async def test_a_change_that_is_overtaken_is_tried_again_and_at_last_given_up(
         nonlocal count
         count += 1
         seen = await world.payments.get(payment.id)
-        words = replace(seen.payment.request, description=str(count))
-        after = replace(seen.payment, request=words)
-        await MemoryPayments.save(world.payments, seen.payment, after, UPDATED)
+        words = replace(seen.resource.request, description=str(count))
+        after = replace(seen.resource, request=words)
+        await MemoryPayments.save(world.payments, seen.resource, after, UPDATED)
 
     world.payments.troubles["save"] = [somebody_else]
     changed = await world.change.update(payment.name, PaymentChanges(description="mine"))

@@ -11,7 +11,9 @@ from google.rpc import status_pb2
 from grpc import StatusCode
 
 import payment.domain.errors as errors
+from chassis import call
 from payment.api.errors import ALLOWED, ANSWERS, translate
+from payment.domain.values import RequestPart
 
 ROOT = Path(__file__).parents[3]
 CONTRACT = ROOT / "protobuf/oncepay/payment/v1/payment_service.proto"
@@ -23,7 +25,7 @@ REFUND = f"{NAME}/refunds/01939c5e-0000-7000-8000-000000000003"
 CUSTOMER = "customers/01939c5e-0000-7000-8000-000000000004"
 EXAMPLES: list[errors.PaymentError] = [
     errors.RequestIdReused("0b7f3c0e-5f0a-4a51-9a3e-1f1d2c3b4a59"),
-    errors.RefusedByProcessor("payment_method", "resource_missing"),
+    errors.RefusedByProcessor(RequestPart.PAYMENT_METHOD, "resource_missing"),
     errors.PaymentNotFound(NAME),
     errors.RefundNotFound(REFUND),
     errors.ReferenceTaken("A-1", HOLDER),
@@ -44,6 +46,7 @@ EXAMPLES: list[errors.PaymentError] = [
 
 
 def told(error: Exception) -> status_pb2.Status:
+    call.begin("0192e0c4-a", None)  # every error is translated within a call
     status = translate(error)
     assert status is not None
     return status
@@ -73,7 +76,7 @@ def test_every_refusal_has_an_answer() -> None:
 
 def test_the_codes_and_reasons_are_those_of_the_contract() -> None:
     contract = set(ROW.findall(CONTRACT.read_text()))
-    code = {(code.name, reason) for code, reason, _ in ANSWERS.values()}
+    code = {(answer.code.name, answer.reason) for answer in ANSWERS.values()}
     by_the_chassis = {("UNAVAILABLE", "DATABASE_UNAVAILABLE")}
     assert code - {("INTERNAL", "INTERNAL")} == contract - by_the_chassis
 
@@ -110,11 +113,11 @@ def test_what_stands_in_the_way_is_named(error: Exception, kind: str, name: str)
     ("error", "field"),
     [
         (errors.RequestIdReused("x"), "request_id"),
-        (errors.RefusedByProcessor("payment_method", "x"), "payment.payment_method"),
-        (errors.RefusedByProcessor("amount", "x"), "payment.amount.minor_units"),
-        (errors.RefusedByProcessor("currency", "x"), "payment.amount.currency_code"),
-        (errors.RefusedByProcessor("capture_amount", "x"), "amount.minor_units"),
-        (errors.RefusedByProcessor("refund_amount", "x"), "refund.amount.minor_units"),
+        (errors.RefusedByProcessor(RequestPart.PAYMENT_METHOD, "x"), "payment.payment_method"),
+        (errors.RefusedByProcessor(RequestPart.AMOUNT, "x"), "payment.amount.minor_units"),
+        (errors.RefusedByProcessor(RequestPart.CURRENCY, "x"), "payment.amount.currency_code"),
+        (errors.RefusedByProcessor(RequestPart.AMOUNT, "x", "capture"), "amount.minor_units"),
+        (errors.RefusedByProcessor(RequestPart.AMOUNT, "x", "refund"), "refund.amount.minor_units"),
     ],
 )
 def test_the_field_that_is_wrong_is_named(error: Exception, field: str) -> None:
@@ -146,7 +149,7 @@ def test_of_a_broken_rule_nothing_leaves() -> None:
 def test_every_action_that_a_state_forbids_is_explained() -> None:
     domain = ROOT / "payment/src/payment/domain"
     source = "".join(path.read_text() for path in domain.glob("*.py"))
-    actions = re.findall(r'(?:_must_be\(|WrongState\([^,()]*(?:\([^()]*\))?, )"(\w+)"', source)
+    actions = re.findall(r'(?:_require\(|WrongState\([^,()]*(?:\([^()]*\))?, )"(\w+)"', source)
     assert set(actions) == set(ALLOWED)
 
 

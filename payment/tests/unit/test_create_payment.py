@@ -16,6 +16,7 @@ from small_world import (
 )
 
 from chassis.values import Reference
+from payment.domain.customer import Customer, CustomerStatus
 from payment.domain.errors import (
     CustomerBlocked,
     CustomerDeleted,
@@ -32,8 +33,8 @@ from payment.domain.errors import (
 from payment.domain.events import EventType
 from payment.domain.evidence import IdempotencyKeyConflict, OutcomeUnknown, ServerError
 from payment.domain.payment import CaptureMethod, Payment, State
-from payment.domain.values import CustomerName, Money, PaymentMethod, ReturnUrl
-from payment.service_layer.ports import CustomerCheck, CustomerStatus
+from payment.domain.values import CustomerName, Money, PaymentMethod, RequestPart, ReturnUrl
+from payment.service_layer.alerts import Alert
 
 
 @pytest.fixture
@@ -58,17 +59,17 @@ async def test_the_same_request_gets_the_same_payment_and_wins_over_every_other_
     world: SmallWorld,
 ) -> None:
     request = a_request()
-    first = await world.create(request, world.caller)
-    world.customers.says = CustomerCheck(CustomerStatus.UNAVAILABLE)
-    assert await world.create(request, world.caller) == first
+    first = await world.create_payment(request, world.caller)
+    world.customers.says = Customer(CustomerStatus.UNAVAILABLE)
+    assert await world.create_payment(request, world.caller) == first
     assert world.charges == 1
 
 
 async def test_the_same_request_id_with_another_content_is_refused(world: SmallWorld) -> None:
     request = a_request()
-    await world.create(request, world.caller)
+    await world.create_payment(request, world.caller)
     with pytest.raises(RequestIdReused):
-        await world.create(replace(request, amount=Money(999, "EUR")), world.caller)
+        await world.create_payment(replace(request, amount=Money(999, "EUR")), world.caller)
     assert world.charges == 1
 
 
@@ -79,7 +80,7 @@ async def test_a_request_id_that_came_with_something_else_makes_no_payment(
     request = a_request(reference=None)
     await world.change.capture(held.name, request.request_id, None)
     with pytest.raises(RequestIdReused):
-        await world.create(request, world.caller)
+        await world.create_payment(request, world.caller)
     assert world.charges == 1
 
 
@@ -126,7 +127,7 @@ async def test_3d_secure_gives_an_address_to_act_at(world: SmallWorld) -> None:
 async def test_who_may_not_pay_leaves_nothing_behind(
     world: SmallWorld, verdict: CustomerStatus, error: type[PaymentError]
 ) -> None:
-    world.customers.says = CustomerCheck(verdict)
+    world.customers.says = Customer(verdict)
     with pytest.raises(error):
         await world.pay()
     assert not world.store.payments
@@ -138,7 +139,7 @@ async def test_a_token_that_the_processor_does_not_know_is_refused_by_name(
 ) -> None:
     with pytest.raises(RefusedByProcessor) as error:
         await world.pay(payment_method=PaymentMethod("pm_nobody_knows"))
-    assert error.value.field == "payment_method"
+    assert (error.value.part, error.value.operation) == (RequestPart.PAYMENT_METHOD, "create")
     assert not world.store.payments
 
 
@@ -157,18 +158,18 @@ async def test_a_rule_that_is_broken_wakes_a_person(world: SmallWorld) -> None:
     world.processor.troubles["create"] = [IdempotencyKeyConflict()]
     with pytest.raises(InvariantViolation):
         await world.pay()
-    assert world.alarms == ["rule_broken"]
+    assert world.alerts == [Alert.INVARIANT_VIOLATED]
 
 
 async def test_an_error_speaks_for_its_attempt_only(world: SmallWorld) -> None:
     request = a_request()
 
     async def another_attempt() -> OutcomeUnknown:
-        await world.create(request, Caller())
+        await world.create_payment(request, Caller())
         return SILENCE
 
     world.processor.troubles["create"] = [another_attempt]
-    payment = await world.create(request, world.caller)
+    payment = await world.create_payment(request, world.caller)
     assert payment.state is State.SUCCEEDED
     assert world.charges == 1
 
@@ -225,7 +226,7 @@ async def test_a_database_that_never_answers_leaves_the_outcome_unknown(world: S
 
 async def test_after_silence_a_taken_reference_proves_nothing(world: SmallWorld) -> None:
     async def another_order() -> None:
-        await world.create(a_request(), Caller())
+        await world.create_payment(a_request(), Caller())
 
     world.payments.troubles["insert"] = [BREAKS, another_order]
     with pytest.raises(TryAgain):
@@ -237,7 +238,7 @@ async def test_the_loser_of_a_race_for_a_reference_tidies_up_its_own_intent(
     world: SmallWorld,
 ) -> None:
     async def another_order() -> None:
-        await world.create(a_request(), Caller())
+        await world.create_payment(a_request(), Caller())
 
     world.payments.troubles["insert"] = [another_order]
     with pytest.raises(ReferenceTaken):
@@ -252,10 +253,10 @@ async def test_the_loser_of_a_race_for_a_request_gets_the_winners_payment(
     request = a_request()
 
     async def the_twin() -> None:
-        await world.create(request, Caller())
+        await world.create_payment(request, Caller())
 
     world.payments.troubles["insert"] = [the_twin]
-    payment = await world.create(request, world.caller)
+    payment = await world.create_payment(request, world.caller)
     assert payment.state is State.SUCCEEDED
     assert world.charges == 1
 
@@ -266,7 +267,7 @@ async def test_a_winner_that_cannot_yet_be_seen_is_asked_for_again(world: SmallW
     world.payments.troubles["insert"] = ["nothing"] * 3
     with pytest.raises(InvariantViolation):
         await world.pay(reference=Reference("order-2"))
-    assert world.alarms == ["rule_broken"]
+    assert world.alerts == [Alert.INVARIANT_VIOLATED]
 
 
 async def test_an_attempt_that_took_too_long_makes_no_payment(world: SmallWorld) -> None:
@@ -304,11 +305,11 @@ async def test_a_customer_that_may_pay_no_more_has_paid_by_the_same_request(
     twins: list[Payment] = []
 
     class BlockedMeanwhile:
-        async def standing(self, _customer: CustomerName) -> CustomerCheck:
-            twin = replace(world.create, customers=OneCustomer())
+        async def find(self, _name: CustomerName) -> Customer:
+            twin = replace(world.create_payment, customers=OneCustomer())
             twins.append(await twin(request, world.caller))
-            return CustomerCheck(CustomerStatus.BLOCKED, '"8"')
+            return Customer(CustomerStatus.BLOCKED, '"8"')
 
-    create = replace(world.create, customers=BlockedMeanwhile())
+    create = replace(world.create_payment, customers=BlockedMeanwhile())
     assert [await create(request, world.caller)] == twins
     assert world.charges == 1

@@ -9,13 +9,13 @@ from small_world import SmallWorld
 from payment.domain.errors import PaymentNotFound
 from payment.domain.events import EventType
 from payment.domain.values import PaymentName
-from payment.service_layer import events
+from payment.service_layer import read_events
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> SmallWorld:
-    monkeypatch.setattr(events, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(events, "BATCH", 3)
+    monkeypatch.setattr(read_events, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(read_events, "BATCH", 3)
     return SmallWorld()
 
 

@@ -26,8 +26,8 @@ from payment.domain.machine import (
     incident_of,
     next_post,
 )
-from payment.domain.payment import CancelReason, Failure, Held, State
-from payment.domain.values import Money
+from payment.domain.payment import CancelReason, Held, State
+from payment.domain.values import Failure, Money
 
 S, I = State, IntentStatus  # noqa: E741
 

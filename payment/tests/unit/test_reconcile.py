@@ -1,360 +1,308 @@
-"""The processor's books against ours, in memory: one planted difference of every kind, and a clean day
-that has none. The processor is the sandbox's own decision; what is planted, is planted behind the
-service's back.
-"""
+"""What a reconciliation compares, makes due and opens, and when it fails."""
 
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from compared_day import DECLINED, MANUAL, Day, the_one
-from payment_examples import NOW, a_refund
+from payment_examples import NOW
+from reconciliation_world import (
+    DECLINED,
+    MANUAL_CAPTURE,
+    SINCE,
+    Listing,
+    ReconciliationWorld,
+    the_only_difference,
+)
+from small_world import SILENCE
 
 from chassis.values import Reference, RequestId
 from payment.domain.evidence import OutcomeUnknown, Page
-from payment.domain.payment import Held, State
+from payment.domain.payment import State
 from payment.domain.refund import RefundState
-from payment.domain.values import Money, PaymentMethod, PaymentName
-from payment.reconciliation.comparison import Kind, ListedIntent
-from sandbox.world import World
-from verification.processor import SimulatedProcessor
+from payment.domain.values import Money, PaymentName
+from payment.reconciliation import report as report_module
+from payment.reconciliation.comparison import ListedIntent
+from payment.reconciliation.sources import SourceUnavailable
 
 
 @pytest.fixture
-def day() -> Day:
-    return Day()
+def world() -> ReconciliationWorld:
+    return ReconciliationWorld()
 
 
-# ---------------------------------------------------------------- what agrees
+# ---------------------------------------------------------------- what is compared
 
 
-async def test_a_clean_day_has_no_difference_and_the_same_sums_on_both_sides(day: Day) -> None:
-    paid = await day.pay(reference=Reference("order-1"))
+async def test_without_differences_the_totals_of_both_sides_are_the_same(
+    world: ReconciliationWorld,
+) -> None:
+    paid = await world.pay(reference=Reference("order-1"))
     for amount in (300, 400):
-        await day.refund(paid, amount)
-    await day.pay(amount=Money(500, "JPY"))
-    await day.pay(**DECLINED)
-    held = await day.pay(**MANUAL)
-    await day.change.cancel(PaymentName(held.id), RequestId(str(uuid4())))
+        await world.refund_part(paid, amount)
+    await world.pay(amount=Money(500, "JPY"))
+    await world.pay(**DECLINED)
+    authorized = await world.pay(**MANUAL_CAPTURE)
+    await world.change.cancel(PaymentName(authorized.id), RequestId(str(uuid4())))
 
-    report = await day.compare()
-
-    assert report.differences == []
-    assert report.ours == report.theirs
-    assert (report.ours["EUR"].payments, report.ours["EUR"].charged) == (1, 1000)
-    assert (report.ours["EUR"].refunds, report.ours["EUR"].refunded) == (2, 700)
-    assert report.ours["JPY"].charged == 500
-
-
-async def test_only_the_time_that_was_asked_for_is_compared(day: Day) -> None:
-    early = await day.pay()
-    day.lose(early)
-    day.later(hours=2)
-    await day.pay()
-
-    report = await day.compare(day.now - timedelta(hours=1))
+    report = await world.reconcile()
 
     assert report.differences == []
-    assert report.theirs["EUR"].payments == 1
+    assert report.internal == report.processor
+    assert (report.internal["EUR"].payments, report.internal["EUR"].charged) == (1, 1000)
+    assert (report.internal["EUR"].refunds, report.internal["EUR"].refunded) == (2, 700)
+    assert report.internal["JPY"].charged == 500
 
 
-async def test_a_payment_just_before_an_end_of_the_time_is_on_neither_side_alone(day: Day) -> None:
-    """Its intent is made in the second before its row."""
-    day.now = NOW + timedelta(minutes=60)
-    await day.pay()
-    (row,) = day.store.payments.values()
-    day.alter(row, create_time=row.create_time + timedelta(seconds=1.5))
+async def test_only_the_given_time_is_compared(world: ReconciliationWorld) -> None:
+    world.lose(await world.pay())
+    world.later(hours=2)
+    await world.pay()
 
-    day.processor.made.clear()
-    before = await day.compare(NOW, until=NOW + timedelta(minutes=60, seconds=1))
-    after = await day.compare(NOW + timedelta(minutes=60, seconds=1))
+    report = await world.reconcile(world.now - timedelta(hours=1))
+
+    assert report.differences == []
+    assert report.processor["EUR"].payments == 1
+
+
+async def test_a_payment_recorded_after_the_end_counts_with_its_intent_before_it(
+    world: ReconciliationWorld,
+) -> None:
+    world.now = NOW + timedelta(minutes=60)
+    payment = await world.pay()
+    world.overwrite(payment, create_time=payment.create_time + timedelta(seconds=1.5))
+    world.processor.made.clear()
+
+    before = await world.reconcile(NOW, until=NOW + timedelta(minutes=60, seconds=1))
+    after = await world.reconcile(NOW + timedelta(minutes=60, seconds=1))
 
     assert before.differences == after.differences == []
-    assert before.ours == before.theirs != {}
-    assert after.ours == after.theirs == {}
-    assert day.processor.made == [], "the lists overlap: nothing has to be asked for by itself"
+    assert before.internal == before.processor != {}
+    assert after.internal == after.processor == {}
+    assert world.processor.made == [], "the overlap of the listing spares single requests"
 
 
-async def test_many_pages_and_hours_are_compared(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payment.reconciliation.sources.ROWS", 3)
+async def test_many_pages_and_slices_are_compared(
+    world: ReconciliationWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payment.reconciliation.sources.PAGE_SIZE", 3)
     monkeypatch.setattr("verification.processor.PAGE", 3)
     payments = []
     for _ in range(10):
-        payments += [await day.pay(), await day.pay()]
-        await day.refund(payments[-1], 100)
-        day.later(minutes=11)
+        payments += [await world.pay(), await world.pay()]
+        await world.refund_part(payments[-1], 100)
+        world.later(minutes=11)
 
-    report = await day.compare()
-
-    assert report.differences == []
-    assert report.ours == report.theirs
-    assert (report.ours["EUR"].payments, report.ours["EUR"].refunds) == (20, 10)
-    day.lose(payments[7])
-    assert the_one(await day.compare()).intent_id == payments[7].intent_id
-    day.processor.inner.view = World()
-    unknown = {each.payment for each in (await day.compare()).differences}
-    assert {str(each.name) for each in payments if each != payments[7]} <= unknown
-
-
-# ---------------------------------------------------------------- one of each kind
-
-
-async def test_a_charge_without_a_payment_is_found_and_named(day: Day) -> None:
-    payment = await day.pay()
-    day.lose(payment)
-
-    found = the_one(await day.compare())
-
-    assert (found.kind, found.intent_id) == (Kind.CHARGED_WITHOUT_PAYMENT, payment.intent_id)
-    assert (found.ours, found.theirs) == (None, Money(1000, "EUR"))
-
-
-async def test_a_hold_without_a_payment_is_found_too(day: Day) -> None:
-    payment = await day.pay(**MANUAL)
-    day.lose(payment)
-
-    found = the_one(await day.compare())
-
-    assert found.kind is Kind.CHARGED_WITHOUT_PAYMENT
-    assert "held at the processor" in found.words
-
-
-async def test_a_lost_payment_whose_money_was_given_back_is_no_difference(day: Day) -> None:
-    payment = await day.pay()
-    day.lose(payment)
-    day.refund_in_the_dashboard(payment, 1000)
-
-    report = await day.compare()
+    report = await world.reconcile()
 
     assert report.differences == []
-    assert report.refunded_strays == 1
+    assert report.internal == report.processor
+    assert (report.internal["EUR"].payments, report.internal["EUR"].refunds) == (20, 10)
+
+    world.lose(payments[7])
+    assert the_only_difference(await world.reconcile()).intent_id == payments[7].intent_id
+
+    world.empty_the_account()
+    missing = {each.payment for each in (await world.reconcile()).differences}
+    assert {str(each.name) for each in payments if each != payments[7]} <= missing
 
 
-async def test_one_request_charged_twice_is_told_as_such(day: Day) -> None:
-    """What a retry does after a restore that nobody compared."""
-    request_id = RequestId(str(uuid4()))
-    lost = await day.pay(request_id=request_id)
-    day.lose(lost)
-    again = await day.pay(request_id=request_id)
-
-    found = the_one(await day.compare())
-
-    assert (found.kind, found.intent_id) == (Kind.CHARGED_TWICE, lost.intent_id)
-    assert str(again.name) in found.words
-
-
-async def test_two_lost_charges_of_one_request_are_told_as_such(day: Day) -> None:
-    request_id = RequestId(str(uuid4()))
-    for _ in range(2):
-        day.lose(await day.pay(request_id=request_id))
-
-    kinds = [each.kind for each in (await day.compare()).differences]
-
-    assert sorted(kind.value for kind in kinds) == ["CHARGED_TWICE", "CHARGED_WITHOUT_PAYMENT"]
-
-
-async def test_a_card_that_was_tried_without_a_payment_is_found(day: Day) -> None:
-    payment = await day.pay(payment_method=PaymentMethod("pm_card_authenticationRequired"))
-    assert payment.state is State.REQUIRES_ACTION
-    day.lose(payment)
-
-    found = the_one(await day.compare())
-
-    assert found.kind is Kind.CONFIRMED_WITHOUT_PAYMENT
-    assert day.status(payment.intent_id) == "requires_action", "nothing was canceled"
-
-
-async def test_a_payment_that_the_processor_does_not_know_is_found(day: Day) -> None:
-    payment = await day.pay()
-    day.processor.inner.view = World()
-
-    report = await day.compare()
-    found = the_one(report)
-
-    assert (found.kind, found.payment) == (Kind.UNKNOWN_TO_PROCESSOR, str(payment.name))
-    assert found.ours == Money(1000, "EUR")
-    assert (report.ours["EUR"].charged, report.theirs) == (1000, {})
-
-
-async def test_a_deleted_payment_is_compared_too(day: Day) -> None:
-    payment = await day.pay(**DECLINED)
-    day.alter(payment, delete_time=day.now)
-    day.processor.inner.view = World()
-
-    assert the_one(await day.compare()).kind is Kind.UNKNOWN_TO_PROCESSOR
-
-
-@pytest.mark.parametrize("state", [State.FAILED, State.CANCELED])
-async def test_a_charge_of_a_payment_that_ended_without_money_is_found(
-    day: Day, state: State
+async def test_intents_of_another_installation_are_counted_and_not_touched(
+    world: ReconciliationWorld,
 ) -> None:
-    payment = await day.pay()
-    day.alter(payment, state=state, amount_captured=0)
+    intent = await world.create_intent_of_another_installation(await world.pay())
+    world.later(hours=25)
 
-    found = the_one(await day.compare())
+    report = await world.reconcile(NOW)
 
-    assert (found.kind, found.payment) == (Kind.STATES_CONTRADICT, str(payment.name))
-    assert (found.ours, found.theirs) == (None, Money(1000, "EUR"))
-    assert day.store.payments[payment.id].state is state, "a final row is never rewritten"
-
-
-async def test_a_success_that_the_processor_canceled_is_found(day: Day) -> None:
-    payment = await day.pay(**DECLINED)
-    day.alter(payment, state=State.SUCCEEDED, amount_captured=1000)
-
-    assert the_one(await day.compare()).kind is Kind.STATES_CONTRADICT
+    assert report.other_installations == {"another": 1}
+    assert report.differences == []
+    assert world.status_of(intent.id) == "requires_confirmation"
 
 
-async def test_one_reference_charged_twice_is_told_as_such(day: Day) -> None:
-    first = await day.pay(reference=Reference("order-1"))
-    day.alter(first, state=State.FAILED, amount_captured=0)
-    second = await day.pay(reference=Reference("order-1"))
+async def test_beyond_the_maximum_other_installations_are_counted_together(
+    world: ReconciliationWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_module, "MAX_INSTALLATIONS", 1)
+    report = await world.reconcile()
 
-    found = {each.kind: each for each in (await day.compare()).differences}
+    for name in ("one", "two", "one", "three"):
+        report.count_other_installation(name)
 
-    assert found.keys() == {Kind.STATES_CONTRADICT, Kind.CHARGED_TWICE}
-    assert str(second.name) in found[Kind.CHARGED_TWICE].words
-
-
-async def test_another_captured_amount_is_found(day: Day) -> None:
-    payment = await day.pay()
-    day.alter(payment, amount_captured=900)
-
-    report = await day.compare()
-    found = the_one(report)
-
-    assert found.kind is Kind.AMOUNTS_DIFFER
-    assert (found.ours, found.theirs) == (Money(900, "EUR"), Money(1000, "EUR"))
-    assert (report.ours["EUR"].charged, report.theirs["EUR"].charged) == (900, 1000)
+    assert report.other_installations == {"one": 2, "others": 2}
 
 
-async def test_an_intent_that_carries_another_payments_id_is_found(day: Day) -> None:
-    one, other = await day.pay(), await day.pay()
-    day.alter(one, intent_id=other.intent_id)
-    day.alter(other, intent_id=one.intent_id)
-
-    found = (await day.compare()).differences
-
-    assert {each.payment for each in found} == {str(one.name), str(other.name)}
-    assert {each.kind for each in found} == {Kind.AMOUNTS_DIFFER}
-    assert "another payment's id" in found[0].words
+# ---------------------------------------------------------------- what is in progress
 
 
-async def test_another_currency_is_found(day: Day) -> None:
-    payment = await day.pay()
-    day.alter(payment, request=replace(payment.request, amount=Money(1000, "USD")))
+async def test_a_payment_that_is_behind_the_processor_is_made_due_and_not_changed(
+    world: ReconciliationWorld,
+) -> None:
+    payment = await world.pay()
+    world.overwrite(payment, state=State.CONFIRMING, amount_captured=0)
+    world.store.schedule(payment.id, timedelta(hours=1))
 
-    report = await day.compare()
+    report = await world.reconcile()
 
-    assert the_one(report).kind is Kind.AMOUNTS_DIFFER
-    assert (report.ours["USD"].charged, report.theirs["EUR"].charged) == (1000, 1000)
-
-
-async def test_a_held_payment_is_told_of(day: Day) -> None:
-    payment = await day.pay(**MANUAL)
-    day.alter(payment, held=Held("the amounts differ", NOW))
-
-    found = the_one(await day.compare())
-
-    assert found.kind is Kind.HELD
-    assert "the amounts differ" in found.words
+    assert report.differences == []
+    assert (report.in_progress, report.made_due) == (1, 1)
+    assert world.store.payments[payment.id].state is State.CONFIRMING
+    await world.recover()
+    assert world.store.payments[payment.id].state is State.SUCCEEDED
 
 
-async def test_a_refund_made_in_the_dashboard_is_found(day: Day) -> None:
-    payment = await day.pay()
-    day.refund_in_the_dashboard(payment, 400)
+async def test_a_refund_that_is_behind_the_processor_is_made_due(
+    world: ReconciliationWorld,
+) -> None:
+    payment = await world.pay()
+    refund = await world.refund_part(payment, 400)
+    world.overwrite(refund, state=RefundState.PENDING)
+    world.store.due.pop(refund.id)
 
-    report = await day.compare()
-    found = the_one(report)
+    report = await world.reconcile()
 
-    assert (found.kind, found.payment) == (Kind.REFUNDED_ELSEWHERE, str(payment.name))
-    assert (found.ours, found.theirs) == (None, Money(400, "EUR"))
-    assert (report.ours["EUR"].refunded, report.theirs["EUR"].refunded) == (0, 400)
-
-
-async def test_a_refund_of_an_old_payment_is_found_in_the_time_it_was_made(day: Day) -> None:
-    payment = await day.pay()
-    day.later(days=9)
-    day.refund_in_the_dashboard(payment, 400)
-
-    assert the_one(await day.compare(day.now - timedelta(hours=1))).kind is Kind.REFUNDED_ELSEWHERE
+    assert report.differences == []
+    assert (report.in_progress, report.made_due) == (1, 1)
+    await world.recover()
+    assert world.store.refunds[refund.id].state is RefundState.SUCCEEDED
 
 
-async def test_a_refund_that_the_processor_does_not_know_is_found(day: Day) -> None:
-    payment = await day.pay()
-    refund = a_refund(
-        id=uuid4(),
-        payment_id=payment.id,
-        intent_id=payment.intent_id,
-        state=RefundState.SUCCEEDED,
-        processor_id="re_nobodys",
-        create_time=day.now,
-    )
-    day.store.refunds[refund.id] = refund
-    day.alter(payment, amount_refunded=400)
+async def test_an_authorized_payment_is_in_progress_and_left_alone(
+    world: ReconciliationWorld,
+) -> None:
+    payment = await world.pay(**MANUAL_CAPTURE)
+    due = world.store.due[payment.id]
+    world.processor.made.clear()
 
-    report = await day.compare()
-    found = the_one(report)
+    report = await world.reconcile()
 
-    assert (found.kind, found.refund) == (Kind.REFUND_UNKNOWN_TO_PROCESSOR, str(refund.name))
-    assert (report.ours["EUR"].refunded, report.theirs["EUR"].charged) == (400, 1000)
+    assert report.differences == []
+    assert (report.in_progress, report.made_due) == (1, 0)
+    assert world.processor.made == [], "the listing shows enough"
+    assert world.store.due[payment.id] == due
 
 
-async def test_another_refunded_amount_is_found(day: Day) -> None:
-    payment = await day.pay()
-    refund = await day.refund(payment, 400)
-    day.alter(refund, amount=300)
-    day.alter(payment, amount_refunded=300)
+async def test_a_payment_that_changes_while_it_is_read_is_read_again(
+    world: ReconciliationWorld,
+) -> None:
+    payment = await world.pay()
+    world.overwrite(payment, state=State.CONFIRMING, amount_captured=0)
 
-    found = the_one(await day.compare())
+    async def finish() -> None:
+        await world.step(await world.payment(payment.id))
 
-    assert (found.kind, found.refund) == (Kind.REFUNDS_DIFFER, str(refund.name))
-    assert (found.ours, found.theirs) == (Money(300, "EUR"), Money(400, "EUR"))
+    world.processor.troubles["retrieve"] = [finish]
+    report = await world.reconcile()
 
-
-async def test_a_refund_that_failed_here_and_was_made_there_is_found(day: Day) -> None:
-    payment = await day.pay()
-    refund = await day.refund(payment, 400)
-    day.alter(refund, state=RefundState.FAILED)
-    day.alter(payment, amount_refunded=0)
-
-    assert "FAILED here" in the_one(await day.compare()).words
+    assert report.differences == []
+    assert (report.in_progress, report.made_due) == (0, 0)
 
 
-async def test_a_sum_of_refunds_that_is_not_their_sum_is_found(day: Day) -> None:
-    payment = await day.pay()
-    await day.refund(payment, 400)
-    day.alter(payment, amount_refunded=500)
+async def test_a_payment_that_changes_at_every_reading_is_in_progress(
+    world: ReconciliationWorld,
+) -> None:
+    payment = await world.pay()
+    world.overwrite(payment, state=State.CONFIRMING, amount_captured=0)
 
-    found = the_one(await day.compare())
+    async def change() -> None:
+        row = world.store.payments[payment.id]
+        world.overwrite(row, version=row.version + 1)
 
-    assert found.kind is Kind.REFUNDS_DIFFER
-    assert (found.ours, found.theirs) == (Money(500, "EUR"), Money(400, "EUR"))
+    world.processor.troubles["retrieve"] = [change] * 5
+    report = await world.reconcile()
 
-
-class Garbled(SimulatedProcessor):
-    """Lists intents that cannot be read."""
-
-    def __init__(self, inner: SimulatedProcessor) -> None:
-        self.inner = inner
-
-    async def intents(self, *window: Any) -> Page[ListedIntent] | OutcomeUnknown:
-        page = await self.inner.intents(*window)
-        assert isinstance(page, Page)
-        return Page([replace(each, intent=None) for each in page.items], page.has_more)
-
-    async def refunds_made(self, *window: Any) -> Any:
-        return await self.inner.refunds_made(*window)
+    assert report.differences == []
+    assert (report.in_progress, report.made_due) == (1, 0)
 
 
-async def test_what_cannot_be_read_is_told_of_and_stops_nothing(day: Day) -> None:
-    kept, lost = await day.pay(), await day.pay()
-    day.lose(lost)
-    day.listing = Garbled(day.processor.inner)
+async def test_with_report_only_nothing_is_changed(world: ReconciliationWorld) -> None:
+    orphan = await world.create_orphan()
+    behind = await world.pay()
+    world.overwrite(behind, state=State.CONFIRMING, amount_captured=0)
+    world.store.due.pop(behind.id, None)
+    world.later(hours=25)
+    world.records.reconcile_since = NOW
 
-    found = (await day.compare()).differences
+    report = await world.reconcile(NOW, report_only=True)
 
-    assert [each.kind for each in found] == [Kind.UNREADABLE, Kind.UNREADABLE]
-    assert {each.payment for each in found} == {str(kept.name), ""}
+    assert (report.in_progress, report.made_due, report.database_opened) == (1, 0, False)
+    assert world.records.reconcile_since == NOW
+    assert behind.id not in world.store.due
+    assert world.status_of(orphan.id) == "requires_confirmation"
+
+
+# ---------------------------------------------------------------- when it cannot go on
+
+
+async def test_a_request_without_a_reply_is_repeated(world: ReconciliationWorld) -> None:
+    world.lose(await world.pay())
+    world.processor.troubles["retrieve"] = [SILENCE, SILENCE]
+
+    assert len((await world.reconcile()).differences) == 1
+    assert world.pauses == [1, 2]
+
+
+async def test_after_five_requests_without_a_reply_it_fails(world: ReconciliationWorld) -> None:
+    world.lose(await world.pay())
+    world.processor.troubles["retrieve"] = [SILENCE] * 5
+
+    with pytest.raises(SourceUnavailable):
+        await world.reconcile()
+
+
+@pytest.mark.parametrize(
+    "answer", [OutcomeUnknown("HTTP 401"), Page([], has_more=True)], ids=["refused", "empty page"]
+)
+async def test_without_the_whole_listing_it_fails(
+    world: ReconciliationWorld, answer: Page[ListedIntent] | OutcomeUnknown
+) -> None:
+    world.listing = Listing(world.listing, lambda _page: answer)
+
+    with pytest.raises(SourceUnavailable, match="listing"):
+        await world.reconcile()
+
+
+async def test_with_too_many_differences_it_stops(
+    world: ReconciliationWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_module, "MAX_DIFFERENCES", 2)
+    world.records.reconcile_since = SINCE
+    for _ in range(3):
+        world.lose(await world.pay())
+    world.later(hours=2)
+    world.lose(await world.pay())
+
+    report = await world.reconcile(accept_differences=True)
+
+    assert report.truncated
+    assert len(report.differences) == 2
+    assert report.processor["EUR"].payments == 3, "the second hour was not compared"
+    assert not report.database_opened
+
+
+# ---------------------------------------------------------------- after a database was rebound
+
+
+async def test_a_reconciliation_from_the_backup_until_now_opens_the_database(
+    world: ReconciliationWorld,
+) -> None:
+    await world.pay()
+    world.records.reconcile_since = SINCE
+
+    too_late = await world.reconcile(SINCE + timedelta(seconds=1))
+    not_until_now = await world.reconcile(until=world.now)
+    complete = await world.reconcile()
+    again = await world.reconcile()
+
+    reports = (too_late, not_until_now, complete, again)
+    assert [each.database_opened for each in reports] == [False, False, True, False]
+
+
+async def test_with_differences_the_database_stays_closed_until_they_are_accepted(
+    world: ReconciliationWorld,
+) -> None:
+    world.lose(await world.pay())
+    world.records.reconcile_since = SINCE
+
+    assert not (await world.reconcile()).database_opened
+    assert world.records.reconcile_since == SINCE
+    assert (await world.reconcile(accept_differences=True)).database_opened

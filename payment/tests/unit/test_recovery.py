@@ -15,6 +15,7 @@ from payment.domain.payment import CaptureMethod, State
 from payment.domain.refund import RefundRequest, RefundState
 from payment.domain.values import Money, PaymentMethod
 from payment.service_layer import recovery
+from payment.service_layer.alerts import Alert
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ async def test_a_refund_that_moved_in_a_late_look_is_looked_at_soon_again(
     payment = await world.pay()
     world.processor.troubles["refund"] = [SILENCE]
     request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
-    refund = await world.refunds.create(request)
+    refund = await world.create_refund(request)
     pending = ProcessorRefund("re_1", RefundStatus.PENDING, 400, refund.id)
     world.processor.troubles["refunds"] = [*[SILENCE] * 5, [pending]]
     for _ in range(6):
@@ -130,7 +131,7 @@ async def test_after_a_processor_was_away_its_first_vague_word_costs_two_minutes
     payment = await world.pay(capture_method=CaptureMethod.MANUAL)
     paid = await world.pay(reference=None)
     request = RefundRequest(RequestId(str(uuid4())), paid.name, Money(400, "EUR"))
-    refund = await world.refunds.create(request)
+    refund = await world.create_refund(request)
     for call in ("retrieve", "refunds"):
         world.processor.troubles[call] = [*[SILENCE] * 30, OutcomeUnknown("HTTP 500")]
     for _ in range(31):
@@ -146,7 +147,7 @@ async def test_a_payment_that_stays_without_an_outcome_wakes_a_person(world: Sma
     world.later(minutes=16)
     world.processor.troubles["retrieve"] = [SILENCE]
     await world.recover()
-    assert world.alarms == ["payment_overdue"]
+    assert world.alerts == [Alert.PAYMENT_OVERDUE]
 
 
 async def test_who_was_woken_is_reminded_after_an_hour_and_not_at_every_look(
@@ -159,7 +160,7 @@ async def test_who_was_woken_is_reminded_after_an_hour_and_not_at_every_look(
     for _ in range(80):  # the processor is out of reach: a look every minute
         world.later(minutes=1)
         await world.recover()
-        alarms.append(len(world.alarms))
+        alarms.append(len(world.alerts))
     assert world.processor.made.count("retrieve") == 80
     assert alarms == [*[0] * 15, *[1] * 60, *[2] * 5]
 
@@ -171,13 +172,13 @@ async def test_a_refund_that_nobody_has_heard_of_for_long_wakes_a_person(
     world.processor.troubles["refund"] = [SILENCE]
     world.processor.troubles["refunds"] = [SILENCE] * 2
     request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
-    await world.refunds.create(request)
+    await world.create_refund(request)
     world.later(minutes=15)
     await world.recover()
-    assert world.alarms == []
+    assert world.alerts == []
     world.later(minutes=1)
     await world.recover()
-    assert world.alarms == ["refund_overdue"]
+    assert world.alerts == [Alert.REFUND_OVERDUE]
 
 
 async def test_a_refund_that_waits_for_a_bank_is_left_in_peace_for_a_week(
@@ -185,16 +186,16 @@ async def test_a_refund_that_waits_for_a_bank_is_left_in_peace_for_a_week(
 ) -> None:
     payment = await world.pay(payment_method=PaymentMethod("pm_card_pendingRefund"))
     request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
-    refund = await world.refunds.create(request)
+    refund = await world.create_refund(request)
     assert refund.state is RefundState.PENDING
     assert refund.processor_id
     world.processor.troubles["refunds"] = [SILENCE] * 2
     world.later(days=6)
     await world.recover()
-    assert world.alarms == []
+    assert world.alerts == []
     world.later(days=2)
     await world.recover()
-    assert world.alarms == ["refund_overdue"]
+    assert world.alerts == [Alert.REFUND_OVERDUE]
 
 
 async def test_a_refund_is_taken_up_too(world: SmallWorld) -> None:
@@ -202,11 +203,11 @@ async def test_a_refund_is_taken_up_too(world: SmallWorld) -> None:
     world.processor.troubles["refund"] = [LOST]
     request_id = RequestId(str(uuid4()))
     request = RefundRequest(request_id, payment.name, Money(400, "EUR"))
-    refund = await world.refunds.create(request)
+    refund = await world.create_refund(request)
     assert refund.state is RefundState.PENDING
     world.later(seconds=1)
     await world.recover()
-    assert (await world.refunds.get(refund.name)).state is RefundState.SUCCEEDED
+    assert (await world.refund(refund)).state is RefundState.SUCCEEDED
 
 
 async def test_one_that_cannot_be_stepped_does_not_keep_the_others_from_it(
@@ -224,7 +225,7 @@ async def test_one_that_cannot_be_stepped_does_not_keep_the_others_from_it(
     await world.recover()
     states = {(await world.payment(each.id)).state for each in (one, other)}
     assert states == {State.CONFIRMING, State.SUCCEEDED}
-    assert len(world.surprises) == 1
+    assert len(world.unexpected_errors) == 1
 
 
 async def test_a_database_that_is_away_is_asked_again(world: SmallWorld) -> None:
@@ -232,9 +233,9 @@ async def test_a_database_that_is_away_is_asked_again(world: SmallWorld) -> None
         raise ConnectionError
 
     world.payments.claim_due = away  # type: ignore[method-assign, assignment]
-    assert await world.recovery.claim(50) == []
-    assert len(world.surprises) == 1
-    assert await world.recovery.claim(0) == []
+    payments, _ = world.recovery.lanes
+    assert await world.recovery.claim(payments) == []
+    assert len(world.unexpected_errors) == 1
 
 
 async def test_it_works_until_it_is_told_to_stop_and_leaves_no_work_behind(
@@ -270,13 +271,13 @@ async def test_refunds_that_cannot_be_claimed_keep_no_payment_from_it(world: Sma
     async def locked(limit: int) -> None:
         raise TimeoutError
 
-    world.refund_store.claim_due = locked  # type: ignore[method-assign, assignment]
+    world.refunds.claim_due = locked  # type: ignore[method-assign, assignment]
     world.processor.troubles["confirm"] = [SILENCE]
     payment = await world.pay()
     world.later(seconds=1)
     await world.recover()
     assert (await world.payment(payment.id)).state is State.SUCCEEDED
-    assert len(world.surprises) == 1
+    assert len(world.unexpected_errors) == 1
 
 
 async def test_refunds_do_not_wait_for_payments_that_fill_every_place(world: SmallWorld) -> None:
@@ -288,15 +289,15 @@ async def test_refunds_do_not_wait_for_payments_that_fill_every_place(world: Sma
     paid = await world.pay()
     world.processor.troubles["refund"] = [SILENCE]
     request = RefundRequest(RequestId(str(uuid4())), paid.name, Money(400, "EUR"))
-    refund = await world.refunds.create(request)
-    for _ in range(recovery.BATCH + 1):
+    refund = await world.create_refund(request)
+    for _ in range(recovery.MAX_CONCURRENT_STEPS + 1):
         world.processor.troubles["confirm"] = [SILENCE]
         await world.pay(reference=None)
-    world.processor.troubles["retrieve"] = [is_silent] * (recovery.BATCH + 1)
+    world.processor.troubles["retrieve"] = [is_silent] * (recovery.MAX_CONCURRENT_STEPS + 1)
     world.later(seconds=1)
     working = asyncio.create_task(world.recovery.run())
     async with asyncio.timeout(30):
-        while (await world.refunds.get(refund.name)).state is RefundState.PENDING:  # noqa: ASYNC110
+        while (await world.refund(refund)).state is RefundState.PENDING:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     working.cancel()
     with suppress(asyncio.CancelledError):

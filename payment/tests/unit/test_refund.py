@@ -13,9 +13,9 @@ from payment_examples import (
 
 from payment.domain.errors import AmountTooLarge, PaymentHeld, WrongState
 from payment.domain.evidence import RefundStatus
-from payment.domain.payment import Failure, Held, State
+from payment.domain.payment import Held, State
 from payment.domain.refund import RefundState, refundable
-from payment.domain.values import Money
+from payment.domain.values import Failure, Money
 
 
 @pytest.mark.parametrize(

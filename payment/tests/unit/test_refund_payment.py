@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from small_world import BREAKS, BREAKS_AFTER, LOST, SILENCE, SmallWorld
 
+from chassis.aip.resources import Snapshot
 from chassis.values import RequestId
 from payment.domain.errors import (
     AmountTooLarge,
@@ -25,8 +26,8 @@ from payment.domain.evidence import (
 )
 from payment.domain.payment import Payment
 from payment.domain.refund import Refund, RefundReason, RefundRequest, RefundState
-from payment.domain.values import Money, PaymentMethod, PaymentName, RefundName
-from payment.service_layer.ports import Snapshot
+from payment.domain.values import Money, PaymentMethod, PaymentName, RequestPart
+from payment.service_layer.alerts import Alert
 
 
 @pytest.fixture
@@ -54,34 +55,34 @@ async def refunded(world: SmallWorld, payment: Payment) -> int:
 async def test_a_part_goes_back_and_the_payment_says_so(
     world: SmallWorld, payment: Payment
 ) -> None:
-    refund = await world.refunds.create(a_request(payment, reason=RefundReason.DUPLICATE))
+    refund = await world.create_refund(a_request(payment, reason=RefundReason.DUPLICATE))
     assert (refund.state, refund.amount) == (RefundState.SUCCEEDED, 400)
     assert (await world.payment(payment.id)).amount_refunded == 400
     assert await refunded(world, payment) == 400
-    assert await world.refunds.get(refund.name) == refund
-    assert await world.refunds.list(payment.name, 10, None) == [refund]
+    assert await world.refund(refund) == refund
+    assert await world.refunds.list(payment.id, 10, None) == [refund]
 
 
 async def test_without_an_amount_all_that_is_left_goes_back(
     world: SmallWorld, payment: Payment
 ) -> None:
-    await world.refunds.create(a_request(payment))
-    rest = await world.refunds.create(a_request(payment, None))
+    await world.create_refund(a_request(payment))
+    rest = await world.create_refund(a_request(payment, None))
     assert rest.amount == 600
     with pytest.raises(AmountTooLarge):
-        await world.refunds.create(a_request(payment, 1))
+        await world.create_refund(a_request(payment, 1))
 
 
 async def test_the_same_request_gets_the_same_refund(world: SmallWorld, payment: Payment) -> None:
     request = a_request(payment)
-    refund = await world.refunds.create(request)
-    assert await world.refunds.create(request) == refund
+    refund = await world.create_refund(request)
+    assert await world.create_refund(request) == refund
     assert await refunded(world, payment) == 400
     with pytest.raises(RequestIdReused):
-        await world.refunds.create(replace(request, amount=None))
+        await world.create_refund(replace(request, amount=None))
     with pytest.raises(RequestIdReused):
         creation = replace(request, request_id=payment.request.request_id)
-        await world.refunds.create(creation)
+        await world.create_refund(creation)
 
 
 async def test_a_twin_is_not_told_that_its_own_refund_took_the_money(
@@ -90,13 +91,13 @@ async def test_a_twin_is_not_told_that_its_own_refund_took_the_money(
     request = a_request(payment, 1000)
     get = world.payments.get
 
-    async def get_after_the_twin(payment_id: UUID) -> Snapshot:
+    async def get_after_the_twin(payment_id: UUID) -> Snapshot[Payment]:
         world.payments.get = get  # type: ignore[method-assign]
-        await world.refunds.create(request)
+        await world.create_refund(request)
         return await get(payment_id)
 
     world.payments.get = get_after_the_twin  # type: ignore[method-assign]
-    refund = await world.refunds.create(request)
+    refund = await world.create_refund(request)
     assert refund.state is RefundState.SUCCEEDED
     assert await refunded(world, payment) == 1000
 
@@ -104,26 +105,24 @@ async def test_a_twin_is_not_told_that_its_own_refund_took_the_money(
 async def test_what_is_not_there_is_not_refunded(world: SmallWorld, payment: Payment) -> None:
     nobody = PaymentName(uuid4())
     with pytest.raises(PaymentNotFound):
-        await world.refunds.create(replace(a_request(payment), payment=nobody))
-    with pytest.raises(PaymentNotFound):
-        await world.refunds.list(nobody, 10, None)
+        await world.create_refund(replace(a_request(payment), payment=nobody))
     with pytest.raises(RefundNotFound):
-        await world.refunds.get(RefundName(payment.id, uuid4()))
+        await world.refunds.get(payment.id, uuid4())
 
 
 async def test_an_amount_that_the_processor_cannot_say_is_not_accepted(world: SmallWorld) -> None:
     payment = await world.pay(amount=Money(1000, "KWD"))
     with pytest.raises(RefusedByProcessor) as error:
-        await world.refunds.create(a_request(payment, 999))
-    assert error.value.field == "refund_amount"
+        await world.create_refund(a_request(payment, 999))
+    assert (error.value.part, error.value.operation) == (RequestPart.AMOUNT, "refund")
 
 
 @pytest.mark.parametrize("trouble", [BREAKS, BREAKS_AFTER])
 async def test_a_database_that_breaks_makes_one_refund(
     world: SmallWorld, payment: Payment, trouble: str
 ) -> None:
-    world.refund_store.troubles = [trouble]
-    await world.refunds.create(a_request(payment))
+    world.refunds.troubles = [trouble]
+    await world.create_refund(a_request(payment))
     world.later(seconds=26)
     await world.recover()
     assert len(world.store.refunds) == 1
@@ -133,18 +132,18 @@ async def test_a_database_that_breaks_makes_one_refund(
 async def test_a_refund_that_is_always_overtaken_is_given_up(
     world: SmallWorld, payment: Payment
 ) -> None:
-    world.refund_store.troubles = [BREAKS] * 5
+    world.refunds.troubles = [BREAKS] * 5
     with pytest.raises(TryAgain):
-        await world.refunds.create(a_request(payment))
+        await world.create_refund(a_request(payment))
 
 
 async def test_the_last_money_goes_to_one_of_two(world: SmallWorld, payment: Payment) -> None:
     async def the_other() -> None:
-        await world.refunds.create(a_request(payment, 700))
+        await world.create_refund(a_request(payment, 700))
 
-    world.refund_store.troubles = [the_other]
+    world.refunds.troubles = [the_other]
     with pytest.raises(AmountTooLarge):
-        await world.refunds.create(a_request(payment, 700))
+        await world.create_refund(a_request(payment, 700))
     assert await refunded(world, payment) == 700
 
 
@@ -153,10 +152,10 @@ async def test_a_refund_without_an_answer_is_looked_for_before_it_is_sent_again(
     world: SmallWorld, payment: Payment, trouble: object
 ) -> None:
     world.processor.troubles["refund"] = [trouble]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     assert refund.state is RefundState.PENDING
-    stepped = await world.refunds.step(refund, world.now)
-    assert stepped.refund.state is RefundState.SUCCEEDED
+    stepped = await world.step_refund(refund)
+    assert stepped.resource.state is RefundState.SUCCEEDED
     assert await refunded(world, payment) == 400
 
 
@@ -164,10 +163,10 @@ async def test_a_list_that_is_not_complete_proves_nothing(
     world: SmallWorld, payment: Payment
 ) -> None:
     world.processor.troubles["refund"] = [LOST]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     world.processor.troubles["refunds"] = [SILENCE]
-    stepped = await world.refunds.step(refund, world.now)
-    assert (stepped.refund, stepped.unreachable) == (refund, True)
+    stepped = await world.step_refund(refund)
+    assert (stepped.resource, stepped.unreachable) == (refund, True)
 
 
 async def test_a_refund_that_leaves_too_late_is_looked_for_again(
@@ -177,9 +176,9 @@ async def test_a_refund_that_leaves_too_late_is_looked_for_again(
         world.seconds += 11
 
     world.processor.troubles["refund"] = [SILENCE]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     world.processor.troubles["refunds"] = [a_slow_list]
-    assert (await world.refunds.step(refund, world.now)).refund == refund
+    assert (await world.step_refund(refund)).resource == refund
     assert world.processor.made[-1] == "refunds"
 
 
@@ -187,7 +186,7 @@ async def test_a_refusal_counts_when_the_list_read_after_it_is_without_the_refun
     world: SmallWorld, payment: Payment
 ) -> None:
     world.processor.troubles["refund"] = [Rejection("charge_disputed", message="No.")]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     assert refund.state is RefundState.FAILED
     assert refund.failure is not None
     assert refund.failure.code == "charge_disputed"
@@ -198,9 +197,9 @@ async def test_a_refusal_after_an_earlier_copy_worked_is_no_failure(
     world: SmallWorld, payment: Payment
 ) -> None:
     world.processor.troubles["refund"] = [LOST, Rejection("charge_already_refunded")]
-    refund = await world.refunds.create(a_request(payment))
-    taken = await world.refunds.step(refund, world.now, not_listed_at=0.0)
-    assert taken.refund.state is RefundState.SUCCEEDED
+    refund = await world.create_refund(a_request(payment))
+    taken = await world.step_refund(refund, not_listed_at=0.0)
+    assert taken.resource.state is RefundState.SUCCEEDED
 
 
 async def test_a_refusal_that_cannot_be_checked_is_not_believed(
@@ -208,35 +207,35 @@ async def test_a_refusal_that_cannot_be_checked_is_not_believed(
 ) -> None:
     world.processor.troubles["refund"] = [Rejection("charge_already_refunded")]
     world.processor.troubles["refunds"] = [SILENCE]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     assert refund.state is RefundState.PENDING
 
 
 async def test_what_must_not_be_wakes_a_person(world: SmallWorld, payment: Payment) -> None:
     world.processor.troubles["refund"] = [IdempotencyKeyConflict()]
-    pending = await world.refunds.create(a_request(payment))
+    pending = await world.create_refund(a_request(payment))
     other = ProcessorRefund("re_9", RefundStatus.SUCCEEDED, 401, pending.id)
     world.processor.troubles["refund"] = [other]
-    assert (await world.refunds.step(pending, world.now)).refund == pending
-    done = (await world.refunds.step(pending, world.now)).refund
+    assert (await world.step_refund(pending)).resource == pending
+    done = (await world.step_refund(pending)).resource
     assert done.state is RefundState.SUCCEEDED
     world.processor.troubles["refunds"] = [[]]
-    assert (await world.refunds.step(done, world.now)).refund == done
-    assert world.alarms == ["refund_incident"] * 3
+    assert (await world.step_refund(done)).resource == done
+    assert world.alerts == [Alert.REFUND_INCIDENT] * 3
 
 
 async def test_a_refund_that_two_replicas_bring_to_its_end_is_one(
     world: SmallWorld, payment: Payment
 ) -> None:
     world.processor.troubles["refund"] = [SILENCE]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
 
     async def another_replica() -> None:
-        await world.refunds.step(refund, world.now)
+        await world.step_refund(refund)
 
     world.processor.troubles["refund"] = [another_replica]
-    stepped = await world.refunds.step(refund, world.now)
-    assert stepped.refund.state is RefundState.SUCCEEDED
+    stepped = await world.step_refund(refund)
+    assert stepped.resource.state is RefundState.SUCCEEDED
     assert await refunded(world, payment) == 400
 
 
@@ -244,19 +243,19 @@ async def test_a_refund_that_a_bank_sends_back_is_failed_and_its_amount_free(
     world: SmallWorld,
 ) -> None:
     payment = await world.pay(payment_method=PaymentMethod("pm_card_refundFail"))
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     assert refund.state is RefundState.SUCCEEDED
     world.later(weeks=1, minutes=1)
     await world.recover()
-    found = await world.refunds.get(refund.name)
+    found = await world.refund(refund)
     assert found.state is RefundState.FAILED
     assert (await world.payment(payment.id)).amount_refunded == 0
 
 
 async def test_what_is_as_it_was_is_not_written_again(world: SmallWorld, payment: Payment) -> None:
-    refund: Refund = await world.refunds.create(a_request(payment))
-    stepped = await world.refunds.step(refund, world.now)
-    assert stepped.refund == refund
+    refund: Refund = await world.create_refund(a_request(payment))
+    stepped = await world.step_refund(refund)
+    assert stepped.resource == refund
 
 
 async def test_a_refund_that_the_processor_has_is_never_sent_again(
@@ -267,18 +266,18 @@ async def test_a_refund_that_the_processor_has_is_never_sent_again(
         return ProcessorRefund("re_slow", RefundStatus.PENDING, sent.amount, sent.id)
 
     world.processor.troubles["refund"] = [takes_days]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     assert (refund.state, refund.processor_id) == (RefundState.PENDING, "re_slow")
     edited = ProcessorRefund("re_slow", RefundStatus.SUCCEEDED, 400, refund_id=None)
     world.processor.troubles["refunds"] = [[], [edited]]
 
     world.later(days=2)  # its key is forgotten
     await world.recover()
-    assert world.alarms == ["refund_incident"], "it was there, and is not listed"
+    assert world.alerts == [Alert.REFUND_INCIDENT], "it was there, and is not listed"
     world.later(days=1)
     await world.recover()
 
-    assert (await world.refunds.get(refund.name)).state is RefundState.SUCCEEDED
+    assert (await world.refund(refund)).state is RefundState.SUCCEEDED
     assert world.processor.made.count("refund") == 1
 
 
@@ -286,18 +285,18 @@ async def test_a_replica_that_slept_does_not_send_what_has_failed_meanwhile(
     world: SmallWorld, payment: Payment
 ) -> None:
     world.processor.troubles["refund"] = [SILENCE]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     world.later(seconds=30)
-    (asleep,) = await world.recovery.claim_refunds(10)
+    (asleep,) = await world.refunds.claim_due(10)
     world.later(seconds=30)
     world.processor.troubles["refund"] = [Rejection("balance_insufficient")]
     await world.recover()
-    assert (await world.refunds.get(refund.name)).state is RefundState.FAILED
-    anew = await world.refunds.create(a_request(payment))
+    assert (await world.refund(refund)).state is RefundState.FAILED
+    anew = await world.create_refund(a_request(payment))
     assert anew.state is RefundState.SUCCEEDED
 
     world.later(hours=25)  # the key is forgotten, and the refusal with it
-    await asleep
+    await world.refund_driver.take_up(asleep)
 
     assert await refunded(world, payment) == 400
 
@@ -307,9 +306,9 @@ async def test_an_answer_about_another_refund_is_not_taken(
 ) -> None:
     another = ProcessorRefund("re_another", RefundStatus.SUCCEEDED, 400, uuid4())
     world.processor.troubles["refund"] = [another]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     assert (refund.state, refund.processor_id) == (RefundState.PENDING, "")
-    assert world.alarms == ["refund_incident"]
+    assert world.alerts == [Alert.REFUND_INCIDENT]
 
 
 async def test_a_refusal_that_was_heard_long_ago_is_not_believed(
@@ -322,9 +321,9 @@ async def test_a_refusal_that_was_heard_long_ago_is_not_believed(
 
     world.processor.troubles["refund"] = [Rejection("balance_insufficient"), LOST]
     world.processor.troubles["refunds"] = [asleep_with_the_answer]
-    refund = await world.refunds.create(a_request(payment))
+    refund = await world.create_refund(a_request(payment))
     assert refund.state is RefundState.PENDING, "another copy may have been paid out"
     world.later(minutes=1)
     await world.recover()
-    assert (await world.refunds.get(refund.name)).state is RefundState.SUCCEEDED
+    assert (await world.refund(refund)).state is RefundState.SUCCEEDED
     assert await refunded(world, payment) == 400

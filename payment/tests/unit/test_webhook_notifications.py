@@ -15,7 +15,7 @@ from payment.domain.values import Money, PaymentMethod, ReturnUrl
 from payment.domain.webhook_notification import WebhookNotification
 from payment.repository.memory import MemoryNotifications
 from payment.service_layer import recovery
-from payment.service_layer.webhook_notifications import RecordNotification
+from payment.service_layer.record_notification import RecordNotification
 
 HOUR = 3600.0
 
@@ -123,9 +123,7 @@ async def test_a_refund_that_comes_back_after_a_month_is_heard_of_by_a_hint(
 ) -> None:
     payment = await world.pay()
     amount = Money(400, "EUR")
-    refund = await world.refunds.create(
-        RefundRequest(RequestId(str(uuid4())), payment.name, amount)
-    )
+    refund = await world.create_refund(RefundRequest(RequestId(str(uuid4())), payment.name, amount))
     world.later(days=24)
     await world.recover()
     assert refund.id not in world.store.due, "it is not looked at any more"
@@ -139,4 +137,4 @@ async def test_a_refund_that_comes_back_after_a_month_is_heard_of_by_a_hint(
     world.later(minutes=1)
     await world.recover()
 
-    assert (await world.refunds.get(refund.name)).state is RefundState.FAILED
+    assert (await world.refund(refund)).state is RefundState.FAILED

@@ -150,14 +150,14 @@ Write = CreateIntent | OnIntent
 Action = Write | Retrieve | List | PassTime
 
 
-class Mishap(Enum):
+class InjectedFailure(Enum):
     """What is nobody's wish, and the key keeps it: a failure inside Stripe, answered 500, or a refusal
     for a reason that the objects do not show.
     """
 
     FAILS_BEFORE = "fails_before"  # nothing was done
     FAILS_AFTER = "fails_after"  # everything was done
-    REFUSES = "refuses"  # nothing was done: there is no money on the account
+    NO_BALANCE = "no_balance"  # nothing was done: there is no money on the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +167,4 @@ class Request:
     action: Action
     key: str | None = None
     expand: tuple[str, ...] = ()
-    mishap: Mishap | None = None
+    failure: InjectedFailure | None = None

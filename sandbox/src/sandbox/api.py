@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from sandbox import errors, parameters
-from sandbox.actions import Action, Mishap, Request, Retrieve
+from sandbox.actions import Action, InjectedFailure, Request, Retrieve
 from sandbox.errors import Error, Rejection
 from sandbox.faults import Fault, Faults, Kind
 from sandbox.form import Form
@@ -25,7 +25,10 @@ from sandbox.world import Response
 Parse = Callable[[Form, str], Action]
 
 MAX_KEY_LENGTH = 255  # https://docs.stripe.com/api/idempotent_requests
-_MISHAPS = {Kind.FAIL_BEFORE: Mishap.FAILS_BEFORE, Kind.FAIL_AFTER: Mishap.FAILS_AFTER}
+_FAILURES = {
+    Kind.FAIL_BEFORE: InjectedFailure.FAILS_BEFORE,
+    Kind.FAIL_AFTER: InjectedFailure.FAILS_AFTER,
+}
 
 
 def _retrieve(kind: str) -> Parse:
@@ -118,8 +121,8 @@ class Api:
             raise _Gone
         if fault and kind is Kind.REFUSE:
             raise Rejection(_refusal(fault.status, request))
-        if kind in _MISHAPS:
-            request = Request(request.action, request.key, request.expand, _MISHAPS[kind])
+        if kind in _FAILURES:
+            request = Request(request.action, request.key, request.expand, _FAILURES[kind])
         response = await self._sandbox.perform(request)
         await _pause(travel + (seconds if kind is Kind.SLOW_REPLY else 0.0))
         if kind is Kind.LOSE_REPLY:
@@ -128,7 +131,7 @@ class Api:
 
     def _body(self, http: web.Request, response: Response, expand: tuple[str, ...]) -> bytes:
         base_url = f"{http.scheme}://{http.host}"
-        renderer = Renderer(self._sandbox.books.account, base_url, self._sandbox.owed)
+        renderer = Renderer(self._sandbox.world.account, base_url, self._sandbox.owed)
         # Without blanks: what indents is Python's slow encoder, half a millisecond here.
         return json.dumps(renderer.response(response, expand), separators=(",", ":")).encode()
 
@@ -136,7 +139,7 @@ class Api:
         self._requests += 1
         headers = {
             "Content-Type": "application/json",
-            "Request-Id": f"req_{self._sandbox.books.account}{self._requests:06d}",
+            "Request-Id": f"req_{self._sandbox.world.account}{self._requests:06d}",
             "Stripe-Version": http.headers.get("Stripe-Version", API_VERSION),
         }
         if key:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, fields
 from typing import Any, get_args
 
-from sandbox.actions import Mishap, PassTime, Request, Write
+from sandbox.actions import InjectedFailure, PassTime, Request, Write
 from sandbox.objects import Methods, Movement
 from sandbox.world import Rules
 
@@ -27,8 +27,8 @@ def encode_request(request: Request, at: int) -> Json:
         entry["key"] = request.key
     if request.expand:
         entry["expand"] = request.expand
-    if request.mishap:
-        entry["mishap"] = request.mishap.value
+    if request.failure:
+        entry["failure"] = request.failure.value
     return entry
 
 
@@ -39,12 +39,12 @@ def decode_request(entry: Json) -> tuple[Request, int]:
         given["metadata"] = tuple(given["metadata"].items())
     if "methods" in given:
         given["methods"] = Methods(given["methods"])
-    mishap = entry.get("mishap")
+    failure = entry.get("failure")
     request = Request(
         _ACTIONS[entry["action"]](**given),
         entry.get("key"),
         tuple(entry.get("expand", ())),
-        Mishap(mishap) if mishap else None,
+        InjectedFailure(failure) if failure else None,
     )
     return request, entry["at"]
 

@@ -48,13 +48,13 @@ class Control:
         ]
 
     async def _summary(self, _http: web.Request) -> web.Response:
-        books = self._sandbox.books
+        world = self._sandbox.world
         kinds = ("payment_intent", "refund", "event")
         return web.json_response(
             {
-                "account": books.account,
+                "account": world.account,
                 "now": self._sandbox.clock.now(),
-                **{f"{kind}s": books.count(kind) for kind in kinds},
+                **{f"{kind}s": world.count(kind) for kind in kinds},
                 "owed": len(self._sandbox.owed),
             }
         )
@@ -62,7 +62,7 @@ class Control:
     async def _movements(self, http: web.Request) -> web.Response:
         after = int(http.query.get("after", "0"))
         await self._sandbox.ledger.durable()
-        movements = self._sandbox.books.movements
+        movements = self._sandbox.world.movements
         shown = [encode_movement(one) for one in movements[max(after, 0) :]]
         return web.json_response({"movements": shown, "total": len(movements)})
 

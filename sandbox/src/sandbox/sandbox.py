@@ -1,4 +1,4 @@
-"""The living sandbox: books in memory, a ledger on disk, and a clock, behind `perform`.
+"""The living sandbox: world in memory, a ledger on disk, and a clock, behind `perform`.
 
 Everything that changes it goes through `perform`, whoever asks: the API, the page of 3D Secure, the
 timer. An answer is given only when what it rests on is on the disk.
@@ -12,9 +12,9 @@ from collections.abc import Callable, Container
 from pathlib import Path
 
 from sandbox.actions import PassTime, Request
-from sandbox.books import InternalRecords
 from sandbox.codec import decode_request, encode_movement, encode_request, encode_rules
 from sandbox.ledger import Entry, Ledger, LedgerRefused
+from sandbox.mutable_world import MutableWorld
 from sandbox.objects import Event
 from sandbox.transition import transition
 from sandbox.world import Response, Rules
@@ -70,11 +70,11 @@ class Sandbox:
         self._subscribed = subscribed
         self._rules: Rules | None = None  # those that the ledger has last
         entries = self.ledger.entries()
-        self.books = InternalRecords(self._account(next(entries, None)), rules)
+        self.world = MutableWorld(self._account(next(entries, None)), rules)
         for number, entry in enumerate(entries, 2):
             self._again(number, entry)
         if self._rules != rules:
-            self.books.rules = rules
+            self.world.rules = rules
             self.ledger.append({"rules": encode_rules(rules)})
         if webhooks and not self._webhooks:
             self._webhooks = True
@@ -100,7 +100,7 @@ class Sandbox:
     async def keep_time(self) -> None:
         """Do what becomes due, when it does, for ever. Ends with the ledger's OSError, if it has one."""
         while True:
-            if self.books.next_due(self.clock.now()):
+            if self.world.next_due(self.clock.now()):
                 await self.perform(Request(PassTime()))
             await self.ledger.durable()
             await asyncio.sleep(TICK)
@@ -116,19 +116,19 @@ class Sandbox:
 
     def _do(self, request: Request, now: int) -> tuple[Response, Entry | None]:
         """The answer, and the line for the ledger where anything changed."""
-        books = self.books
-        changes, moved, told = books.changes, len(books.movements), books.count("event")
-        _, response = transition(books, request, now)
-        if books.changes == changes:
+        world = self.world
+        changes, moved, told = world.changes, len(world.movements), world.count("event")
+        _, response = transition(world, request, now)
+        if world.changes == changes:
             return response, None
         if self._webhooks:
-            self.owed.update(dict.fromkeys(filter(self._is_wanted, books.events_after(told))))
+            self.owed.update(dict.fromkeys(filter(self._is_wanted, world.events_after(told))))
             self.owing.set()
-        movements = [encode_movement(one) for one in books.movements[moved:]]
+        movements = [encode_movement(one) for one in world.movements[moved:]]
         return response, {**encode_request(request, now), "movements": movements}
 
     def _is_wanted(self, name: str) -> bool:
-        event = self.books.find("event", name)
+        event = self.world.find("event", name)
         is_all = self._subscribed is None
         return is_all or (isinstance(event, Event) and event.type in (self._subscribed or ()))
 
@@ -149,7 +149,7 @@ class Sandbox:
         elif "webhooks" in entry:
             self._webhooks = True
         elif "rules" in entry:
-            self._rules = self.books.rules = Rules(**entry["rules"])
+            self._rules = self.world.rules = Rules(**entry["rules"])
         else:
             request, at = decode_request(entry)
             self.clock.not_before(at)

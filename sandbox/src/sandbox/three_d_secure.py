@@ -69,7 +69,7 @@ class Page:
         return [web.get("/3ds/{id}", self._ask), web.post("/3ds/{id}", self._answer)]
 
     async def _ask(self, http: web.Request) -> web.Response:
-        intent = self._sandbox.books.intent(http.match_info["id"])
+        intent = self._sandbox.world.intent(http.match_info["id"])
         if intent is None:
             return _done("There is no such payment.", 404)
         if intent.status is not Status.REQUIRES_ACTION or intent.payment_method is None:
@@ -88,7 +88,7 @@ class Page:
             return _done("The answer is approve or decline.", 400)
         name = http.match_info["id"]
         await self._sandbox.perform(Request(Authenticate(name, approved=answer == "approve")))
-        intent = self._sandbox.books.intent(name)
+        intent = self._sandbox.world.intent(name)
         if intent is None:
             return _done("There is no such payment.", 404)
         if intent.return_url:

@@ -15,8 +15,8 @@ from sandbox.actions import (
     ConfirmIntent,
     CreateIntent,
     CreateRefund,
+    InjectedFailure,
     List,
-    Mishap,
     OnIntent,
     PassTime,
     Request,
@@ -55,11 +55,11 @@ def _write(view: AnyView, request: Request, action: Write, now: int) -> tuple[An
         return view, _replay(known, request)
     changes: tuple[Change, ...] = ()
     response = _failure(errors.broken())
-    if request.mishap is Mishap.REFUSES:
+    if request.failure is InjectedFailure.NO_BALANCE:
         response = _failure(errors.no_balance())
-    elif request.mishap is not Mishap.FAILS_BEFORE:
+    elif request.failure is not InjectedFailure.FAILS_BEFORE:
         changes, answer = _done(view, action, request.key, now)
-        response = response if request.mishap is Mishap.FAILS_AFTER else answer
+        response = response if request.failure is InjectedFailure.FAILS_AFTER else answer
     if request.key:
         changes = (*changes, Key(request.key, now, action, request.expand, response))
     return (view.after(changes) if changes else view), response

@@ -44,7 +44,7 @@ class Webhooks:
         self._faults = faults
         self._url = url
         self._secrets = secrets
-        self._renderer = Renderer(sandbox.books.account, base_url, sandbox.owed)
+        self._renderer = Renderer(sandbox.world.account, base_url, sandbox.owed)
         self._waiting: list[tuple[float, int, str]] = []  # when (monotonic), tries so far, event
         self._known: set[str] = set()
 
@@ -77,7 +77,7 @@ class Webhooks:
             return
 
     async def _deliver(self, session: aiohttp.ClientSession, name: str, tries: int) -> None:
-        event = self._sandbox.books.find("event", name)
+        event = self._sandbox.world.find("event", name)
         if isinstance(event, Event) and await self._send(session, event):
             self._known.discard(name)
             self._sandbox.delivered(name)

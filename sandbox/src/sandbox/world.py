@@ -1,7 +1,7 @@
 """Where the sandbox's objects are kept: what a decision may read, and a keeper that never changes.
 
 `View` is what `transition` needs. `World` fulfils it as one frozen, hashable value, for an explorer
-or a simulator; `books.InternalRecords` fulfils it in place, for the server. What is decided is the same.
+or a simulator; `mutable_world.MutableWorld` fulfils it in place, for the server. What is decided is the same.
 """
 
 from collections.abc import Iterable, Iterator

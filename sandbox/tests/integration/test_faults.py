@@ -28,7 +28,7 @@ async def test_a_lost_reply_is_a_broken_connection_and_the_money_has_moved(
     assert await status_of(shop, intent) == "succeeded"
     again = await shop.confirm(intent.id, key="k")
     assert again.last_response.headers["Idempotent-Replayed"] == "true"
-    assert len(server.sandbox.books.movements) == 1
+    assert len(server.sandbox.world.movements) == 1
 
 
 async def test_a_dropped_request_was_never_there(shop: Shop, server: Running) -> None:
@@ -115,7 +115,7 @@ async def test_slow_acts_late_and_slow_reply_acts_at_once(
     server.faults.plan(Fault(Kind.SLOW, f"{late.id}/confirm", seconds=1))
     server.faults.plan(Fault(Kind.SLOW_REPLY, f"{early.id}/confirm", seconds=1))
     calls = [asyncio.create_task(shop.confirm(one.id)) for one in (late, early)]
-    await eventually(lambda: server.sandbox.books.movements and not server.faults.planned())
+    await eventually(lambda: server.sandbox.world.movements and not server.faults.planned())
     assert await status_of(shop, late) == "requires_confirmation"
     assert await status_of(shop, early) == "succeeded"
     assert not any(call.done() for call in calls)
@@ -133,7 +133,7 @@ async def test_an_effect_comes_although_its_caller_has_gone(
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     gate.set()
-    await eventually(lambda: server.sandbox.books.movements)
+    await eventually(lambda: server.sandbox.world.movements)
     assert await status_of(shop, intent) == "succeeded"
 
 

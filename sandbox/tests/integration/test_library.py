@@ -104,7 +104,7 @@ async def test_what_is_wrong_with_a_parameter_is_said_and_nothing_is_made(
     token = params.pop("payment_method", "pm_card_visa")
     error = await refusal(stripe.InvalidRequestError, shop.create(token, **params))
     assert (error.http_status, error.code, error.param) == (400, code, param)
-    assert server.sandbox.books.count("payment_intent") == 0
+    assert server.sandbox.world.count("payment_intent") == 0
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ async def test_events_tell_what_happened_with_the_object_as_it_was(shop: Shop) -
 async def test_many_at_once_are_many_payments(shop: Shop, server: Running) -> None:
     paid = await asyncio.gather(*(shop.pay() for _ in range(50)))
     assert len({intent.id for intent in paid}) == 50
-    moved = server.sandbox.books.movements
+    moved = server.sandbox.world.movements
     assert [(one.kind, one.amount) for one in moved] == [("captured", 1099)] * 50
 
 

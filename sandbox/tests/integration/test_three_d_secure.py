@@ -81,7 +81,7 @@ async def test_a_double_click_approves_once(
     url = (await asked(shop)).next_action.redirect_to_url.url
     first, second = await answer(web, url, "approve"), await answer(web, url, "approve")
     assert first == second
-    assert len(server.sandbox.books.movements) == 1
+    assert len(server.sandbox.world.movements) == 1
 
 
 @pytest.mark.parametrize("path", ["/3ds/pi_nobody", "/3ds/%3Cscript%3E"])

@@ -14,7 +14,7 @@ from sandbox.actions import (
     ConfirmIntent,
     CreateIntent,
     CreateRefund,
-    Mishap,
+    InjectedFailure,
     PassTime,
     Request,
     Retrieve,
@@ -39,8 +39,10 @@ class Till:
     now: int = NOON
     answer: Answer = field(default_factory=lambda: Response(200, None))
 
-    def ask(self, action: Action, key: str | None = None, mishap: Mishap | None = None) -> Answer:
-        request = Request(action, key, mishap=mishap)
+    def ask(
+        self, action: Action, key: str | None = None, failure: InjectedFailure | None = None
+    ) -> Answer:
+        request = Request(action, key, failure=failure)
         self.world, self.answer = transition(self.world, request, self.now)
         return self.answer
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sandbox.actions import CaptureIntent, ConfirmIntent, CreateIntent, Mishap, Request
+from sandbox.actions import CaptureIntent, ConfirmIntent, CreateIntent, InjectedFailure, Request
 from sandbox.errors import Error
 from sandbox.objects import Methods, Status
 from sandbox.transition import transition
@@ -86,7 +86,7 @@ def test_a_dead_keys_refund_is_a_second_refund(till: Till) -> None:
 
 def test_a_500_after_the_effect_is_kept_and_the_effect_is_there(till: Till) -> None:
     name = till.intent()
-    broken = till.ask(ConfirmIntent(name), "k", Mishap.FAILS_AFTER)
+    broken = till.ask(ConfirmIntent(name), "k", InjectedFailure.FAILS_AFTER)
     assert broken.status == 500
     assert till.confirm(name, key="k") == replace(broken, replayed=True)
     assert till.get(name).status is Status.SUCCEEDED
@@ -95,7 +95,7 @@ def test_a_500_after_the_effect_is_kept_and_the_effect_is_there(till: Till) -> N
 
 def test_a_500_before_the_effect_is_kept_too(till: Till) -> None:
     name = till.intent()
-    assert till.ask(ConfirmIntent(name), "k", Mishap.FAILS_BEFORE).status == 500
+    assert till.ask(ConfirmIntent(name), "k", InjectedFailure.FAILS_BEFORE).status == 500
     assert till.confirm(name, key="k").status == 500
     assert till.get(name).status is Status.REQUIRES_CONFIRMATION
     assert till.confirm(name, key="k2").status == 200

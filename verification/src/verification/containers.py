@@ -18,7 +18,7 @@ from typing import Any
 
 from oncepay_cli.local import health, passwords
 from oncepay_cli.local.installation import Ports
-from oncepay_cli.local.places import REPOSITORY, Places
+from oncepay_cli.local.paths import REPOSITORY, Paths
 from verification.local_stack import free_stack_ports
 
 # Migrations end; everything else runs on, and may crash.
@@ -141,7 +141,7 @@ def engine_answers() -> bool:
 @contextmanager
 def temporary_containers(compose: str) -> Iterator[Containers]:
     """Everything built and up, on free ports; gone at the end, with its volumes."""
-    secrets = Places.of().secrets
+    secrets = Paths.of().secrets
     passwords.make(secrets)
     passwords.link(secrets, REPOSITORY)
     containers = Containers(compose, free_stack_ports())

@@ -16,9 +16,9 @@ import psutil  # type: ignore[import-untyped]  # ships no types
 from oncepay_cli.local import passwords
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import Installation, Ports
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
-from oncepay_cli.screen import Screen
+from oncepay_cli.output import Output
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -26,8 +26,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 @contextmanager
 def local_stack() -> Iterator[Installation]:
     """PostgreSQL, the sandbox, Customer and Payment, ready; stopped and removed at the end."""
-    with temporary_places() as places:
-        installation = Installation(places, free_stack_ports(), Screen())
+    with temporary_places() as paths:
+        installation = Installation(paths, free_stack_ports(), Output())
         try:
             installation.start()
             yield installation
@@ -36,16 +36,16 @@ def local_stack() -> Iterator[Installation]:
 
 
 @contextmanager
-def temporary_places() -> Iterator[Places]:
+def temporary_places() -> Iterator[Paths]:
     """Folders and passwords of an installation; removed at the end."""
     # In the system's temporary folder: where root runs this, PostgreSQL's user must get in.
     folder = Path(tempfile.mkdtemp(prefix="oncepay-verification-"))
     try:
         folder.chmod(0o711)
-        places = Places(folder)
-        places.make()
-        passwords.make(places.secrets)
-        yield places
+        paths = Paths(folder)
+        paths.make()
+        passwords.make(paths.secrets)
+        yield paths
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -72,13 +72,13 @@ def process_id(port: int) -> int:
     raise LookupError(f"nobody listens on port {port}")
 
 
-def postgresql(places: Places, port: int) -> PostgreSQL:
+def postgresql(paths: Paths, port: int) -> PostgreSQL:
     """A stack's PostgreSQL, with the superuser's password."""
     return PostgreSQL(
-        data=places.postgresql,
-        log=places.logs / "postgresql.log",
+        data=paths.postgresql,
+        log=paths.logs / "postgresql.log",
         port=port,
-        password=passwords.read(places.secrets, passwords.SUPERUSER),
+        password=passwords.read(paths.secrets, passwords.SUPERUSER),
     )
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import psutil  # type: ignore[import-untyped]  # ships no types
 
 from oncepay_cli.local import health, processes
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.os_processes import OsProcess
+from oncepay_cli.local.paths import Paths
 from oncepay_cli.local.postgresql import PostgreSQL
 from oncepay_cli.local.processes import Child, Program
-from oncepay_cli.local.running import Running
 
 READY_SECONDS = 300.0
 """A bound, not an expectation: the machine may have much else to do."""
@@ -42,7 +42,7 @@ class ServiceProcess:
     name: str
     module: tuple[str, ...]
     settings: dict[str, str]
-    places: Places
+    paths: Paths
     port: int
     kills: int = 0
     up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,11 +61,11 @@ class ServiceProcess:
             NotReady: it ended, or does not serve in time.
         """
         program = Program(self.name, self.module, self.settings, self._is_ready)
-        child = self._child = processes.start(program, self.places)
+        child = self._child = processes.start(program, self.paths)
         until = time.monotonic() + READY_SECONDS
         while not await asyncio.to_thread(self._is_ready):
             if child.process.poll() is not None:
-                raise NotReady(str(child.refusal()))
+                raise NotReady(str(child.failure()))
             if time.monotonic() > until:
                 raise NotReady(f"{self.name} is not ready after {READY_SECONDS:.0f} s")
             await asyncio.sleep(POLL_SECONDS)
@@ -121,7 +121,7 @@ class DatabaseServer:
 
     server: PostgreSQL
     kills: int = 0
-    _killed: Running | None = None
+    _killed: OsProcess | None = None
     _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def kill(self) -> bool:
@@ -147,7 +147,7 @@ class DatabaseServer:
     def _start(self) -> None:
         with self._starting:  # a start that nobody waits for any more goes on in its thread
             if self._killed is not None:  # one that is still dying would be taken for one that runs
-                self._killed.has_left(EXIT_SECONDS)
+                self._killed.wait_until_gone(EXIT_SECONDS)
             self.server.start()
 
     def end(self) -> None:

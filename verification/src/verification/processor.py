@@ -36,8 +36,8 @@ from sandbox.actions import (
     ConfirmIntent,
     CreateIntent,
     CreateRefund,
+    InjectedFailure,
     List,
-    Mishap,
     Request,
     Retrieve,
     Window,
@@ -55,7 +55,7 @@ PARTS = {part.value for part in RequestPart}
 class SimulatedProcessor:
     """The ports `Processor` and `ProcessorListing`. `clock` returns Unix seconds.
 
-    `view` holds the processor's objects: a `World` is a value, for the explorer; `books.InternalRecords`
+    `view` holds the processor's objects: a `World` is a value, for the explorer; a `MutableWorld`
     is changed in place, for long runs. `fault` is injected into each write; with `ignores_keys` a write
     takes effect as if it had no idempotency key.
     """
@@ -64,7 +64,7 @@ class SimulatedProcessor:
         self, installation: str, clock: Callable[[], int], view: View | None = None
     ) -> None:
         self.view: View = World() if view is None else view
-        self.fault: Mishap | None = None
+        self.fault: InjectedFailure | None = None
         self.ignores_keys = False
         self._installation = installation
         self._clock = clock
@@ -178,7 +178,7 @@ class SimulatedProcessor:
         return page
 
     def _write(self, action: Write, key: str) -> Response:
-        return self._ask(Request(action, None if self.ignores_keys else key, mishap=self.fault))
+        return self._ask(Request(action, None if self.ignores_keys else key, failure=self.fault))
 
     def _ask(self, request: Request) -> Response:
         self.view, response = transition(self.view, request, self._clock())

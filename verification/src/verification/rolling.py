@@ -91,8 +91,8 @@ class Replicas:
         addresses = {"LISTEN_ADDRESS": f"{HOST}:{port}"}
         if "WEBHOOK_LISTEN_ADDRESS" in settings:
             addresses["WEBHOOK_LISTEN_ADDRESS"] = f"{HOST}:{webhooks}"
-        name, places = f"{service}-{number}", self._stack.places
-        return ServiceProcess(name, (service,), settings | addresses, places, port)
+        name, paths = f"{service}-{number}", self._stack.paths
+        return ServiceProcess(name, (service,), settings | addresses, paths, port)
 
     def stop(self) -> None:
         for replicas in self._replicas.values():

@@ -24,7 +24,7 @@ def cost(calls_per_second: float, *cpu: float) -> Cost:
 
 
 def test_two_systems_and_the_echo_are_measured_in_each_round(stack: Installation) -> None:
-    systems = [System(name, stack.ports, stack.places) for name in ("this", "base")]
+    systems = [System(name, stack.ports, stack.paths) for name in ("this", "base")]
     with echoing() as echo:
         costs = uvloop.run(measure_rounds(systems, echo, rounds=2, seconds=0.01, warm_up=0.01))
 
@@ -37,7 +37,7 @@ def test_two_systems_and_the_echo_are_measured_in_each_round(stack: Installation
 
 
 def test_pgbench_runs_on_the_database_of_the_system(stack: Installation) -> None:
-    system = System("this", stack.ports, stack.places)
+    system = System("this", stack.ports, stack.paths)
 
     assert transactions_per_second(system, clients=2, seconds=1) > 0
 

@@ -10,7 +10,7 @@ import pytest
 from oncepay_cli.local import passwords
 from oncepay_cli.local.first_payment import AMOUNT
 from oncepay_cli.local.health import HOST
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from verification.audit import discrepancies, list_payments
 from verification.client import execute_first_payment, wait_until
 from verification.containers import (
@@ -87,7 +87,7 @@ def test_every_port_is_published_on_the_loopback_only(containers: Containers, pa
 @pytest.mark.parametrize("part", LIMITED)
 def test_the_engine_knows_no_password(containers: Containers, part: str) -> None:
     shown = json.dumps(containers.inspect(part))
-    folder = Places.of().secrets
+    folder = Paths.of().secrets
     names = [role for service in SERVICES for role in (service, passwords.owner_of(service))]
     names.append(passwords.WEBHOOKS)
     assert [name for name in names if passwords.read(folder, name) in shown] == []
@@ -97,7 +97,7 @@ def test_the_engine_knows_no_password(containers: Containers, part: str) -> None
 def test_a_service_has_only_its_own_password_and_not_in_its_environment(
     containers: Containers, service: str
 ) -> None:
-    folder = Places.of().secrets
+    folder = Paths.of().secrets
     password = passwords.read(folder, service)
     expected = {f"password={password}"}
     if service == "payment":
@@ -138,7 +138,7 @@ def test_no_service_reaches_the_others_database(
 
 
 def test_a_superuser_cannot_connect_from_outside(containers: Containers) -> None:
-    password = passwords.read(Places.of().secrets, passwords.owner_of("customer"))
+    password = passwords.read(Paths.of().secrets, passwords.owner_of("customer"))
     program = (
         "import asyncio, asyncpg\n"
         "async def enter(role):\n"

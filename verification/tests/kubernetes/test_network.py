@@ -41,7 +41,7 @@ def open_all_ways_out(rendering: Rendering) -> None:
 
 def misspell_the_peer(rendering: Rendering) -> None:
     pods = policy(rendering, "customer", "customer")["ingress"][0]["from"][1]["podSelector"]
-    pods["matchLabels"] = {"oncepay/part": "paymnt"}
+    pods["matchLabels"] = {"oncepay/component": "paymnt"}
 
 
 def forget_the_namespace(rendering: Rendering) -> None:
@@ -57,7 +57,7 @@ def mistake_the_port(rendering: Rendering) -> None:
 
 
 def resolve_names_over_tcp_alone(rendering: Rendering) -> None:
-    del policy(rendering, "payment", "names")["egress"][0]["ports"][0]
+    del policy(rendering, "payment", "dns")["egress"][0]["ports"][0]
 
 
 def let_every_namespace_call(rendering: Rendering) -> None:
@@ -75,11 +75,11 @@ def reach_the_metadata(rendering: Rendering) -> None:
 
 
 def let_everybody_send_webhooks(rendering: Rendering) -> None:
-    del policy(rendering, "payment", "payment-from-way-in")["ingress"][0]["from"]
+    del policy(rendering, "payment", "payment-from-ingress")["ingress"][0]["from"]
 
 
 def let_the_way_in_pay(rendering: Rendering) -> None:
-    policy(rendering, "payment", "payment-from-way-in")["ingress"][0]["ports"] = [{"port": 50052}]
+    policy(rendering, "payment", "payment-from-ingress")["ingress"][0]["ports"] = [{"port": 50052}]
 
 
 def name_the_api_by_addresses(rendering: Rendering) -> None:
@@ -101,7 +101,7 @@ def forget_the_metrics(rendering: Rendering) -> None:
 
 def forget_reconciliation(rendering: Rendering) -> None:
     (rule,) = policy(rendering, "sandbox", "sandbox")["ingress"]
-    rule["from"][0]["podSelector"] = {"matchLabels": {"oncepay/part": "payment"}}
+    rule["from"][0]["podSelector"] = {"matchLabels": {"oncepay/component": "payment"}}
 
 
 CHANGES: list[tuple[str, Callable[[Rendering], None], str]] = [
@@ -110,16 +110,16 @@ CHANGES: list[tuple[str, Callable[[Rendering], None], str]] = [
     ("development", forget_the_namespace, "payment/payment -> customer/customer:50051 is in arch"),
     ("development", forget_the_ports, "callers-of-payment -> payment/payment:9 is let through"),
     ("development", mistake_the_port, "payment/migrate -> payment/database:5432 is in arch"),
-    ("development", resolve_names_over_tcp_alone, "payment/payment -> names:53/UDP is in arch"),
-    ("development", let_every_namespace_call, "neighbour -> payment/payment:50052 is let through"),
+    ("development", resolve_names_over_tcp_alone, "payment/payment -> dns:53/UDP is in arch"),
+    ("development", let_every_namespace_call, "other-pod -> payment/payment:50052 is let through"),
     ("production", reach_private_addresses, "payment/payment -> private-network:443 is let"),
-    ("production", let_everybody_send_webhooks, "neighbour -> payment/payment:50062 is let"),
-    ("production", let_the_way_in_pay, "way-in -> payment/payment:50052 is let through"),
-    ("production", name_the_api_by_addresses, "payment/database -> neighbour:6443 is in arch"),
+    ("production", let_everybody_send_webhooks, "other-pod -> payment/payment:50062 is let"),
+    ("production", let_the_way_in_pay, "ingress -> payment/payment:50052 is let through"),
+    ("production", name_the_api_by_addresses, "payment/database -> other-pod:6443 is in arch"),
     (
         "production",
         let_everybody_read_metrics,
-        "neighbour -> customer/database:9187 is let through",
+        "other-pod -> customer/database:9187 is let through",
     ),
     ("production", forget_the_metrics, "monitoring -> customer/database:9187 is in arch"),
     ("development", forget_reconciliation, "payment/reconcile -> sandbox/sandbox:12111 is in arch"),
@@ -144,7 +144,7 @@ def test_a_changed_policy_is_told_by_its_arrow(
     ("room", "name", "told"),
     [
         ("customer", "deny-all", "customer/database -> internet:9 is let through"),
-        ("payment", "names", "payment/migrate -> names:53 is in architecture.toml"),
+        ("payment", "dns", "payment/migrate -> dns:53 is in architecture.toml"),
     ],
 )
 def test_a_missing_policy_is_told_by_its_arrow(
@@ -162,7 +162,7 @@ BOXES = {
     "payment": {"payment/payment", "payment/reconcile"},
     "customers": {"customer/database"},
     "payments": {"payment/database"},
-    "processor": {"sandbox/sandbox", "internet", "way-in"},
+    "processor": {"sandbox/sandbox", "internet", "ingress"},
 }
 
 
@@ -195,7 +195,7 @@ def small(*policies: Object) -> Rendering:
             "metadata": {"name": name, "namespace": "oncepay-x"},
             "spec": {
                 "template": {
-                    "metadata": {"labels": {"oncepay/part": name}},
+                    "metadata": {"labels": {"oncepay/component": name}},
                     "spec": {"containers": [{"ports": [{"containerPort": 80}]}]},
                 }
             },
@@ -213,11 +213,11 @@ def a_policy(name: str, selector: Object, **spec: object) -> Object:
 def test_a_pod_without_a_policy_is_open() -> None:
     arrows = {str(arrow) for arrow in possible_arrows(small())}
 
-    assert {"x/a -> x/b:80", "x/a -> internet:80", "neighbour -> x/a:9/UDP"} <= arrows
+    assert {"x/a -> x/b:80", "x/a -> internet:80", "other-pod -> x/a:9/UDP"} <= arrows
 
 
 def test_a_policy_of_one_way_leaves_the_other_open() -> None:
-    closed = a_policy("in", {"matchLabels": {"oncepay/part": "a"}}, policyTypes=["Ingress"])
+    closed = a_policy("in", {"matchLabels": {"oncepay/component": "a"}}, policyTypes=["Ingress"])
 
     arrows = {str(arrow) for arrow in possible_arrows(small(closed))}
 

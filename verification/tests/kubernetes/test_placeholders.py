@@ -31,7 +31,7 @@ def test_each_service_can_be_applied_alone() -> None:
     assert sorted(alone, key=describe) == sorted(both, key=describe)
 
 
-@pytest.mark.parametrize("overlay", ["development", "bare"])
+@pytest.mark.parametrize("overlay", ["development", "no-dns"])
 def test_what_runs_on_a_cluster_of_ones_own_needs_nothing_set(overlay: str) -> None:
     assert list(unset(read(overlay, render(overlay)))) == []
 

@@ -18,7 +18,8 @@ POD = "spec.template.spec"
 CONTAINER = f"{POD}.containers.0"
 CUSTOMER = "Deployment customer"
 PAYMENT = "Deployment payment"
-MIGRATE = "Job migrate-0-1-0"
+VERSION = (KUBERNETES.parent / "VERSION").read_text(encoding="utf-8").strip()
+MIGRATE = f"Job migrate-{VERSION.replace('.', '-')}"
 RECONCILE = "CronJob reconcile"
 JOB = "spec.jobTemplate.spec"
 WAY_IN = "Ingress webhooks"
@@ -117,7 +118,7 @@ def without(kind: str, name: str) -> Callable[[Rendering], Rendering]:
 
 
 PORT = {"port": 50051}
-HIGH, LOW, BARE = "production", "development", "bare"
+HIGH, LOW, BARE = "production", "development", "no-dns"
 
 # By rule: the overlay, and what is broken there.
 BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
@@ -154,10 +155,10 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
         (LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc", REMOVED)),
     ],
     "selectors_take_their_own_pods": [
-        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"oncepay/part": "custmer"})),
+        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"oncepay/component": "custmer"})),
     ],
     "services_lead_to_pods": [
-        (LOW, put("Service customer", "spec.selector", {"oncepay/part": "x"})),
+        (LOW, put("Service customer", "spec.selector", {"oncepay/component": "x"})),
         (LOW, put("Service customer", "spec.ports.0.targetPort", "http")),
         (LOW, put("Service customer", "spec.ports.0.targetPort", 50052)),
     ],
@@ -319,7 +320,7 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
             put(
                 MIGRATE,
                 "spec.template.metadata.labels",
-                {"oncepay/part": "migrate", "app.kubernetes.io/version": "0.2.0"},
+                {"oncepay/component": "migrate", "app.kubernetes.io/version": "0.2.0"},
             ),
         ),
     ],
@@ -329,10 +330,10 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
             put(
                 "StatefulSet sandbox",
                 "spec.volumeClaimTemplates.0.metadata.labels",
-                {"app.kubernetes.io/version": "0.1.0"},
+                {"app.kubernetes.io/version": VERSION},
             ),
         ),
-        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"app.kubernetes.io/version": "0.1.0"})),
+        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"app.kubernetes.io/version": VERSION})),
     ],
     "jobs_use_the_image_of_their_service": [
         (LOW, put(MIGRATE, f"{CONTAINER}.image", "oncepay/customer:0.0.9")),

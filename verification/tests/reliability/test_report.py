@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from oncepay_cli.local.places import REPOSITORY
-from verification.reliability.__main__ import PAGE, PICTURE
+from oncepay_cli.local.paths import REPOSITORY
+from verification.reliability.__main__ import report
 from verification.reliability.figures import quantile, read
 from verification.reliability.plot import plot
-from verification.reliability.tables import put_into, tables
+from verification.reliability.tables import fill, tables
 
 
 def chaos_run(design: str, **changed: Any) -> dict[str, Any]:
@@ -59,9 +59,25 @@ def test_a_design_without_findings_has_a_bound_and_another_its_counts(folder: Pa
 
 def test_a_table_replaces_the_one_of_its_name_and_no_other() -> None:
     page = "a\n<!-- one -->\nold\n<!-- / -->\nb\n<!-- two -->\nold\n<!-- / -->\n"
-    assert put_into(page, {"one": "| new |"}) == page.replace("old", "| new |", 1)
-    with pytest.raises(ValueError, match="no place"):
-        put_into(page, {"three": ""})
+    appendix = "c\n<!-- three -->\nold\n<!-- / -->\n"
+    new = "| new |"
+    filled = fill([page, appendix], {"one": new, "three": new})
+    assert filled == [page.replace("old", new, 1), appendix.replace("old", new)]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_exactly_one_page_has_a_place_for_each_table(count: int) -> None:
+    page = "<!-- one -->\nold\n<!-- / -->\n"
+    with pytest.raises(ValueError, match=f"{count} pages have a place for the table 'one'"):
+        fill([page] * count, {"one": ""})
+
+
+def test_the_summary_counts_what_each_tool_ran_and_found(folder: Path) -> None:
+    lines = tables(read(folder))["summary"].splitlines()
+    assert lines[-1] == (
+        "| chaos runs | 2 runs, 24 kills, 1,800 calls, 600 payments "
+        "| **0** double charges, **0** lost payments |"
+    )
 
 
 def test_a_quantile_is_a_value_of_the_nearest_rank() -> None:
@@ -75,7 +91,6 @@ def test_the_picture_is_svg_with_the_figures_of_the_runs(folder: Path) -> None:
     assert "0 lost" in picture
 
 
-def test_the_page_and_its_picture_agree_with_the_figures() -> None:
-    figures = read(REPOSITORY / "docs" / "figures")
-    assert put_into(PAGE.read_text(), tables(figures)) == PAGE.read_text()
-    assert plot(figures) == PICTURE.read_text()
+def test_the_pages_and_their_picture_agree_with_the_figures() -> None:
+    for path, text in report(read(REPOSITORY / "docs" / "figures")).items():
+        assert path.read_text() == text, f"{path.name}: run `make report`"

@@ -14,9 +14,9 @@ import pytest
 from payment.domain import machine
 from payment.domain.payment import CancelReason, Payment, State
 from payment.repository.memory import MemoryPayments
-from payment.service_layer import driver, payment_steps
+from payment.service_layer import driver, payment_driver
 from payment.service_layer.recovery import Lane, Recovery
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.world import Rules
 from verification.simulator import Violation, find_violation
 from verification.simulator.fault_profile import FaultProfile, kind_of
@@ -104,7 +104,7 @@ def test_a_decline_that_is_final_too_early_is_found_with_its_trace(
         return replace(after, state=State.FAILED) if declined else after
 
     monkeypatch.setattr(machine, "apply", apply)
-    monkeypatch.setattr(payment_steps, "apply", apply)
+    monkeypatch.setattr(payment_driver, "apply", apply)
     violation = violation_in(300)
     assert any("FAILED" in sentence for sentence in violation.violations)
     assert any("processor.post" in line and "confirm" in line for line in violation.trace)
@@ -131,7 +131,7 @@ def test_a_recovery_that_ends_by_an_error_is_found(monkeypatch: pytest.MonkeyPat
     correct = Recovery.claim
 
     async def claim(self: Recovery, lane: Lane) -> Any:
-        await lane.driver.claim(0)  # nothing catches the error of this call
+        await lane.driver.repository.claim_due(0)  # nothing catches the error of this call
         return await correct(self, lane)
 
     monkeypatch.setattr(Recovery, "claim", claim)
@@ -150,9 +150,9 @@ class NoFaults(FaultProfile):
 
 
 def replica_in_empty_world(loop: VirtualLoop) -> tuple[ReplicaProcess, World]:
-    books, random, faults = InternalRecords("Sandbox", Rules()), Random(0), NoFaults()
-    world = World(books)
-    ports = SimulatedPorts(loop, world, books, faults, random, lambda: None, None)
+    processor, random, faults = MutableWorld("Sandbox", Rules()), Random(0), NoFaults()
+    world = World(processor)
+    ports = SimulatedPorts(loop, world, processor, faults, random, lambda: None, None)
     replica = ReplicaProcess(
         "replica 1",
         loop,

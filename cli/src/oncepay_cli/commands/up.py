@@ -13,29 +13,29 @@ import typer
 
 from oncepay_cli import receipt
 from oncepay_cli.connection import connect
+from oncepay_cli.errors import CommandError
 from oncepay_cli.local import first_payment, lock, processes
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import DEFAULT_PORTS, Installation, Ports
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from oncepay_cli.local.postgresql import PostgreSQL
-from oncepay_cli.refusal import StartupError
-from oncepay_cli.screen import Screen
+from oncepay_cli.output import Output
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")]
 
-# Where the containers' ports are published is told to Compose by the same variables.
+# The same variables set the published ports of docker-compose.yml.
 CustomerPort = Annotated[int, typer.Option(min=1, max=65535, envvar="ONCEPAY_CUSTOMER_PORT")]
 PaymentPort = Annotated[int, typer.Option(min=1, max=65535, envvar="ONCEPAY_PAYMENT_PORT")]
 SandboxPort = Annotated[int, typer.Option(min=1, max=65535, envvar="ONCEPAY_SANDBOX_PORT")]
 
-# Services drain, PostgreSQL writes a checkpoint.
+# The services drain, then PostgreSQL writes a checkpoint.
 DOWN_SECONDS = 60.0
-# A folder that may not be written, or a disk that is read-only or full.
+# A folder that is not writable, or a file system that is read-only or full.
 _UNUSABLE = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
-    *(errno.ENOTDIR, errno.EEXIST),  # a file where a folder belongs
+    *(errno.ENOTDIR, errno.EEXIST),  # a file in place of a folder
 )
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def up(
@@ -45,56 +45,55 @@ def up(
     postgresql_port: Port = DEFAULT_PORTS.postgresql,
     webhooks_port: Port = DEFAULT_PORTS.webhooks,
 ) -> None:
-    """Start everything, execute a first payment, and stay up until Ctrl-C."""
-    screen = Screen()
-    places = Places.of()
+    """Start everything, execute a first payment, and run until Ctrl-C."""
+    output = Output()
+    paths = Paths.of()
     ports = Ports(customer_port, payment_port, sandbox_port, postgresql_port, webhooks_port)
     is_up = False
     try:
-        with _endings_interrupt():
-            places.make()
-            with lock.only_one(places), _stopping_quietly(screen, places, ports) as installation:
+        with _signals_interrupt():
+            paths.make()
+            with lock.hold(paths), _running(output, paths, ports) as installation:
                 installation.start()
-                with screen.step("Executing a first payment") as step:
-                    first = _first_payment(ports)
-                    step.done = "A first payment, executed"
+                first = _execute_first_payment(output, ports)
                 is_up = True
-                receipt.show(screen, first)
-                receipt.go_on(screen, first, ports)
+                receipt.show(output, first)
+                receipt.show_next_steps(output, first, ports)
                 installation.watch()
     except KeyboardInterrupt:
         if not is_up:
-            screen.say("Stopped before it was up.")
+            output.print_line("Stopped before it was up.")
             raise typer.Exit(128 + signal.SIGINT) from None
-        screen.say("Stopped. `make run` starts from the same data.")
+        output.print_line("Stopped. `make run` starts again with the same data.")
     except OSError as error:
         if error.errno not in _UNUSABLE:
             raise
-        raise StartupError(
-            f"{error.filename or places.home} cannot be used ({error.strerror or error}): Oncepay"
-            f" keeps its data below {places.home}. Make it yours, or set ONCEPAY_HOME to another."
+        raise CommandError(
+            f"{error.filename or paths.home} cannot be used ({error.strerror or error})."
+            f" Oncepay keeps its data in {paths.home}: make that folder writable, or set"
+            " ONCEPAY_HOME to another."
         ) from error
 
 
 def down() -> None:
-    """Stop what runs from this folder, and what a killed run has left."""
-    screen = Screen()
-    places = Places.of()
-    holder = lock.holder(places)
+    """Stop what runs from this folder, including leftovers of a killed run."""
+    output = Output()
+    paths = Paths.of()
+    holder = lock.holder(paths)
     if holder is not None:
         os.kill(holder, signal.SIGINT)
-        until = time.monotonic() + DOWN_SECONDS
-        while lock.holder(places) is not None:
-            if time.monotonic() > until:
-                raise StartupError(f"Process {holder} did not stop within {DOWN_SECONDS:.0f} s.")
+        deadline = time.monotonic() + DOWN_SECONDS
+        while lock.holder(paths) is not None:
+            if time.monotonic() > deadline:
+                raise CommandError(f"Process {holder} did not stop within {DOWN_SECONDS:.0f} s.")
             time.sleep(0.05)
-    left = processes.end_leftovers(places)
-    server = PostgreSQL(places.postgresql, places.logs / "postgresql.log", 0, password="")
+    stopped = processes.stop_leftovers(paths)
+    server = PostgreSQL(paths.postgresql, paths.logs / "postgresql.log", 0, password="")
     if server.server() is not None:
         server.stop()
-        left.append("postgresql")
-    ended = ["oncepay up"] * (holder is not None) + left
-    screen.say(f"Stopped: {', '.join(ended)}." if ended else "Nothing runs from here.")
+        stopped.append("postgresql")
+    stopped = ["oncepay up"] * (holder is not None) + stopped
+    output.print_line(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
 def demo(
@@ -102,43 +101,45 @@ def demo(
     payment_port: PaymentPort = DEFAULT_PORTS.payment,
     sandbox_port: SandboxPort = DEFAULT_PORTS.sandbox,
 ) -> None:
-    """Execute a first payment on what runs already, in containers or not."""
-    screen = Screen()
+    """Execute a first payment on services that already run, for example in containers."""
+    output = Output()
     ports = Ports(customer_port, payment_port, sandbox_port)
-    with screen.step("Executing a first payment") as step:
-        first = _first_payment(ports)
-        step.done = "A first payment, executed"
-    receipt.show(screen, first)
+    receipt.show(output, _execute_first_payment(output, ports))
 
 
-def _first_payment(ports: Ports) -> first_payment.FirstPayment:
+def _execute_first_payment(output: Output, ports: Ports) -> first_payment.FirstPayment:
     with (
+        output.step("Executing a first payment") as step,
         connect(f"{HOST}:{ports.customer}") as customers,
         connect(f"{HOST}:{ports.payment}") as payments,
     ):
-        return first_payment.execute(customers, payments, f"http://{HOST}:{ports.sandbox}")
+        first = first_payment.execute(customers, payments, f"http://{HOST}:{ports.sandbox}")
+        step.done = "First payment executed"
+    return first
 
 
 @contextmanager
-def _endings_interrupt() -> Iterator[None]:
-    """Let every signal that ends us do what Ctrl-C does, so that all are ended in order."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in _ENDINGS}
+def _signals_interrupt() -> Iterator[None]:
+    """Handle every termination signal like Ctrl-C, so that everything is stopped in order."""
+    previous = {
+        number: signal.signal(number, signal.default_int_handler) for number in _TERMINATION_SIGNALS
+    }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _stopping_quietly(screen: Screen, places: Places, ports: Ports) -> Iterator[Installation]:
-    """An installation whose ending no second Ctrl-C cuts short: it is bounded by itself."""
-    installation = Installation(places, ports, screen)
+def _running(output: Output, paths: Paths, ports: Ports) -> Iterator[Installation]:
+    """An installation that is stopped at the end. A second Ctrl-C does not interrupt the stop."""
+    installation = Installation(paths, ports, output)
     try:
         yield installation
     finally:
-        for number in _ENDINGS:
+        for number in _TERMINATION_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         sys.stdout.flush()
-        with screen.console.status("[dim]Stopping[/]"):
+        with output.console.status("[dim]Stopping[/]"):
             installation.stop()

@@ -1,4 +1,4 @@
-"""One `oncepay up` per folder."""
+"""The lock that allows one `oncepay up` per folder."""
 
 import fcntl
 import os
@@ -6,29 +6,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oncepay_cli.local.places import Places
-from oncepay_cli.refusal import StartupError
+from oncepay_cli.errors import CommandError
+from oncepay_cli.local.paths import Paths
 
 
-def _file(places: Places) -> Path:
-    return places.running / "lock"
+def _file(paths: Paths) -> Path:
+    return paths.running / "lock"
 
 
 @contextmanager
-def only_one(places: Places) -> Iterator[None]:
-    """Hold the folder. The lock is the kernel's: it is gone with the process, however it ends.
+def hold(paths: Paths) -> Iterator[None]:
+    """Hold the lock while the block runs. The kernel releases it when the process ends in any way.
 
     Raises:
-        StartupError: another command holds it.
+        CommandError: another command holds it.
     """
-    with _file(places).open("a+") as file:
+    with _file(paths).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise StartupError(
-                f"Oncepay already runs from {places.home} (process {file.read() or 'unknown'})."
-                " Use it as it is, or stop it first: Ctrl-C where it runs, or `oncepay down`."
+            raise CommandError(
+                f"Oncepay already runs from {paths.home} (process {file.read() or 'unknown'})."
+                " Stop it first: Ctrl-C in its terminal, or `oncepay down`."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -39,11 +39,11 @@ def only_one(places: Places) -> Iterator[None]:
             file.truncate(0)
 
 
-def holder(places: Places) -> int | None:
-    """The process that holds the folder; None if nobody does."""
-    if not _file(places).exists():
+def holder(paths: Paths) -> int | None:
+    """The process that holds the lock; None if no process does."""
+    if not _file(paths).exists():
         return None
-    with _file(places).open("r+") as file:
+    with _file(paths).open("r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

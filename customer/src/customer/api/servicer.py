@@ -11,7 +11,7 @@ from oncepay.customer.v1.customer_pb2 import Customer
 from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer
 
 from chassis.aip.pages import PageTokens, page_size
-from chassis.call_handling import Context
+from chassis.interceptor import Context
 from customer.api import conversions
 from customer.service_layer.change_customer import ChangeCustomer
 from customer.service_layer.create_customer import CreateCustomer

@@ -1,6 +1,7 @@
-# Run once by the image, when the data directory is new. The database has the name of the service's
-# role, belongs to the owner, and is open to these two alone. Nobody else gets in over the network:
-# the superuser loses its password here. The image's own shell reads this, and ends at the first error.
+# Creates the service's database and its two roles. The image sources this file once, when the data
+# directory is new, and stops at the first error. The database has the name of the service's role and
+# belongs to the owner; no other role may connect. The superuser loses its password, so it cannot log in
+# over the network.
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username postgres --dbname postgres \
     --set user="$(cat /run/secrets/database/username)" \
     --set login="$(cat /run/secrets/database/password)" \

@@ -5,8 +5,8 @@ from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
 from chassis import call
-from chassis.call_handling import MAX_CALL_SECONDS, MAX_CALLS
 from chassis.database_errors import is_database_away
+from chassis.interceptor import MAX_CALL_SECONDS, MAX_CALLS
 from chassis.telemetry import log
 from payment.domain.errors import PaymentError, TryAgain
 

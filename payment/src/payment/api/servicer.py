@@ -12,13 +12,16 @@ from oncepay.payment.v1.payment_pb2 import Payment, Refund
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
 from chassis.aip.pages import PageTokens, page_size
-from chassis.call_handling import Context
+from chassis.interceptor import Context
 from chassis.values import InvalidValue
 from payment.api import conversions
 from payment.api.background_tasks import BackgroundTasks, WaitingCaller
 from payment.domain import payment as domain
-from payment.service_layer.composition import UseCases
+from payment.service_layer.change_payment import ChangePayment
+from payment.service_layer.create_payment import CreatePayment
+from payment.service_layer.create_refund import CreateRefund
 from payment.service_layer.ports import PaymentRepository, RefundRepository
+from payment.service_layer.read_events import ReadEvents
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +30,17 @@ class PaymentServicer(PaymentServiceServicer):
 
     payments: PaymentRepository
     refunds: RefundRepository
-    use_cases: UseCases
+    create_payment: CreatePayment
+    change_payment: ChangePayment
+    create_refund: CreateRefund
+    read_events: ReadEvents
     background_tasks: BackgroundTasks
     tokens: PageTokens
 
     async def CreatePayment(self, request: pb.CreatePaymentRequest, context: Context) -> Payment:
         asked = conversions.payment_request(request)
         caller = WaitingCaller[domain.Payment]()
-        payment = await self.background_tasks.run(
-            self.use_cases.create_payment(asked, caller), caller
-        )
+        payment = await self.background_tasks.run(self.create_payment(asked, caller), caller)
         return conversions.payment_message(payment)
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> Payment:
@@ -57,29 +61,25 @@ class PaymentServicer(PaymentServiceServicer):
 
     async def UpdatePayment(self, request: pb.UpdatePaymentRequest, context: Context) -> Payment:
         name, changes = conversions.changes(request)
-        payment = await self.use_cases.change_payment.update(name, changes, request.payment.etag)
+        payment = await self.change_payment.update(name, changes, request.payment.etag)
         return conversions.payment_message(payment)
 
     async def DeletePayment(self, request: pb.DeletePaymentRequest, context: Context) -> Payment:
         name = conversions.payment_name(request.name)
-        return conversions.payment_message(
-            await self.use_cases.change_payment.delete(name, request.etag)
-        )
+        return conversions.payment_message(await self.change_payment.delete(name, request.etag))
 
     async def UndeletePayment(
         self, request: pb.UndeletePaymentRequest, context: Context
     ) -> Payment:
         name = conversions.payment_name(request.name)
-        return conversions.payment_message(
-            await self.use_cases.change_payment.undelete(name, request.etag)
-        )
+        return conversions.payment_message(await self.change_payment.undelete(name, request.etag))
 
     async def CapturePayment(self, request: pb.CapturePaymentRequest, context: Context) -> Payment:
         name = conversions.payment_name(request.name)
         request_id = conversions.request_id(request.request_id)
         amount = conversions.capture_amount(request)
         payment = await self.background_tasks.run(
-            self.use_cases.change_payment.capture(name, request_id, amount, request.etag)
+            self.change_payment.capture(name, request_id, amount, request.etag)
         )
         return conversions.payment_message(payment)
 
@@ -87,7 +87,7 @@ class PaymentServicer(PaymentServiceServicer):
         name = conversions.payment_name(request.name)
         request_id = conversions.request_id(request.request_id)
         payment = await self.background_tasks.run(
-            self.use_cases.change_payment.cancel(name, request_id, request.etag)
+            self.change_payment.cancel(name, request_id, request.etag)
         )
         return conversions.payment_message(payment)
 
@@ -95,13 +95,13 @@ class PaymentServicer(PaymentServiceServicer):
         name = conversions.payment_name(request.name)
         note = conversions.release_note(request)
         payment = await self.background_tasks.run(
-            self.use_cases.change_payment.release(name, note, request.etag)
+            self.change_payment.release(name, note, request.etag)
         )
         return conversions.payment_message(payment)
 
     async def CreateRefund(self, request: pb.CreateRefundRequest, context: Context) -> Refund:
         asked = conversions.refund_request(request)
-        refund = await self.background_tasks.run(self.use_cases.create_refund(asked))
+        refund = await self.background_tasks.run(self.create_refund(asked))
         return conversions.refund_message(refund)
 
     async def GetRefund(self, request: pb.GetRefundRequest, context: Context) -> Refund:
@@ -131,14 +131,14 @@ class PaymentServicer(PaymentServiceServicer):
         size = page_size(request.page_size)
         if payment is None:
             try:
-                found = await self.use_cases.read_events.of_all(size + 1, after)
+                found = await self.read_events.of_all(size + 1, after)
             except InvalidValue:  # it was sealed here, in an earlier generation
                 message = (
                     "it is from before the database was restored; leave it empty to begin anew"
                 )
                 raise InvalidValue("page_token", "PAGE_TOKEN", message) from None
         else:
-            found = await self.use_cases.read_events.of_payment(payment, size + 1, int(after or 0))
+            found = await self.read_events.of_payment(payment, size + 1, int(after or 0))
         reply = pb.ListPaymentEventsResponse(
             payment_events=map(conversions.event_message, found[:size])
         )
@@ -152,5 +152,5 @@ class PaymentServicer(PaymentServiceServicer):
         self, request: pb.WatchPaymentEventsRequest, context: Context
     ) -> AsyncIterator[pb.WatchPaymentEventsResponse]:
         payment = conversions.events_of(request.parent)
-        async for event in self.use_cases.read_events.watch(payment, request.cursor):
+        async for event in self.read_events.watch(payment, request.cursor):
             yield pb.WatchPaymentEventsResponse(payment_event=conversions.event_message(event))

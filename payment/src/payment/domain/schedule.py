@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
-from chassis.aip.resources import Snapshot
 from payment.domain.payment import Payment, State
 from payment.domain.refund import WATCH_FOR, Refund, RefundState
 
@@ -44,11 +43,6 @@ class StepResult(Generic[Resource]):
     now: datetime
     answered: bool = True
     unreachable: bool = False
-
-    @classmethod
-    def not_attempted(cls, read: Snapshot[Resource]) -> Self:
-        """No step was taken, as if the processor were unreachable: recovery takes one soon."""
-        return cls(read.resource, read.now, answered=False, unreachable=True)
 
 
 def next_attempt_in(

@@ -7,12 +7,11 @@ create_refund        creates a refund
 read_events          reads the stream of events
 record_notification  records a webhook, and wakes recovery
 idempotent_requests  requests that are executed at most once
-payment_steps        a step of an unfinished payment: read, ask, apply, call, apply
-refund_steps         a step of an unfinished refund: list, post, apply
 driver               drives payments and refunds: claim, step, reschedule, overdue
+payment_driver       a step of an unfinished payment: read, ask, apply, call, apply
+refund_driver        a step of an unfinished refund: list, post, apply
 recovery             takes up what is due
 bulkhead             bounds how much work of callers is at the processor
-composition          builds the use cases from their ports
 alerts               what a person has to look at
 stall_alerts         alerts when the event stream or recovery stalls
 """

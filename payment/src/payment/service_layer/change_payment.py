@@ -15,12 +15,10 @@ from payment.domain.events import event_for
 from payment.domain.evidence import Intent
 from payment.domain.machine import apply
 from payment.domain.payment import Payment
-from payment.domain.schedule import StepResult
 from payment.domain.values import Money, PaymentName, RequestPart, fingerprint
-from payment.service_layer.driver import Driver
 from payment.service_layer.idempotent_requests import MAX_TRIES, IdempotentRequests
-from payment.service_layer.payment_steps import PaymentSteps
-from payment.service_layer.ports import Bulkhead, PaymentRepository, Processor, RequestRecord
+from payment.service_layer.payment_driver import PaymentDriver
+from payment.service_layer.ports import Bulkhead, PaymentRepository, RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +36,15 @@ class ChangePayment:
     """Changes payments. One object serves all calls."""
 
     payments: PaymentRepository
-    processor: Processor
+    driver: PaymentDriver
     requests: IdempotentRequests
-    steps: PaymentSteps
-    driver: Driver[Payment]
     bulkhead: Bulkhead
 
     async def capture(
         self, name: PaymentName, request_id: RequestId, amount: Money | None, etag: str = ""
     ) -> Payment:
         """Capture an authorized payment, all of it or `amount`."""
-        if amount is not None and not self.processor.supports_amount(amount):
+        if amount is not None and not self.driver.processor.supports_amount(amount):
             raise RefusedByProcessor(RequestPart.AMOUNT, "amount_not_payable", "capture")
         asked = (str(amount.minor_units), amount.currency_code) if amount else ()
         content = fingerprint("capture", str(name), *asked)
@@ -110,15 +106,14 @@ class ChangePayment:
         payment.check_etag(etag)
         released = payment.release()
         async with self.bulkhead.slot() as is_free:
-            reply = await self.processor.retrieve(released.intent_id) if is_free else None
+            reply = await self.driver.processor.retrieve(released.intent_id) if is_free else None
             if not isinstance(reply, Intent):
                 raise ProcessorUnavailable
             after = apply(released, reply, read.now, accepting=True)
             saved = await self.payments.save(payment, after, event_for(payment, after, note))
             if saved is None:
                 raise TryAgain("the payment changed meanwhile")
-            result = await self.steps.step(Snapshot(saved, saved.update_time))
-            return await self.driver.end(result)
+            return await self.driver.attempt(Snapshot(saved, saved.update_time))
 
     async def _execute_once(
         self,
@@ -142,9 +137,7 @@ class ChangePayment:
             return (await self.payments.get(name.id)).resource
         read = Snapshot(saved, saved.update_time)
         async with self.bulkhead.slot() as is_free:
-            if not is_free:
-                return await self.driver.end(StepResult.not_attempted(read))
-            return await self.driver.end(await self.steps.step(read))
+            return await (self.driver.attempt(read) if is_free else self.driver.leave(read))
 
     async def _change(
         self, name: PaymentName, etag: str, change: Callable[[Snapshot[Payment]], Payment]

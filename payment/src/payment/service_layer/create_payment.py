@@ -32,9 +32,8 @@ from payment.domain.errors import (
 from payment.domain.evidence import IntentStatus
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import Payment, PaymentRequest
-from payment.service_layer.alerts import Alert, RaiseAlert
-from payment.service_layer.driver import Driver
-from payment.service_layer.payment_steps import PaymentSteps
+from payment.service_layer.alerts import Alert
+from payment.service_layer.payment_driver import PaymentDriver
 from payment.service_layer.ports import (
     Bulkhead,
     Caller,
@@ -43,7 +42,6 @@ from payment.service_layer.ports import (
     Elapsed,
     NewId,
     PaymentRepository,
-    Processor,
 )
 
 First = TypeVar("First")
@@ -63,11 +61,8 @@ class CreatePayment:
 
     payments: PaymentRepository
     customers: Customers
-    processor: Processor
-    steps: PaymentSteps
-    driver: Driver[Payment]
+    driver: PaymentDriver
     bulkhead: Bulkhead
-    alert: RaiseAlert
     new_id: NewId
     elapsed: Elapsed
     installation: str
@@ -100,7 +95,7 @@ class CreatePayment:
 
     async def _execute(self, attempt: CreationAttempt, caller: Caller) -> Payment:
         """Create the intent and, with it, the payment."""
-        reply = await self.processor.create(attempt)
+        reply = await self.driver.processor.create(attempt)
         try:
             payment = build_payment(attempt, reply, self.installation)
         except PaymentError as error:
@@ -132,7 +127,7 @@ class CreatePayment:
             match resolve_conflict(payment, conflicts, attempt.insert_by, ambiguous=ambiguous):
                 case OwnRow(own):
                     caller.on_created(own)
-                    return await self._attempt(Snapshot(own, conflicts.now))
+                    return await self.driver.attempt(Snapshot(own, conflicts.now))
                 case DuplicateRequest(other):
                     await self._cancel_orphan(payment)
                     return other
@@ -148,12 +143,9 @@ class CreatePayment:
     async def _confirm(self, read: Snapshot[Payment], sent_at: float) -> Payment:
         """The first step: its intent requires confirmation, since it was created just now."""
         if self.elapsed() - sent_at > CONFIRM_WITHIN:
-            return await self._attempt(await self.payments.get(read.resource.id))
+            return await self.driver.attempt(await self.payments.get(read.resource.id))
         status = IntentStatus.REQUIRES_CONFIRMATION
-        return await self.driver.end(await self.steps.call(read, status, idempotency_counter=0))
-
-    async def _attempt(self, read: Snapshot[Payment]) -> Payment:
-        return await self.driver.end(await self.steps.step(read))
+        return await self.driver.end(await self.driver.call(read, status, idempotency_counter=0))
 
     async def _created_by_another(self, request: PaymentRequest, error: PaymentError) -> Payment:
         """A concurrent attempt may have succeeded: look the request up again before raising."""
@@ -166,11 +158,11 @@ class CreatePayment:
         """Cancel an intent that no payment will ever be bound to, whatever the answer: left alone it
         moves no money either.
         """
-        await self.processor.post(payment, Post(Operation.CANCEL, idempotency_counter=0))
+        await self.driver.processor.post(payment, Post(Operation.CANCEL, idempotency_counter=0))
 
     def _reported(self, error: PaymentError) -> PaymentError:
         if isinstance(error, InvariantViolation):
-            self.alert(Alert.INVARIANT_VIOLATED, "", error.what)
+            self.driver.alert(Alert.INVARIANT_VIOLATED, "", error.what)
         return error
 
 

@@ -6,18 +6,15 @@ from chassis.aip.resources import Snapshot
 from payment.domain.errors import RefusedByProcessor
 from payment.domain.payment import Payment
 from payment.domain.refund import Refund, RefundRequest, refundable
-from payment.domain.schedule import StepResult
 from payment.domain.values import RequestPart
-from payment.service_layer.driver import Driver
 from payment.service_layer.idempotent_requests import IdempotentRequests
 from payment.service_layer.ports import (
     Bulkhead,
     NewId,
     PaymentRepository,
-    RefundRepository,
     RequestRecord,
 )
-from payment.service_layer.refund_steps import RefundSteps
+from payment.service_layer.refund_driver import RefundDriver
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +22,8 @@ class CreateRefund:
     """Creates refunds. One object serves all calls."""
 
     payments: PaymentRepository
-    refunds: RefundRepository
+    driver: RefundDriver
     requests: IdempotentRequests
-    steps: RefundSteps
-    driver: Driver[Refund]
     bulkhead: Bulkhead
     new_id: NewId
 
@@ -39,7 +34,7 @@ class CreateRefund:
             PaymentNotFound, WrongState, PaymentHeld, AmountTooLarge, RefusedByProcessor,
             RequestIdReused, TryAgain.
         """
-        if request.amount is not None and not self.steps.processor.supports_amount(request.amount):
+        if request.amount is not None and not self.driver.processor.supports_amount(request.amount):
             raise RefusedByProcessor(RequestPart.AMOUNT, "amount_not_payable", "refund")
         sent_at = 0.0
 
@@ -49,18 +44,18 @@ class CreateRefund:
             record = RequestRecord(
                 request.request_id, request.fingerprint, refund.payment_id, refund.id
             )
-            sent_at = self.steps.elapsed()
-            return await self.refunds.insert(refund, record)
+            sent_at = self.driver.elapsed()
+            return await self.driver.repository.insert(refund, record)
 
         inserted = await self.requests.run_once(request.request_id, request.fingerprint, reserve)
         if isinstance(inserted, RequestRecord):
             assert inserted.refund_id is not None, "the fingerprint is a refund's"  # noqa: S101
-            return await self.refunds.get(inserted.payment_id, inserted.refund_id)
+            return await self.driver.repository.get(inserted.payment_id, inserted.refund_id)
         read = Snapshot(inserted, inserted.create_time)
         async with self.bulkhead.slot() as is_free:
             if not is_free:
-                return await self.driver.end(StepResult.not_attempted(read))
-            return await self.driver.end(await self.steps.step(read, not_listed_at=sent_at))
+                return await self.driver.leave(read)
+            return await self.driver.end(await self.driver.step(read, not_listed_at=sent_at))
 
     def _new_refund(self, read: Snapshot[Payment], request: RefundRequest) -> Refund:
         payment = read.resource

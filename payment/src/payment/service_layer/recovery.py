@@ -64,7 +64,7 @@ class Recovery:
         """Claims as much as the lane has free slots."""
         free = lane.slots - len(lane.tasks)
         try:
-            return await lane.driver.claim(free) if free > 0 else []
+            return await lane.driver.repository.claim_due(free) if free > 0 else []
         except Exception as error:  # noqa: BLE001 (the database is away: claim again in a second)
             self.on_unexpected_error(error)
             return []

@@ -32,7 +32,7 @@ from payment.domain.evidence import (
 )
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod
-from payment.domain.values import Money, PaymentMethod, ReturnUrl
+from payment.domain.values import Money, PaymentMethod, RequestPart, ReturnUrl
 
 # ---------------------------------------------------------------- create
 
@@ -78,14 +78,14 @@ async def test_a_token_that_is_not_known_is_refused_by_name(target: Target) -> N
     reply = await target.processor.create(unknown)
 
     assert isinstance(reply, Rejection)
-    assert (reply.code, reply.field) == ("resource_missing", "payment_method")
+    assert (reply.code, reply.part) == ("resource_missing", RequestPart.PAYMENT_METHOD)
 
 
 async def test_a_currency_that_stripe_does_not_take_is_refused_by_name(target: Target) -> None:
     reply = await target.processor.create(await an_attempt(target, amount=Money(2000, "XTS")))
 
     assert isinstance(reply, Rejection)
-    assert reply.field == "currency"
+    assert reply.part is RequestPart.CURRENCY
 
 
 async def test_an_amount_above_stripes_largest_is_refused_by_name(target: Target) -> None:
@@ -94,7 +94,7 @@ async def test_an_amount_above_stripes_largest_is_refused_by_name(target: Target
     reply = await target.processor.create(await an_attempt(target, amount=amount))
 
     assert isinstance(reply, Rejection)
-    assert (reply.code, reply.field) == ("amount_too_large", "amount")
+    assert (reply.code, reply.part) == ("amount_too_large", RequestPart.AMOUNT)
 
 
 async def test_an_amount_that_stripe_cannot_say_is_refused_by_name(target: Target) -> None:
@@ -103,7 +103,7 @@ async def test_an_amount_that_stripe_cannot_say_is_refused_by_name(target: Targe
     reply = await target.processor.create(await an_attempt(target, amount=amount))
 
     assert isinstance(reply, Rejection)
-    assert reply.field == "amount"
+    assert reply.part is RequestPart.AMOUNT
     assert not target.processor.supports_amount(amount)
 
 

@@ -191,7 +191,7 @@ async def test_a_confirm_beyond_the_time_out_is_unknown_done_or_not(
         late = await hasty.post(payment, CONFIRM)
     asked = await processor.retrieve(payment.intent_id)
 
-    assert late == OutcomeUnknown("no answer (TimeoutError)", unreachable=True)
+    assert late == OutcomeUnknown("no reply (TimeoutError)", unreachable=True)
     assert status_in(asked) is status
 
 

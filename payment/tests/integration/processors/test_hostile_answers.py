@@ -40,7 +40,8 @@ from payment.domain.evidence import (
     ServerError,
 )
 from payment.domain.machine import Operation, Post
-from payment.processors import stripe as adapter
+from payment.domain.values import RequestPart
+from payment.processors.stripe import adapter
 from payment.processors.stripe.adapter import StripeProcessor
 
 Call = Callable[[StripeProcessor], Awaitable[object]]
@@ -158,26 +159,29 @@ async def test_an_intent_is_no_refund_and_a_refund_is_no_intent(
 
 
 @pytest.mark.parametrize(
-    ("error", "field"),
+    ("error", "part"),
     [
-        ({"param": "payment_method", "code": "resource_missing"}, "payment_method"),
-        ({"param": "amount", "code": "amount_too_small"}, "amount"),
-        ({"param": "currency"}, "currency"),
-        ({"type": "card_error", "code": "card_declined"}, "payment_method"),
-        ({"param": "metadata", "code": "parameter_invalid_string"}, ""),
-        ({"code": "payment_intent_unexpected_state"}, ""),
+        ({"param": "payment_method", "code": "resource_missing"}, RequestPart.PAYMENT_METHOD),
+        ({"param": "amount", "code": "amount_too_small"}, RequestPart.AMOUNT),
+        ({"param": "currency"}, RequestPart.CURRENCY),
+        ({"type": "card_error", "code": "card_declined"}, RequestPart.PAYMENT_METHOD),
+        ({"param": "metadata", "code": "parameter_invalid_string"}, None),
+        ({"code": "payment_intent_unexpected_state"}, None),
     ],
     ids=str,
 )
-async def test_a_refused_creation_names_the_field_where_it_is_the_callers(
-    error: dict[str, str], field: str, server: HostileServer, processor: StripeProcessor
+async def test_a_refused_creation_names_the_part_where_it_is_the_callers(
+    error: dict[str, str],
+    part: RequestPart | None,
+    server: HostileServer,
+    processor: StripeProcessor,
 ) -> None:
     server.answers = [an_error(400, **error)]
 
     reply = await processor.create(ATTEMPT)
 
     assert isinstance(reply, Rejection)
-    assert reply.field == field
+    assert reply.part is part
 
 
 async def test_a_decline_is_evidence_of_the_intent_that_it_carries(
@@ -305,7 +309,7 @@ async def test_where_nobody_listens_every_call_is_unknown() -> None:
             listed = await processor.refunds("pi_1")
 
     assert kinds == dict.fromkeys(CALLS, AWAY)
-    assert listed == OutcomeUnknown("no answer (ClientConnectorError)", unreachable=True)
+    assert listed == OutcomeUnknown("no reply (ClientConnectorError)", unreachable=True)
 
 
 async def test_above_the_most_connections_a_call_is_unknown_and_unsent(

@@ -243,7 +243,7 @@ async def test_a_key_that_stripe_does_not_take_raises_an_alarm(
         structlog.reset_defaults()
 
     (line,) = map(json.loads, capsys.readouterr().err.splitlines())
-    assert (line["level"], line["event"]) == ("error", "processor_refuses_our_key")
+    assert (line["level"], line["event"]) == ("error", "processor_api_key_refused")
     assert line["reason"] == "HTTP 401"
 
 
@@ -258,5 +258,5 @@ async def test_an_intent_that_stripe_does_not_have_is_logged_as_a_reply_that_say
         structlog.reset_defaults()
 
     (line,) = map(json.loads, capsys.readouterr().err.splitlines())
-    assert (line["level"], line["event"]) == ("warning", "processor_said_nothing")
+    assert (line["level"], line["event"]) == ("warning", "processor_outcome_unknown")
     assert line["reason"] == "HTTP 404"

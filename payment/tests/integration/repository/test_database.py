@@ -108,8 +108,8 @@ LAWLESS: list[tuple[State, str, str]] = [
     (State.SUCCEEDED, "amount_captured = 0", "written_once"),
     (State.CONFIRMING, "version = version + 2", "versions_follow"),
     (State.REQUIRES_ACTION, "version = version - 1", "versions_follow"),
-    (State.CONFIRMING, "n = n + 2", "versions_follow"),
-    (State.CONFIRMING, "n = n - 1", "versions_follow"),
+    (State.CONFIRMING, "idempotency_counter = idempotency_counter + 2", "versions_follow"),
+    (State.CONFIRMING, "idempotency_counter = idempotency_counter - 1", "versions_follow"),
     (State.CONFIRMING, "event_xid = '3'", "versions_follow"),
     (State.CONFIRMING, "delete_time = now()", "only_failures_are_deleted"),
     (State.SUCCEEDED, "delete_time = now()", "only_failures_are_deleted"),
@@ -356,4 +356,4 @@ async def test_there_is_one_installation(superuser: Connection) -> None:
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         await superuser.execute("INSERT INTO installation SELECT * FROM installation")
     with pytest.raises(asyncpg.CheckViolationError):
-        await superuser.execute("UPDATE installation SET one = false")
+        await superuser.execute("UPDATE installation SET only_row = false")

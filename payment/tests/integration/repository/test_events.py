@@ -114,7 +114,7 @@ async def test_the_stream_goes_on_with_what_is_new(stores: Stores) -> None:
     assert (event.payment_id, event.sequence) == (first.id, 2)
 
 
-CURSOR = cursors.written(cursors.Place(7, uuid7(), 1), 1)
+CURSOR = cursors.write_cursor(cursors.StreamPosition(7, uuid7(), 1), 1)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ CURSOR = cursors.written(cursors.Place(7, uuid7(), 1), 1)
         CURSOR.replace(CURSOR[5], "é"),
         " " + CURSOR,
         "A" * 10_000,
-        cursors.written(cursors.Place(7, uuid7(), 1), 2),
+        cursors.write_cursor(cursors.StreamPosition(7, uuid7(), 1), 2),
     ],
     ids=lambda cursor: cursor[:20],
 )
@@ -140,7 +140,7 @@ async def test_what_is_no_cursor_of_this_installation_is_refused(
 
 
 async def test_a_cursor_at_the_end_of_all_numbers_is_no_surprise(stores: Stores) -> None:
-    end = cursors.written(cursors.Place(2**64 - 1, uuid7(), 2**63 - 1), 1)
+    end = cursors.write_cursor(cursors.StreamPosition(2**64 - 1, uuid7(), 2**63 - 1), 1)
     payment = await stores.build_payment()
     assert await stores.events.stream(None, 10, end) == []
     assert await stores.events.stream(payment.id, 10, end) == []

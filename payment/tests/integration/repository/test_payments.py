@@ -21,9 +21,9 @@ from chassis.identifiers import uuid7
 from chassis.values import Metadata, Reference
 from payment.domain.errors import PaymentNotFound
 from payment.domain.events import EventType, NewEvent, event_for
-from payment.domain.payment import CancelReason, CaptureMethod, Failure, Held, Payment, State
-from payment.domain.values import Money, ReturnUrl
-from payment.service_layer.ports import Due, RequestRecord
+from payment.domain.payment import CancelReason, CaptureMethod, Held, Payment, State
+from payment.domain.values import Failure, Money, ReturnUrl
+from payment.service_layer.ports import RequestRecord
 
 A_1 = Reference("A-1")
 HAPPENED = NewEvent(EventType.UPDATED, "in words")
@@ -43,7 +43,7 @@ def full_payment() -> Payment:
 
 async def test_an_inserted_payment_comes_back_as_it_was_asked_for(stores: Stores) -> None:
     asked = full_payment()
-    before = (await stores.payments.look_up(new_request_id(), None)).now
+    before = (await stores.payments.find_conflicts(new_request_id())).now
     build_payment = some(await stores.insert(asked))
     assert build_payment == replace(
         asked, create_time=build_payment.create_time, update_time=build_payment.create_time
@@ -72,7 +72,7 @@ async def test_what_was_never_inserted_is_not_there(stores: Stores) -> None:
 
 async def test_an_insert_after_its_time_makes_no_payment(stores: Stores) -> None:
     late = a_new_payment(reference=A_1)
-    now = (await stores.payments.look_up(late.request.request_id, None)).now
+    now = (await stores.payments.find_conflicts(late.request.request_id)).now
     assert await stores.payments.insert(late, now) is None
     with pytest.raises(PaymentNotFound):
         await stores.payments.get(late.id)
@@ -96,12 +96,14 @@ async def test_what_one_payment_holds_no_other_is_born_with(stores: Stores, take
 @pytest.mark.parametrize("state", State)
 async def test_a_reference_is_held_by_the_living_alone(stores: Stores, state: State) -> None:
     holder = await stores.payment_in(state, reference=A_1)
-    found = await stores.payments.look_up(new_request_id(), A_1)
+    found = await stores.payments.find_conflicts(new_request_id(), A_1)
     second = await stores.insert(a_new_payment(reference=A_1))
     if state in {State.FAILED, State.CANCELED}:
         assert found.same_reference is None
         assert second is not None
-        assert (await stores.payments.look_up(new_request_id(), A_1)).same_reference == second
+        assert (
+            await stores.payments.find_conflicts(new_request_id(), A_1)
+        ).same_reference == second
     else:
         assert found.same_reference == holder
         assert second is None
@@ -110,32 +112,32 @@ async def test_a_reference_is_held_by_the_living_alone(stores: Stores, state: St
 async def test_payments_without_a_reference_do_not_share_one(stores: Stores) -> None:
     await stores.build_payment()
     other = await stores.build_payment()
-    assert (await stores.payments.look_up(new_request_id(), None)).same_reference is None
-    assert (await stores.payments.holders(other)).same_reference is None
+    assert (await stores.payments.find_conflicts(new_request_id())).same_reference is None
+    assert (await stores.find_conflicts(other)).same_reference is None
 
 
 async def test_each_holder_is_named_for_what_it_holds(stores: Stores) -> None:
     same_request, same_id = await stores.build_payment(), await stores.build_payment()
     same_reference = await stores.build_payment(reference=A_1)
     wanted = a_new_payment(id=same_id.id, request_id=same_request.request.request_id, reference=A_1)
-    found = await stores.payments.holders(wanted)
+    found = await stores.find_conflicts(wanted)
     assert (found.same_request, found.same_id) == (same_request, same_id)
     assert found.same_reference == same_reference
-    looked_up = await stores.payments.look_up(wanted.request.request_id, A_1)
+    looked_up = await stores.payments.find_conflicts(wanted.request.request_id, A_1)
     assert (looked_up.same_request, looked_up.same_reference) == (same_request, same_reference)
     assert looked_up.same_id is None
 
 
 async def test_a_payment_holds_all_of_its_own(stores: Stores) -> None:
     own = await stores.build_payment(reference=A_1)
-    found = await stores.payments.holders(own)
+    found = await stores.find_conflicts(own)
     assert (found.same_request, found.same_id, found.same_reference) == (own, own, own)
 
 
 async def test_where_nobody_holds_anything_the_clock_is_told_all_the_same(stores: Stores) -> None:
-    found = await stores.payments.holders(a_new_payment(reference=A_1))
+    found = await stores.find_conflicts(a_new_payment(reference=A_1))
     assert (found.same_request, found.same_id, found.same_reference) == (None, None, None)
-    assert found.now <= (await stores.payments.look_up(new_request_id(), None)).now
+    assert found.now <= (await stores.payments.find_conflicts(new_request_id())).now
 
 
 CHANGES: list[tuple[State, dict[str, Any]]] = [
@@ -182,7 +184,7 @@ async def test_what_is_no_money_can_be_changed(stores: Stores) -> None:
     after = before.update(description="new", metadata=Metadata(), reference=A_1)
     saved = some(await stores.save(before, after))
     assert saved.request == after.request
-    assert (await stores.payments.look_up(new_request_id(), A_1)).same_reference == saved
+    assert (await stores.payments.find_conflicts(new_request_id(), A_1)).same_reference == saved
 
 
 async def test_a_change_that_is_not_told_leaves_version_and_time(stores: Stores) -> None:
@@ -276,15 +278,16 @@ async def test_a_change_of_what_is_no_money_puts_no_look_off(stores: Stores) -> 
     await stores.make_due(payment)
     described = payment.update(description="new", metadata=Metadata(), reference=None)
     assert await stores.save(payment, described) is not None
-    assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
+    assert [due.snapshot.resource.id for due in await stores.payments.claim_due(10)] == [payment.id]
 
 
 async def test_what_is_due_is_claimed_once_and_its_attempts_are_counted(stores: Stores) -> None:
     payment = await stores.build_payment()
     for ended in (1, 2, 3):
         await stores.make_due(payment, ended)
-        claimed = await stores.payments.claim_due(10)
-        assert claimed == [Due(payment.id, payment.version, ended + 1)]
+        (due,) = await stores.payments.claim_due(10)
+        assert (due.snapshot.resource, due.attempt) == (payment, ended + 1)
+        assert payment.create_time < due.snapshot.now <= (await stores.seen(payment)).now
         assert await stores.payments.claim_due(10) == []
     assert await stores.now(payment) == payment, "a claim is no change"
 
@@ -293,11 +296,13 @@ async def test_the_longest_due_are_claimed_first_and_no_more_than_asked(stores: 
     payments = [await stores.build_payment() for _ in range(3)]
     for seconds, payment in zip((10, 30, 20), payments, strict=True):
         await stores.payments.reschedule(payment, -seconds * SECOND, 1)
-    assert {each.id for each in await stores.payments.claim_due(2)} == {
+    assert {due.snapshot.resource.id for due in await stores.payments.claim_due(2)} == {
         payments[1].id,
         payments[2].id,
     }
-    assert [each.id for each in await stores.payments.claim_due(2)] == [payments[0].id]
+    assert [due.snapshot.resource.id for due in await stores.payments.claim_due(2)] == [
+        payments[0].id
+    ]
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELED])
@@ -351,5 +356,5 @@ async def test_a_request_id_that_came_with_something_else_is_seen_to_be_used(
     payment = await stores.payment_in(State.AUTHORIZED)
     asked, record = moved(payment, State.CAPTURING), a_record(payment)
     some(await stores.payments.save(payment, asked, event_for(payment, asked), record))
-    assert (await stores.payments.look_up(record.request_id, None)).is_used
-    assert not (await stores.payments.look_up(new_request_id(), None)).is_used
+    assert (await stores.payments.find_conflicts(record.request_id)).request_id_is_used
+    assert not (await stores.payments.find_conflicts(new_request_id())).request_id_is_used

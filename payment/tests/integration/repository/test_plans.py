@@ -13,6 +13,7 @@ from stores import Stores, a_new_refund, a_record, in_transaction
 from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
 from chassis.database import Connection, Database
+from chassis.sql import Statement
 from chassis.values import Reference
 from payment.domain.payment import PublicState, State
 from payment.domain.values import CustomerName
@@ -88,7 +89,7 @@ SERVED: list[tuple[dict[str, Any], set[str]]] = [
 
 
 async def nodes(
-    superuser: Connection, statement: str, arguments: list[Any]
+    superuser: Connection, statement: Statement, values: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """The nodes of a statement's plans: that for its arguments, and that for any arguments, which
     PostgreSQL may use from the sixth execution on. What can be had in order is: of few rows it
@@ -102,7 +103,9 @@ async def nodes(
     found = []
     for mode in ("force_custom_plan", "force_generic_plan"):
         await superuser.execute(f"SET plan_cache_mode = {mode}")
-        ((told,),) = await superuser.fetch(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
+        ((told,),) = await superuser.fetch(
+            f"EXPLAIN (FORMAT JSON) {statement.text}", *statement.arguments(**values)
+        )
         found += each_of(json.loads(told)[0]["Plan"])
     return found
 
@@ -121,25 +124,53 @@ async def populated(database: Database, superuser: Connection) -> Connection:
 
 
 SORTS = {"Sort", "Incremental Sort"}
-BEGINNING = ["0", UUID(int=0), 0, 100]
-LOOK_UPS: list[tuple[str, list[Any], set[str]]] = [
+BEGINNING = {
+    "after_xid": "0",
+    "after_payment_id": UUID(int=0),
+    "after_sequence": 0,
+    "limit": 100,
+}
+CLAIM = {"limit": 50, "claim_lasts": timedelta(seconds=25)}
+FIRST_PAGE = {"create_time_before": None, "id_before": None}
+NEXT_PAGE = {"create_time_before": NOW, "id_before": PAYMENT_ID}
+LOOK_UPS: list[tuple[Statement, dict[str, Any], set[str]]] = [
     (
-        payments.HOLDERS,
-        [PAYMENT_ID, PAYMENT_ID, "A-9"],
+        payments.FIND_CONFLICTS,
+        {"request_id": PAYMENT_ID, "id": PAYMENT_ID, "reference": "A-9"},
         {"payments_request_id_key", "payments_pkey", "requests_pkey", *REFERENCES},
     ),
-    (payments.FIND_REQUEST, [PAYMENT_ID], {"payments_request_id_key", "requests_pkey"}),
-    (payments.CLAIM_DUE, [50, timedelta(seconds=25)], {"payments_due", "payments_pkey"}),
+    (
+        payments.FIND_REQUEST,
+        {"request_id": PAYMENT_ID},
+        {"payments_request_id_key", "requests_pkey"},
+    ),
+    (payments.CLAIM_DUE, CLAIM, {"payments_due", "payments_pkey"}),
     (
         refunds.CLAIM_DUE,
-        [50, timedelta(seconds=25)],
+        CLAIM,
         {"refunds_due", "refunds_pkey", "payments_pkey"},
     ),
-    (refunds.LIST, [PAYMENT_ID, None, None, 51], {"refunds_list", "payments_pkey"}),
-    (refunds.LIST, [PAYMENT_ID, NOW, PAYMENT_ID, 51], {"refunds_list", "payments_pkey"}),
-    (events.OF_PAYMENT, [PAYMENT_ID, 3, 51], {"payment_events_pkey"}),
+    (
+        refunds.LIST,
+        {"payment_id": PAYMENT_ID, "limit": 51} | FIRST_PAGE,
+        {"refunds_list", "payments_pkey"},
+    ),
+    (
+        refunds.LIST,
+        {"payment_id": PAYMENT_ID, "limit": 51} | NEXT_PAGE,
+        {"refunds_list", "payments_pkey"},
+    ),
+    (
+        events.OF_PAYMENT,
+        {"payment_id": PAYMENT_ID, "after": 3, "limit": 51},
+        {"payment_events_pkey"},
+    ),
     (events.STREAM, BEGINNING, {"payment_events_stream"}),
-    (events.STREAM_OF_PAYMENT, [*BEGINNING, PAYMENT_ID, 3], {"payment_events_pkey"}),
+    (
+        events.STREAM_OF_PAYMENT,
+        BEGINNING | {"payment_id": PAYMENT_ID, "passed": 3},
+        {"payment_events_pkey"},
+    ),
 ]
 
 
@@ -159,9 +190,9 @@ async def test_every_statement_that_looks_is_served_by_an_index(
             assert "Seq Scan" not in kinds
             assert not kinds & SORTS, "the index has the order"
     await populated.execute("SET enable_seqscan = off")  # requests is empty
-    for statement, arguments, wanted in LOOK_UPS:
-        with subtests.test(statement):
-            plan = await nodes(populated, statement, arguments)
+    for statement, values, wanted in LOOK_UPS:
+        with subtests.test(statement.text):
+            plan = await nodes(populated, statement, values)
             kinds = {node["Node Type"] for node in plan}
             assert indexes(plan) <= wanted
             assert "Seq Scan" not in kinds

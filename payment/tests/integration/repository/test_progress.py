@@ -39,12 +39,12 @@ async def test_a_writer_that_stays_in_its_transaction_is_seen_and_named_with_wha
         await postgres.build_payment()
         hidden = await signs.oldest_hidden_event()
         assert hidden is not None
-        (holder,) = await signs.holders_of_the_stream()
+        (holder,) = await signs.stream_blockers()
         assert holder.startswith(
             f"process {row['pid']} in database payment_repository (idle in trans"
         )
     assert await signs.oldest_hidden_event() is None
-    assert await signs.holders_of_the_stream() == []
+    assert await signs.stream_blockers() == []
 
 
 async def test_a_writer_of_another_role_in_another_database_is_named_without_what_it_does(
@@ -58,7 +58,7 @@ async def test_a_writer_of_another_role_in_another_database_is_named_without_wha
         await postgres.build_payment()
         assert await signs.oldest_hidden_event() is not None
         place = f"process {pid} in database {customer_database.name} (of another role)"
-        assert await signs.holders_of_the_stream() == [place]
+        assert await signs.stream_blockers() == [place]
     await other.close()
     assert await signs.oldest_hidden_event() is None
 

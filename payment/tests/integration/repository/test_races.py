@@ -25,11 +25,12 @@ from stores import (
 
 from chassis.database import Connection, Database
 from chassis.values import Reference
-from payment.domain.creation import CreationFailed, DuplicateRequest, RetryInsert, after_conflict
+from payment.domain.creation import CreationFailed, DuplicateRequest, RetryInsert, resolve_conflict
 from payment.domain.errors import PaymentNotFound, ReferenceTaken
 from payment.domain.events import EventType, NewEvent
-from payment.domain.payment import Failure, Payment, State
+from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund
+from payment.domain.values import Failure
 from payment.repository.postgresql.payments import PostgresPayments
 from payment.repository.postgresql.refunds import PostgresRefunds
 from payment.service_layer.change_payment import ChangePayment
@@ -59,12 +60,12 @@ async def side_by_side(makes: Sequence[Awaitable[Made]]) -> list[Made]:
 async def recorded(stores: Stores, payment: Payment) -> Told:
     """What becomes of an attempt, as the service tells it by the domain's rules."""
     asked = payment.request
-    insert_by = (await stores.payments.look_up(asked.request_id, None)).now + INSERT_WITHIN
+    insert_by = (await stores.payments.find_conflicts(asked.request_id)).now + INSERT_WITHIN
     for _ in range(3):
         if await stores.payments.insert(payment, insert_by):
             return "new", payment.id
-        holders = await stores.payments.holders(payment)
-        match after_conflict(payment, holders, insert_by, ambiguous=False):
+        holders = await stores.find_conflicts(payment)
+        match resolve_conflict(payment, holders, insert_by, ambiguous=False):
             case DuplicateRequest(other):
                 return "theirs", other.id
             case CreationFailed(ReferenceTaken(_, holder)):
@@ -88,7 +89,7 @@ async def test_twenty_copies_of_a_request_make_one_payment(postgres: Stores) -> 
         found: list[object] = []
         for each in attempts:
             with suppress(PaymentNotFound):
-                found.append((await postgres.payments.get(each.id)).payment.id)
+                found.append((await postgres.payments.get(each.id)).resource.id)
         assert found == [winner]
 
 
@@ -116,7 +117,7 @@ async def test_of_twenty_movers_of_a_version_one_wins(postgres: Stores) -> None:
 
 async def test_of_twenty_that_delete_all_are_told_of_one_deletion(postgres: Stores) -> None:
     machine: Any = None
-    change = ChangePayment(postgres.payments, machine, machine)
+    change = ChangePayment(postgres.payments, machine, machine, machine)
     for _ in range(15):
         payment = await postgres.payment_in(State.FAILED)
         deleted = await side_by_side([change.delete(payment.name) for _ in range(20)])
@@ -213,7 +214,7 @@ async def test_what_is_due_is_claimed_by_one_of_many(postgres: Stores) -> None:
     payments = [await postgres.build_payment() for _ in range(60)]
     await side_by_side([postgres.payments.reschedule(each, -SECOND, 1) for each in payments])
     claims = await side_by_side([postgres.payments.claim_due(7) for _ in range(20)])
-    claimed = [due.id for claim in claims for due in claim]
+    claimed = [due.snapshot.resource.id for claim in claims for due in claim]
     assert sorted(claimed) == sorted(each.id for each in payments)
 
 
@@ -226,7 +227,7 @@ async def test_an_insert_that_is_sent_again_waits_for_its_first_copy(
 ) -> None:
     """Longer than any other statement waits for a lock. A look-up would see nothing meanwhile."""
     payment = a_new_payment()
-    insert_by = (await postgres.payments.look_up(payment.request.request_id, None)).now
+    insert_by = (await postgres.payments.find_conflicts(payment.request.request_id)).now
     insert_by += INSERT_WITHIN
     with suppress(GaveUpError):
         async with in_transaction(database.pool) as connection:
@@ -234,7 +235,7 @@ async def test_an_insert_that_is_sent_again_waits_for_its_first_copy(
             assert await first.insert(payment, insert_by) is not None
             again = asyncio.create_task(postgres.payments.insert(payment, insert_by))
             await asyncio.sleep(LOCK_TIMEOUT + 0.3)
-            assert (await postgres.payments.holders(payment)).same_id is None
+            assert (await postgres.find_conflicts(payment)).same_id is None
             assert not again.done()
             if not commits:
                 raise GaveUpError
@@ -285,7 +286,7 @@ async def test_an_insert_that_was_never_sent_is_not_unknown(
     postgres: Stores, database: Database
 ) -> None:
     payment = a_new_payment()
-    insert_by = (await postgres.payments.look_up(payment.request.request_id, None)).now
+    insert_by = (await postgres.payments.find_conflicts(payment.request.request_id)).now
     await database.pool.close()
     with pytest.raises(asyncpg.InterfaceError):
         await postgres.payments.insert(payment, insert_by + INSERT_WITHIN)

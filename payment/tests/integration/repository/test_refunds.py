@@ -10,8 +10,9 @@ from chassis.aip.pages import Position
 from chassis.identifiers import uuid7
 from payment.domain.errors import InvariantViolation, RefundNotFound
 from payment.domain.events import EventType, NewEvent, refund_event_for
-from payment.domain.payment import Failure, Payment, State
+from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundReason, RefundState
+from payment.domain.values import Failure
 
 FAILURE = Failure("lost_or_stolen_card", "", "the bank says no")
 UPDATED = NewEvent(EventType.REFUND_UPDATED)
@@ -191,13 +192,15 @@ async def test_a_refund_that_is_due_is_claimed_once(stores: Stores) -> None:
     for ended in (1, 2):
         await make_due(stores, refund, ended)
         (due,) = await stores.refunds.claim_due(10)
-        assert (due.refund, due.attempt) == (refund, ended + 1)
-        assert refund.create_time < due.now <= (await stores.seen(payment)).now
+        assert (due.snapshot.resource, due.attempt) == (refund, ended + 1)
+        assert refund.create_time < due.snapshot.now <= (await stores.seen(payment)).now
         assert await stores.refunds.claim_due(10) == []
     row = await saved(stores, refund, replace(refund, state=RefundState.SUCCEEDED))
     assert await stores.refunds.claim_due(10) == [], "a step has just looked at it"
     await make_due(stores, row)
-    assert [(each.refund, each.attempt) for each in await stores.refunds.claim_due(9)] == [(row, 2)]
+    assert [(due.snapshot.resource, due.attempt) for due in await stores.refunds.claim_due(9)] == [
+        (row, 2)
+    ]
     await make_due(stores, row)
     await saved(stores, row, row.fail(FAILURE))
     assert await stores.refunds.claim_due(10) == [], "failed is final"
@@ -208,7 +211,7 @@ async def test_the_refunds_that_wait_longest_are_claimed_first(stores: Stores) -
     made = [await stores.refund(payment, 1) for _ in range(3)]
     for refund, seconds in zip(made, (10, 30, 20), strict=True):
         await stores.refunds.reschedule(refund, -seconds * SECOND, 1)
-    claimed = {due.refund.id for due in await stores.refunds.claim_due(2)}
+    claimed = {due.snapshot.resource.id for due in await stores.refunds.claim_due(2)}
     assert claimed == {made[1].id, made[2].id}
 
 

@@ -10,12 +10,17 @@ import pytest
 from stores import Stores, a_new_refund, a_record, in_transaction
 
 from chassis.database import Database
+from chassis.sql import Statement
 from payment.domain.errors import PaymentNotFound
 from payment.domain.events import PaymentEvent
 from payment.domain.payment import State
 from payment.repository.postgresql import events
 from payment.repository.postgresql.payments import PostgresPayments
 from payment.repository.postgresql.refunds import PostgresRefunds
+
+STREAM_WITHOUT_BOUND = Statement(
+    f"{events.EVENTS} WHERE {events.AFTER} ORDER BY xid, payment_id, sequence LIMIT :limit"
+)
 
 
 class GaveUpError(Exception):
@@ -56,7 +61,7 @@ async def test_without_the_bound_an_event_is_missed(
     postgres: Stores, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shows what the bound is for, and that the test above would notice if it were not there."""
-    monkeypatch.setattr(events, "STREAM", events.STREAM.replace(events.SETTLED, "true"))
+    monkeypatch.setattr(events, "STREAM", STREAM_WITHOUT_BOUND)
     read: list[PaymentEvent] = []
     async with in_transaction(database.pool) as connection:
         slow = await writing(postgres, connection).build_payment()

@@ -10,8 +10,9 @@ from payment_examples import NOW
 from stores import PATHS, SECOND, Stores, a_new_payment, some
 
 from payment.domain.events import EventType, NewEvent
-from payment.domain.payment import Failure, State
+from payment.domain.payment import State
 from payment.domain.schedule import CLAIM_LASTS
+from payment.domain.values import Failure
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
 
 MICROSECOND = timedelta(microseconds=1)

@@ -95,7 +95,7 @@ class BothStores(RuleBasedStateMachine):
 
     def read(self, payment_id: UUID) -> None:
         if seen := self.ask(lambda side: side.payments.get(payment_id)):
-            self.payments.append(seen.payment)
+            self.payments.append(seen.resource)
 
     # ------------------------------------------------------------------ payments
 
@@ -149,11 +149,13 @@ class BothStores(RuleBasedStateMachine):
         if takes_the_intent_of is not None and takes_the_intent_of > 9 and self.payments:
             taken["intent_id"] = picked(self.payments, takes_the_intent_of).intent_id
         payment = a_new_payment(customer=customer, reference=reference, **taken)
-        clock = self.ask(lambda side: side.payments.look_up(payment.request.request_id, reference))
+        clock = self.ask(
+            lambda side: side.payments.find_conflicts(payment.request.request_id, reference)
+        )
         assert clock is not None
         insert_by = clock.now + (HOUR if in_time else -HOUR)
         build_payment = self.ask(lambda side: side.payments.insert(payment, insert_by))
-        self.ask(lambda side: side.payments.holders(payment))
+        self.ask(lambda side: side.find_conflicts(payment))
         if build_payment is not None:
             self.payments.append(build_payment)
             self.requests.append(payment.request.request_id)
@@ -201,7 +203,7 @@ class BothStores(RuleBasedStateMachine):
     def find(self, which: int, reference: Reference | None) -> None:
         request_id = picked(self.requests, which)
         self.ask(lambda side: side.payments.find_request(request_id))
-        self.ask(lambda side: side.payments.look_up(request_id, reference))
+        self.ask(lambda side: side.payments.find_conflicts(request_id, reference))
 
     @precondition(lambda self: self.payments)
     @rule(

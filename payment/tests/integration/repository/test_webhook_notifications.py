@@ -47,7 +47,9 @@ async def test_what_waits_for_a_person_is_due_now(
     payment = await resting(stores, state)
     assert await stores.payments.claim_due(10) == []
     assert await notifications.record(about(payment))
-    assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
+    assert [each.snapshot.resource.id for each in await stores.payments.claim_due(10)] == [
+        payment.id
+    ]
 
 
 @pytest.mark.parametrize("state", [State.CONFIRMING, State.CAPTURING, State.CANCELING])
@@ -108,7 +110,9 @@ async def test_an_attempt_that_asked_before_the_hint_does_not_put_it_off(
     payment = await resting(stores, State.REQUIRES_ACTION)
     assert await notifications.record(about(payment))
     await stores.payments.reschedule(payment, HOUR, 1)
-    assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
+    assert [each.snapshot.resource.id for each in await stores.payments.claim_due(10)] == [
+        payment.id
+    ]
 
 
 async def test_a_look_that_changed_nothing_does_not_put_off_what_was_hinted_at_meanwhile(
@@ -118,7 +122,9 @@ async def test_a_look_that_changed_nothing_does_not_put_off_what_was_hinted_at_m
     assert await notifications.record(about(payment))
     await stores.payments.save(payment, payment, None)
     await stores.payments.reschedule(payment, HOUR, 1)
-    assert [each.id for each in await stores.payments.claim_due(10)] == [payment.id]
+    assert [each.snapshot.resource.id for each in await stores.payments.claim_due(10)] == [
+        payment.id
+    ]
 
 
 async def test_a_refund_that_is_not_looked_at_any_more_is_looked_at_for_a_hint(
@@ -130,7 +136,7 @@ async def test_a_refund_that_is_not_looked_at_any_more_is_looked_at_for_a_hint(
     done = some(await stores.refunds.save(refund, succeeded, UPDATED))
     await stores.refunds.reschedule(done, None, 1)
     assert await notifications.record(about(payment, refund_id="re_1"))
-    assert [due.refund.id for due in await stores.refunds.claim_due(10)] == [done.id]
+    assert [due.snapshot.resource.id for due in await stores.refunds.claim_due(10)] == [done.id]
     failed = replace(done, state=RefundState.FAILED)
     await stores.refunds.save(done, failed, UPDATED)
     assert not await notifications.record(about(payment, "evt_2", refund_id="re_1")), (
@@ -149,7 +155,7 @@ async def test_a_hint_of_a_refund_hurries_that_refund_alone(
         known[name] = some(await stores.refunds.save(refund, pending, UPDATED))
         await stores.refunds.reschedule(known[name], HOUR, 1)
     assert await notifications.record(about(payment, refund_id="re_2"))
-    claimed = [due.refund.id for due in await stores.refunds.claim_due(10)]
+    claimed = [due.snapshot.resource.id for due in await stores.refunds.claim_due(10)]
     assert claimed == [known["re_2"].id]
     assert await stores.payments.claim_due(10) == []
 

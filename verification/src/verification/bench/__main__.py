@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 import uvloop
 
-from oncepay_cli.local.places import REPOSITORY
-from oncepay_cli.screen import Screen
+from oncepay_cli.local.paths import REPOSITORY
+from oncepay_cli.output import Output
 from verification.bench.measure import (
     CLIENTS,
     ROUNDS,
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of one measurement")
     asked = parser.parse_args()
-    screen = Screen()
+    screen = Output()
     trees = {OURS: REPOSITORY}
     if asked.base:
         with screen.step(f"Building {asked.base}"):
@@ -40,14 +40,14 @@ def main() -> None:
             for component in components_of(system):
                 if component.name in ("customer", "payment"):
                     megabytes = component.resident_megabytes()
-                    screen.say(
+                    screen.print_line(
                         f"{system.name}, {component.name}, idle: {megabytes:.0f} MB resident"
                     )
         costs = uvloop.run(measure_rounds(systems, echo, asked.rounds, asked.seconds))
         pgbench = transactions_per_second(systems[0], CLIENTS, asked.seconds)
     screen.console.print(costs_table(costs))
     for line in reference_ratios(costs, OURS, pgbench):
-        screen.say(line)
+        screen.print_line(line)
     if asked.base:
         screen.console.print(comparison_table(costs, OURS, BASE))
 

@@ -21,7 +21,7 @@ UPDATE bench_payments SET state = 'SUCCEEDED' WHERE id = :id;
 
 
 def transactions_per_second(system: System, clients: int, seconds: float) -> float:
-    server = postgresql(system.places, system.ports.postgresql)
+    server = postgresql(system.paths, system.ports.postgresql)
     server.run(TABLE)
     address = ["-h", HOST, "-p", str(server.port), "-U", SUPERUSER]
     done = subprocess.run(

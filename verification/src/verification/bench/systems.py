@@ -13,7 +13,7 @@ from pathlib import Path
 
 from oncepay_cli.local import health
 from oncepay_cli.local.installation import Ports
-from oncepay_cli.local.places import REPOSITORY, Places
+from oncepay_cli.local.paths import REPOSITORY, Paths
 from verification.local_stack import free_stack_ports
 
 READY_SECONDS = 600.0
@@ -23,11 +23,11 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A system that is up. `places`: where its data is."""
+    """A system that is up. `paths`: where its data is."""
 
     name: str
     ports: Ports
-    places: Places
+    paths: Paths
 
 
 class NotStarted(Exception):
@@ -60,7 +60,7 @@ def running(tree: Path, name: str) -> Iterator[System]:
             )
         try:
             _wait_until_ready(process, ports, output)
-            yield System(name, ports, Places(Path(folder)))
+            yield System(name, ports, Paths(Path(folder)))
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(STOP_SECONDS)
@@ -112,7 +112,7 @@ def echoing() -> Iterator[System]:
     )
     try:
         port = process.stdout.readline() if process.stdout else ""
-        yield System("echo", Ports(customer=int(port)), Places.of())
+        yield System("echo", Ports(customer=int(port)), Paths.of())
     finally:
         process.terminate()
         process.wait()

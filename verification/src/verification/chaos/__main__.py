@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from verification.chaos.plan import Plan
 from verification.chaos.run import run
 
@@ -24,7 +24,7 @@ def _arguments() -> tuple[Plan, Path, str]:
     for option in fields(Plan):
         name = f"--{option.name.replace('_', '-')}"
         parser.add_argument(name, type=type(option.default), default=option.default)
-    parser.add_argument("--folder", type=Path, default=Places.of().home / "chaos")
+    parser.add_argument("--folder", type=Path, default=Paths.of().home / "chaos")
     parser.add_argument(
         "--name", default="", help="of the report; chaos-* is added up by `make report`"
     )

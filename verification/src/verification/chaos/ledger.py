@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.sandbox import Sandbox
 from sandbox.world import Rules
 from verification.world.balance import Balance
@@ -30,9 +30,9 @@ def money_by_intent(moved: list[dict[str, Any]]) -> dict[str, Balance]:
     return found
 
 
-def processor_records(ledger: Path) -> InternalRecords:
+def processor_records(ledger: Path) -> MutableWorld:
     """The processor's objects, made again from a copy of its ledger."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ledger, Path(folder) / "ledger.jsonl")
         sandbox = Sandbox(Path(folder), Rules())
-        return sandbox.books
+        return sandbox.world

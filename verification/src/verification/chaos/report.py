@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from oncepay_cli.local.places import REPOSITORY
+from oncepay_cli.local.paths import REPOSITORY
 from verification.chaos.oracle import DOUBLE, KINDS, LOST, Finding
 from verification.chaos.plan import Plan
 from verification.chaos.quiescence import Quiescence

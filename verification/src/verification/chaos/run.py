@@ -160,6 +160,6 @@ async def _report(
         quiescence=quiescence,
         decided_during_faults=during_faults,
         decided_after_faults=after_faults,
-        alarms=alarms(testbed.places.logs),
+        alarms=alarms(testbed.paths.logs),
         findings=found,
     )

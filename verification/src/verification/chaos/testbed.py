@@ -17,9 +17,9 @@ from typing import Any, Self
 from oncepay_cli.local import health, passwords, processes
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import SANDBOX_KEY, Installation, Ports
-from oncepay_cli.local.places import Places
+from oncepay_cli.local.paths import Paths
 from oncepay_cli.local.processes import Program
-from oncepay_cli.screen import Screen
+from oncepay_cli.output import Output
 from verification.baselines import SCHEMAS
 from verification.chaos.fault_points import FaultPoints
 from verification.chaos.plan import Plan
@@ -44,9 +44,9 @@ REPLICAS = (1, 2)
 class Testbed:
     """Use `Testbed.open`. What is in it has the names of the picture above."""
 
-    def __init__(self, plan: Plan, places: Places) -> None:
+    def __init__(self, plan: Plan, paths: Paths) -> None:
         self.plan = plan
-        self.places = places
+        self.paths = paths
         self.fault_points = FaultPoints()
         self.proxies: dict[str, Proxy] = {}
         self.payments: list[ServiceProcess] = []
@@ -54,7 +54,7 @@ class Testbed:
         self.sandbox_port, customer_port, database_port = islice(ports, 3)
         self._payment_ports = list(islice(ports, len(REPLICAS)))
         self._webhook_ports = list(ports)
-        self.database = DatabaseServer(postgresql(places, database_port))
+        self.database = DatabaseServer(postgresql(paths, database_port))
         settings = self._settings("customer", database_port)
         self.customer = self._service("customer", ("customer",), settings, customer_port)
 
@@ -62,8 +62,8 @@ class Testbed:
     @asynccontextmanager
     async def open(cls, plan: Plan) -> AsyncIterator[Self]:
         """Everything up; whatever happens, nothing of it is left."""
-        with temporary_places() as places:
-            testbed = cls(plan, places)
+        with temporary_places() as paths:
+            testbed = cls(plan, paths)
             async with AsyncExitStack() as endings:
                 await testbed._start(endings)
                 yield testbed
@@ -80,7 +80,7 @@ class Testbed:
     @property
     def ledger(self) -> Path:
         """The processor's ledger, on the disk before an answer goes out."""
-        return self.places.sandbox / "ledger.jsonl"
+        return self.paths.sandbox / "ledger.jsonl"
 
     async def rows(self, sql: str) -> list[Any]:
         """What a statement finds in Payment's database, beside every proxy, as the superuser."""
@@ -91,7 +91,7 @@ class Testbed:
         endings.callback(self.database.end)
         await asyncio.to_thread(self._start_database)
         webhooks = await self._proxy("webhooks", self._webhook_ports, OpaqueParser, endings)
-        sandbox = processes.start(self._sandbox(webhooks.port), self.places)
+        sandbox = processes.start(self._sandbox(webhooks.port), self.paths)
         endings.callback(sandbox.stop)
         await asyncio.to_thread(sandbox.wait_until_ready)
         for number, port in zip(REPLICAS, self._payment_ports, strict=True):
@@ -104,7 +104,7 @@ class Testbed:
         """A migrated database of each service; a baseline takes the place of Payment's tables."""
         server = self.database.server
         ports = Ports(sandbox=self.sandbox_port, postgresql=server.port)
-        Installation(self.places, ports, Screen()).start_databases()
+        Installation(self.paths, ports, Output()).start_databases()
         if self.plan.is_baseline:
             server.run(SCHEMAS[self.plan.design], "payment")
 
@@ -124,7 +124,7 @@ class Testbed:
     def _sandbox(self, webhooks: int) -> Program:
         port, plan = self.sandbox_port, self.plan
         arguments = [
-            *("--host", HOST, "--port", str(port), "--data", str(self.places.sandbox)),
+            *("--host", HOST, "--port", str(port), "--data", str(self.paths.sandbox)),
             *("--key-life", str(plan.key_life), "--seed", str(plan.seed)),
         ]
         if not plan.is_baseline:
@@ -157,7 +157,7 @@ class Testbed:
     def _settings(self, role: str, database_port: int) -> dict[str, str]:
         return {
             "DATABASE_URL": f"postgresql://{role}@{HOST}:{database_port}/{role}",
-            "DATABASE_PASSWORD_FILE": str(passwords.file_of(self.places.secrets, role)),
+            "DATABASE_PASSWORD_FILE": str(passwords.file_of(self.paths.secrets, role)),
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "warning",
         }
@@ -166,7 +166,7 @@ class Testbed:
         self, name: str, module: tuple[str, ...], settings: dict[str, str], port: int
     ) -> ServiceProcess:
         address = {"LISTEN_ADDRESS": f"{HOST}:{port}"}
-        return ServiceProcess(name, module, settings | address, self.places, port)
+        return ServiceProcess(name, module, settings | address, self.paths, port)
 
     def _webhook_secret(self) -> str:
-        return str(passwords.file_of(self.places.secrets, passwords.WEBHOOKS))
+        return str(passwords.file_of(self.paths.secrets, passwords.WEBHOOKS))

@@ -11,7 +11,6 @@ from chassis.values import RequestId
 from payment.domain.payment import PaymentRequest
 from payment.domain.refund import RefundRequest
 from payment.domain.values import Money, PaymentName
-from payment.service_layer.composition import Drivers
 from payment.service_layer.ports import Caller, Due
 from verification.world.use_cases import Replica
 from verification.world.world import EPOCH
@@ -36,7 +35,7 @@ class Create:
     request: PaymentRequest
 
     def start(self, replica: Replica, caller: Caller) -> Coroutine[Any, Any, Any]:
-        return replica.use_cases.create_payment(self.request, caller)
+        return replica.create_payment(self.request, caller)
 
     def __str__(self) -> str:
         return f"CreatePayment {self.number}"
@@ -52,7 +51,7 @@ class Capture:
     payment_id: UUID = NO_PAYMENT
 
     def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return replica.use_cases.change_payment.capture(
+        return replica.change_payment.capture(
             PaymentName(self.payment_id), self.request_id, self.amount
         )
 
@@ -69,9 +68,7 @@ class Cancel:
     payment_id: UUID = NO_PAYMENT
 
     def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return replica.use_cases.change_payment.cancel(
-            PaymentName(self.payment_id), self.request_id
-        )
+        return replica.change_payment.cancel(PaymentName(self.payment_id), self.request_id)
 
     def __str__(self) -> str:
         return f"CancelPayment {self.number}"
@@ -85,7 +82,7 @@ class Delete:
     payment_id: UUID = NO_PAYMENT
 
     def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return replica.use_cases.change_payment.delete(PaymentName(self.payment_id))
+        return replica.change_payment.delete(PaymentName(self.payment_id))
 
     def __str__(self) -> str:
         return f"DeletePayment {self.number}"
@@ -102,7 +99,7 @@ class CreateRefund:
 
     def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
         name = PaymentName(self.payment_id)
-        return replica.use_cases.create_refund(RefundRequest(self.request_id, name, self.amount))
+        return replica.create_refund(RefundRequest(self.request_id, name, self.amount))
 
     def __str__(self) -> str:
         return f"CreateRefund {self.number}"
@@ -119,11 +116,11 @@ class StepPayment:
     payment_id: UUID
 
     def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return self._attempt(replica.drivers)
+        return self._attempt(replica)
 
-    async def _attempt(self, drivers: Drivers) -> None:
-        claimed = await drivers.payment_steps.payments.get(self.payment_id)
-        await drivers.payments.take_up(Due(claimed, attempt=1))
+    async def _attempt(self, replica: Replica) -> None:
+        claimed = await replica.payment_driver.repository.get(self.payment_id)
+        await replica.payment_driver.take_up(Due(claimed, attempt=1))
 
     def __str__(self) -> str:
         return "recovery"
@@ -140,15 +137,15 @@ class StepRefund:
     pauses: bool = False
 
     def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        return self._attempt(replica.drivers)
+        return self._attempt(replica)
 
-    async def _attempt(self, drivers: Drivers) -> None:
-        steps = drivers.refund_steps
-        refund = await steps.refunds.get(self.payment_id, self.refund_id)
-        claimed = Snapshot(refund, EPOCH + timedelta(seconds=steps.elapsed()))
+    async def _attempt(self, replica: Replica) -> None:
+        driver = replica.refund_driver
+        refund = await driver.repository.get(self.payment_id, self.refund_id)
+        claimed = Snapshot(refund, EPOCH + timedelta(seconds=driver.elapsed()))
         if self.pauses:  # one more call, during which time may pass; its result is not used
-            await steps.refunds.get(self.payment_id, self.refund_id)
-        await drivers.refunds.take_up(Due(claimed, attempt=1))
+            await driver.repository.get(self.payment_id, self.refund_id)
+        await replica.refund_driver.take_up(Due(claimed, attempt=1))
 
     def __str__(self) -> str:
         return "recovery of a refund"

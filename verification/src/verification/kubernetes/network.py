@@ -94,7 +94,7 @@ def _ours(rendering: Rendering) -> Iterator[End]:
         room = rendering.named("Namespace", "", workload.namespace)
         labels = (room or {"metadata": {}})["metadata"].get("labels", {})
         labels = labels | {"kubernetes.io/metadata.name": workload.namespace}
-        part = workload.labels.get("oncepay/part", workload.name)
+        part = workload.labels.get("oncepay/component", workload.name)
         name = f"{workload.namespace.removeprefix('oncepay-')}/{part}"
         yield End(name, workload.namespace, labels, workload.labels)
 

@@ -15,7 +15,7 @@ import yaml
 Object = dict[str, Any]
 
 KUBERNETES = Path(__file__).resolve().parents[4] / "kubernetes"
-OVERLAYS = ("development", "bare", "production")
+OVERLAYS = ("development", "no-dns", "production")
 # Kinds whose pods are made from a template.
 TEMPLATED = ("Deployment", "StatefulSet", "Job", "CronJob")
 
@@ -126,7 +126,7 @@ def render(
     """The YAML that `kubectl apply -k` would send, with passwords made for this once.
 
     Args:
-        addresses: of the Services, in the place of those in bare's addresses.yaml.
+        addresses: of the Services, in the place of those in no-dns's addresses.yaml.
         changed: texts in the place of files of the manifests, by their path from there.
 
     Raises:
@@ -147,7 +147,7 @@ def render(
             folder_of_secrets.mkdir(exist_ok=True)
             (folder_of_secrets / "webhook_secret.txt").write_text(shared)
         if addresses is not None:
-            _readdress(copy / "overlays" / "bare" / "addresses.yaml", addresses)
+            _readdress(copy / "overlays" / "no-dns" / "addresses.yaml", addresses)
         for name, text in (changed or {}).items():
             (copy / name).write_text(text, encoding="utf-8")
         command = [str(program), "kustomize", str(copy / "overlays" / overlay)]

@@ -5,7 +5,7 @@ from verification.mutants.mutant import Edit, Mutant, importing
 REFUND = "domain/refund.py"
 EVENTS = "domain/events.py"
 CREATE = "service_layer/create_refund.py"
-STEPS = "service_layer/refund_steps.py"
+STEPS = "service_layer/refund_driver.py"
 MEMORY = "repository/memory.py"
 
 KEY_CONFLICT = "case IdempotencyKeyConflict():"

@@ -3,7 +3,7 @@
 from verification.mutants.mutant import Edit, Mutant, importing
 
 MACHINE = "domain/machine.py"
-STEPS = "service_layer/payment_steps.py"
+STEPS = "service_layer/payment_driver.py"
 
 USES_KEY_UP = (
     "case ServerError() | Rejection() if payment.idempotency_counter == post.idempotency_counter:"
@@ -164,7 +164,7 @@ TRANSITIONS = (
                 "return await self.call(Snapshot(saved, now), reply.status, "
                 "payment.idempotency_counter)",
                 """
-                late = (await self.payments.get(payment.id)).resource.idempotency_counter
+                late = (await self.repository.get(payment.id)).resource.idempotency_counter
                 return await self.call(Snapshot(saved, now), reply.status, late)
                 """,
             ),

@@ -1,4 +1,4 @@
-"""The tables of the report, as Markdown. Each stands in the page between two comments with its name."""
+"""The tables of the report, as Markdown. In a page each is between two comments, the first with its name."""
 
 import re
 import statistics
@@ -17,7 +17,7 @@ UNITS = {"explorer": "steps", "simulator": "seeds"}
 
 def tables(figures: Figures) -> dict[str, str]:
     """By their names; a table without figures is left as it is in the page."""
-    found = {}
+    found = {"summary": summary(figures)}
     if figures.explored:
         found["explorer"] = explored(figures.explored)
     if figures.explored_wide:
@@ -34,22 +34,52 @@ def tables(figures: Figures) -> dict[str, str]:
     return found
 
 
-def put_into(page: str, made: dict[str, str]) -> str:
-    """The page, with the tables in their places."""
+def fill(pages: Sequence[str], made: dict[str, str]) -> list[str]:
+    """The pages, with each table in its place, which is in exactly one of them."""
+    filled = list(pages)
     for name, table in made.items():
         place = re.compile(rf"(?<=<!-- {re.escape(name)} -->\n).*?(?=<!-- / -->)", re.S)
-        found = place.search(page)
-        if found is None:
-            raise ValueError(f"the page has no place for the table {name!r}")
-        page = page[: found.start()] + f"{table}\n" + page[found.end() :]
-    return page
+        paths = [
+            (index, found) for index, page in enumerate(filled) if (found := place.search(page))
+        ]
+        if len(paths) != 1:
+            raise ValueError(f"{len(paths)} pages have a place for the table {name!r}, not 1")
+        ((index, found),) = paths
+        filled[index] = filled[index][: found.start()] + f"{table}\n" + filled[index][found.end() :]
+    return filled
 
 
-def rows(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """A table; numbers to the right."""
-    aligned = ["---", *["---:"] * (len(heads) - 1)]
+def rows(
+    heads: Sequence[str], lines: Iterable[Sequence[object]], *, to_the_left: bool = False
+) -> str:
+    """A table; all columns but the first are numbers, to the right, unless they are words."""
+    aligned = ["---", *["---" if to_the_left else "---:"] * (len(heads) - 1)]
     cells = [heads, aligned, *lines]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in cells)
+
+
+def summary(figures: Figures) -> str:
+    """One line for each tool: how much ran, and what it found."""
+    lines: list[tuple[object, ...]] = []
+    for name, runs in (
+        ("explorer", figures.explored),
+        ("explorer, wider", figures.explored_wide),
+    ):
+        stopped = sum(not run["whole"] for run in runs)
+        ran = f"{len(runs)} scenarios, {sum(run['states'] for run in runs):,} states"
+        broken = sum(len(run["broken"]) for run in runs)
+        lines.append((name, f"{ran}, {stopped} not whole", f"**{broken}** violations"))
+    if run := figures.simulated:
+        ran = f"{run['seeds']:,} seeds, {run['payments']:,} payments, {run['virtual_days']:,} days"
+        lines.append(("simulator", ran, f"**{len(run['violations'])}** violations"))
+    caught = sum(bool(one["tool"]) for one in figures.mutants)
+    lines.append(("mutants", f"{len(figures.mutants)} planted", f"**{caught}** caught"))
+    if one := figures.chaos.get("oncepay"):
+        kills = f"{one.service_kills + one.database_kills:,} kills"
+        ran = f"{one.runs} runs, {kills}, {one.calls:,} calls, {one.payments:,} payments"
+        found = f"**{one.doubles}** double charges, **{one.lost}** lost payments"
+        lines.append(("chaos runs", ran, found))
+    return rows(("tool", "what ran", "what it found"), lines, to_the_left=True)
 
 
 def explored(runs: Sequence[dict[str, Any]]) -> str:

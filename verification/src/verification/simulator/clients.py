@@ -16,10 +16,9 @@ from payment.domain.refund import Refund, RefundRequest, RefundState
 from payment.domain.values import PaymentName
 from payment.repository.memory import Store
 from payment.service_layer.change_payment import PaymentChanges
-from payment.service_layer.composition import UseCases
 from verification.simulator.requests import Purchase, RequestGenerator
 from verification.world.requests import PRICE, euros
-from verification.world.use_cases import EXPECTED_ERRORS, UNKNOWN_OUTCOME
+from verification.world.use_cases import EXPECTED_ERRORS, UNKNOWN_OUTCOME, Replica
 
 DEADLINES = (0.5, 10.0, 30.0)
 MAX_PAUSES = (0.01, 1.0, 20.0, 120.0)
@@ -30,13 +29,13 @@ CONCURRENT_REFUNDS = 3
 
 Response = Payment | Refund | PaymentError | None
 """None: the outcome is unknown."""
-Method = Callable[[UseCases, "WaitingCaller"], Coroutine[Any, Any, Any]]
+Method = Callable[[Replica, "WaitingCaller"], Coroutine[Any, Any, Any]]
 
 
 class LoadBalancer(Protocol):
     """Picks a replica; None where it has crashed."""
 
-    def __call__(self) -> UseCases | None: ...
+    def __call__(self) -> Replica | None: ...
 
 
 class WaitingCaller:

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from payment.service_layer.composition import UseCases
 from verification.simulator.clients import LoadBalancer
-from verification.world.use_cases import UNKNOWN_OUTCOME
+from verification.world.use_cases import UNKNOWN_OUTCOME, Replica
 
 if TYPE_CHECKING:
     from payment.domain.events import PaymentEvent
@@ -36,7 +35,7 @@ class EventReader:
                     self._on_failure(error)
                 await asyncio.sleep(1)
 
-    async def _watch(self, replica: UseCases) -> None:
+    async def _watch(self, replica: Replica) -> None:
         cursor = self.events[-1].cursor if self.events else ""
         async for event in replica.read_events.watch(None, cursor):
             self.events.append(event)

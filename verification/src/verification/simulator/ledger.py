@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.repository.memory import Store
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from verification.world.balance import Balance
 
 
@@ -17,9 +17,9 @@ class Ledger:
     """The balance of every intent, read from the movements as they are made."""
 
     def __init__(
-        self, books: InternalRecords, store: Store, violation: Callable[[str], None]
+        self, processor: MutableWorld, store: Store, violation: Callable[[str], None]
     ) -> None:
-        self._books = books
+        self._processor = processor
         self._store = store
         self._violation = violation
         self._read = 0
@@ -27,7 +27,7 @@ class Ledger:
 
     def read_new(self) -> None:
         """Add the movements since the last time."""
-        movements = self._books.movements
+        movements = self._processor.movements
         for movement in movements[self._read :]:
             metadata = dict(movement.metadata)
             first = Balance(movement.intent, metadata.get("request_id", ""))

@@ -59,8 +59,8 @@ class ReplicaProcess:
             jitter=random.random,
             bulkhead=ProcessorBulkhead(faults.bulkhead_slots),
         )
-        self.use_cases = replica.use_cases
-        recovery = Recovery(replica.drivers.lanes, on_unexpected_error)
+        self.use_cases = replica
+        recovery = Recovery(replica.lanes, on_unexpected_error)
         notifications = cast("NotificationRepository", Port("notifications", self.perform))
         self.record_notification = RecordNotification(notifications, recovery.wake)
         self.recovering = loop.create_task(recovery.run())

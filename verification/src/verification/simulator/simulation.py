@@ -11,9 +11,8 @@ from payment.domain.values import PaymentName
 from payment.domain.webhook_notification import WebhookNotification
 from payment.repository.memory import MemoryNotifications
 from payment.service_layer.alerts import Alert
-from payment.service_layer.composition import UseCases
 from sandbox.actions import CancelIntent, PassTime, Request
-from sandbox.books import InternalRecords
+from sandbox.mutable_world import MutableWorld
 from sandbox.objects import Event
 from sandbox.transition import transition
 from sandbox.world import Rules
@@ -32,6 +31,7 @@ from verification.simulator.webhook_delivery import WebhookDelivery
 from verification.world import invariants
 from verification.world.faults import ProcessFault
 from verification.world.requests import resource_id
+from verification.world.use_cases import Replica
 from verification.world.world import EPOCH, World
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class Simulation:
         has_refunds = any("refund" in each.follow_up for each in self._purchases)
         long_keys = has_refunds or random.random() < 0.6
         key_life = KEY_LIFE_SECONDS if long_keys else random.choice(SHORT_KEY_LIVES)
-        self._books = InternalRecords("Sandbox", Rules(key_life=key_life))
-        self._world = ClockJumpWorld(self._books)
+        self._processor = MutableWorld("Sandbox", Rules(key_life=key_life))
+        self._world = ClockJumpWorld(self._processor)
         self._store = self._world.store
         self._trace = trace
         self._events_read = 0
@@ -84,7 +84,7 @@ class Simulation:
         self._ports = SimulatedPorts(
             self._loop,
             self._world,
-            self._books,
+            self._processor,
             self._faults,
             random,
             self._after_call,
@@ -95,7 +95,7 @@ class Simulation:
         self._is_over = False
         actor = trace.actor if trace else None
         self._merchant = MerchantActions(random, self._ports, self._at_processor, actor)
-        self._checks = Checks(self._books, self._store, self._merchant.changed, self._log)
+        self._checks = Checks(self._processor, self._store, self._merchant.changed, self._log)
         self._history = ResponseHistory(self._store, self._checks.violation)
         self._clients = Clients(
             random, requests, self._any_replica, self._history, self._checks.failure, actor
@@ -226,7 +226,7 @@ class Simulation:
         if not self._is_over:
             self._loop.call_later(self._faults.downtime(), self._start, replica.name)
 
-    def _any_replica(self) -> UseCases | None:
+    def _any_replica(self) -> Replica | None:
         return self._random.choice(self._replicas).use_cases if self._replicas else None
 
     def _alert(self, alert: Alert, about: str, words: str) -> None:
@@ -256,10 +256,10 @@ class Simulation:
     def _after_call(self) -> None:
         """Check the world, and let people and webhooks follow the processor's new events."""
         self._checks.after_call()
-        new = self._books.events_after(self._events_read)
+        new = self._processor.events_after(self._events_read)
         self._events_read += len(new)
         for name in new:
-            event = self._books.find("event", name)
+            event = self._processor.find("event", name)
             if isinstance(event, Event):
                 self._webhooks.on_event(event)
                 self._merchant.on_event(event)
@@ -268,7 +268,7 @@ class Simulation:
     def _at_processor(self, action: Any) -> Any:
         """Someone other than a replica acts at the processor."""
         self._world.now = self._loop.time()
-        _, response = transition(self._books, Request(action), self._world.unix())
+        _, response = transition(self._processor, Request(action), self._world.unix())
         self._ports.changed()
         return response.body
 
@@ -286,9 +286,9 @@ class Simulation:
 class ClockJumpWorld(World):
     """A world whose database has a clock of its own."""
 
-    def __init__(self, books: InternalRecords) -> None:
+    def __init__(self, processor: MutableWorld) -> None:
         self.offset = 0.0
-        super().__init__(books)
+        super().__init__(processor)
         self._ports["notifications"] = MemoryNotifications(self.store)
 
     def clock(self) -> datetime:

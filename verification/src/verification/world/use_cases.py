@@ -1,6 +1,6 @@
 """The production use cases of one replica, unchanged, on ports that hand every call to a driver."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,7 +13,11 @@ from payment.domain.errors import (
 )
 from payment.domain.values import Money
 from payment.service_layer.alerts import Alert, RaiseAlert
-from payment.service_layer.composition import Drivers, UseCases, build_drivers, build_use_cases
+from payment.service_layer.change_payment import ChangePayment
+from payment.service_layer.create_payment import CreatePayment
+from payment.service_layer.create_refund import CreateRefund
+from payment.service_layer.idempotent_requests import IdempotentRequests
+from payment.service_layer.payment_driver import PaymentDriver
 from payment.service_layer.ports import (
     Bulkhead,
     CommitUnknown,
@@ -26,6 +30,9 @@ from payment.service_layer.ports import (
     Processor,
     RefundRepository,
 )
+from payment.service_layer.read_events import ReadEvents
+from payment.service_layer.recovery import MAX_CONCURRENT_REFUNDS, MAX_CONCURRENT_STEPS, Lane
+from payment.service_layer.refund_driver import RefundDriver
 from verification.processor import supports_amount
 from verification.world.calls import Call, DatabaseUnavailable
 from verification.world.world import INSTALLATION
@@ -70,8 +77,20 @@ class ProcessorPort(Port):
 class Replica:
     """What one replica of the Payment service can do: for callers, and by itself."""
 
-    use_cases: UseCases
-    drivers: Drivers
+    create_payment: CreatePayment
+    change_payment: ChangePayment
+    create_refund: CreateRefund
+    read_events: ReadEvents
+    payment_driver: PaymentDriver
+    refund_driver: RefundDriver
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """The lanes of its recovery."""
+        return (
+            Lane(self.payment_driver, MAX_CONCURRENT_STEPS - MAX_CONCURRENT_REFUNDS),
+            Lane(self.refund_driver, MAX_CONCURRENT_REFUNDS),
+        )
 
 
 def build_replica(
@@ -83,21 +102,26 @@ def build_replica(
     jitter: Jitter,
     bulkhead: Bulkhead,
 ) -> Replica:
-    """One replica, composed as the service is."""
-    drivers = build_drivers(
-        cast("PaymentRepository", Port("payments", perform)),
-        cast("RefundRepository", Port("refunds", perform)),
-        cast("Processor", ProcessorPort("processor", perform)),
-        alert=alert,
-        elapsed=elapsed,
-        jitter=jitter,
+    """One replica, composed as the service is (`payment.__main__`)."""
+    payments = cast("PaymentRepository", Port("payments", perform))
+    refunds = cast("RefundRepository", Port("refunds", perform))
+    tools = (cast("Processor", ProcessorPort("processor", perform)), alert, jitter)
+    payment_driver = PaymentDriver(payments, *tools)
+    refund_driver = RefundDriver(refunds, *tools, elapsed=elapsed)
+    requests = IdempotentRequests(payments)
+    return Replica(
+        create_payment=CreatePayment(
+            payments=payments,
+            customers=cast("Customers", Port("customers", perform)),
+            driver=payment_driver,
+            bulkhead=bulkhead,
+            new_id=new_id,
+            elapsed=elapsed,
+            installation=INSTALLATION,
+        ),
+        change_payment=ChangePayment(payments, payment_driver, requests, bulkhead),
+        create_refund=CreateRefund(payments, refund_driver, requests, bulkhead, new_id),
+        read_events=ReadEvents(payments, cast("EventRepository", Port("events", perform))),
+        payment_driver=payment_driver,
+        refund_driver=refund_driver,
     )
-    use_cases = build_use_cases(
-        drivers,
-        events=cast("EventRepository", Port("events", perform)),
-        customers=cast("Customers", Port("customers", perform)),
-        bulkhead=bulkhead,
-        new_id=new_id,
-        installation=INSTALLATION,
-    )
-    return Replica(use_cases, drivers)

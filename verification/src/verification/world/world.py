@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from payment.domain.customer import Customer, CustomerStatus
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
-from sandbox.actions import Mishap
+from sandbox.actions import InjectedFailure
 from sandbox.world import View
 from verification.processor import SimulatedProcessor
 from verification.world.calls import Call
@@ -109,10 +109,10 @@ def is_blocked_by(call: Call, hung: Call, now: datetime) -> bool:
 
 
 SANDBOX_FAULTS = {
-    CallFault.SERVER_ERROR: Mishap.FAILS_BEFORE,
-    CallFault.SERVER_ERROR_AFTER_EFFECT: Mishap.FAILS_AFTER,
-    CallFault.SERVER_ERROR_BEFORE_EFFECT: Mishap.FAILS_BEFORE,
-    CallFault.REJECTED: Mishap.REFUSES,
+    CallFault.SERVER_ERROR: InjectedFailure.FAILS_BEFORE,
+    CallFault.SERVER_ERROR_AFTER_EFFECT: InjectedFailure.FAILS_AFTER,
+    CallFault.SERVER_ERROR_BEFORE_EFFECT: InjectedFailure.FAILS_BEFORE,
+    CallFault.REJECTED: InjectedFailure.NO_BALANCE,
 }
 """The faults that the sandbox itself injects, by our names."""
 

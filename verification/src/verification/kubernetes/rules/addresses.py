@@ -1,4 +1,4 @@
-"""Where there are names, and where there are addresses in their place: the overlay `bare`."""
+"""Where there are names, and where there are addresses in their place: the overlay `no-dns`."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from verification.kubernetes.rendering import Rendering, Workload, describe, namespace_of
 from verification.kubernetes.rules.references import ADDRESS
 
-ADDRESSED = "bare"
+ADDRESSED = "no-dns"
 
 
 def grpc_is_balanced_over_all_pods(rendering: Rendering) -> Iterator[str]:

@@ -1,5 +1,0 @@
-"""What the command says instead of a traceback."""
-
-
-class StartupError(Exception):
-    """The command cannot go on. Its text is for a person: what, why, and what to do."""
