@@ -150,9 +150,9 @@ class NoFaults(FaultProfile):
 
 
 def replica_in_empty_world(loop: VirtualLoop) -> tuple[ReplicaProcess, World]:
-    books, random, faults = MutableWorld("Sandbox", Rules()), Random(0), NoFaults()
-    world = World(books)
-    ports = SimulatedPorts(loop, world, books, faults, random, lambda: None, None)
+    processor, random, faults = MutableWorld("Sandbox", Rules()), Random(0), NoFaults()
+    world = World(processor)
+    ports = SimulatedPorts(loop, world, processor, faults, random, lambda: None, None)
     replica = ReplicaProcess(
         "replica 1",
         loop,

@@ -9,7 +9,6 @@ from verification.mutants.mutant import Edit, Mutant
 SCHEDULE = "domain/schedule.py"
 EVENTS = "domain/events.py"
 MEMORY = "repository/memory.py"
-COMPOSITION = "service_layer/composition.py"
 DRIVER = "service_layer/driver.py"
 RECOVERY = "service_layer/recovery.py"
 READ_EVENTS = "service_layer/read_events.py"
@@ -76,13 +75,7 @@ BACKGROUND = (
     ),
     Mutant(
         "recovery claims no refunds",
-        (
-            Edit(
-                COMPOSITION,
-                "Lane(self.refunds, MAX_CONCURRENT_REFUNDS)",
-                "Lane(self.refunds, 0)",
-            ),
-        ),
+        (Edit(RECOVERY, "for lane in self.lanes:", "for lane in self.lanes[:1]:"),),
     ),
     Mutant(
         "the first error of a claim ends recovery",
@@ -103,7 +96,7 @@ BACKGROUND = (
         ),
     ),
     Mutant(
-        "the error of a step is caught by nobody",
+        "the error of a step is not caught",
         (
             Edit(
                 RECOVERY,

@@ -27,7 +27,7 @@ CREATION = (
                 CREATE,
                 "return await self._record(payment, attempt, caller)",
                 """
-                await self.processor.post(payment, Post(Operation.CONFIRM, idempotency_counter=0))
+                await self.driver.processor.post(payment, Post(Operation.CONFIRM, idempotency_counter=0))
                 return await self._record(payment, attempt, caller)
                 """,
             ),

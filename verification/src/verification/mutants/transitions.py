@@ -164,7 +164,7 @@ TRANSITIONS = (
                 "return await self.call(Snapshot(saved, now), reply.status, "
                 "payment.idempotency_counter)",
                 """
-                late = (await self.payments.get(payment.id)).resource.idempotency_counter
+                late = (await self.repository.get(payment.id)).resource.idempotency_counter
                 return await self.call(Snapshot(saved, now), reply.status, late)
                 """,
             ),

@@ -24,17 +24,17 @@ class Checks:
 
     def __init__(
         self,
-        books: MutableWorld,
+        processor: MutableWorld,
         store: Store,
         changed_by_merchant: Set[str],
         log: Callable[[str], None],
     ) -> None:
         self.calls = 0
-        self._books = books
+        self._processor = processor
         self._store = store
         self._changed_by_merchant = changed_by_merchant
         self._log = log
-        self._ledger = Ledger(books, store, self.violation)
+        self._ledger = Ledger(processor, store, self.violation)
         self._violations: dict[str, None] = {}
         self._rows: dict[UUID, Payment] = {}
         self._events_read = 0
@@ -64,7 +64,7 @@ class Checks:
         if before := self._rows.get(payment_id):
             self._add(invariants.transition((before,), (row,)))
         self._rows[payment_id] = row
-        if row.state.is_final and self._books.intent(row.intent_id) is not None:
+        if row.state.is_final and self._processor.intent(row.intent_id) is not None:
             self._add(invariants.payment_matches_intent(self.records(), row))
 
     def at_quiescence(self) -> None:
@@ -74,8 +74,8 @@ class Checks:
 
     def records(self) -> invariants.Records:
         """The records of both sides now."""
-        intents: Any = [*self._books.newest("payment_intent", None)]
-        refunds: Any = [*self._books.newest("refund", None)]
+        intents: Any = [*self._processor.newest("payment_intent", None)]
+        refunds: Any = [*self._processor.newest("refund", None)]
         store = self._store
         return invariants.Records(
             [*store.payments.values()], [*store.refunds.values()], intents, refunds

@@ -266,7 +266,7 @@ class Clients:
         return response
 
     def _check_failure(self, work: "asyncio.Task[Any]") -> None:
-        """A use case fails only as the contract says."""
+        """A use case fails only as the contract allows."""
         error = None if work.cancelled() else work.exception()
         if error is not None and not isinstance(error, EXPECTED_ERRORS):
             self._on_failure(error)

@@ -16,8 +16,10 @@ from verification.world.balance import Balance
 class Ledger:
     """The balance of every intent, read from the movements as they are made."""
 
-    def __init__(self, books: MutableWorld, store: Store, violation: Callable[[str], None]) -> None:
-        self._books = books
+    def __init__(
+        self, processor: MutableWorld, store: Store, violation: Callable[[str], None]
+    ) -> None:
+        self._processor = processor
         self._store = store
         self._violation = violation
         self._read = 0
@@ -25,7 +27,7 @@ class Ledger:
 
     def read_new(self) -> None:
         """Add the movements since the last time."""
-        movements = self._books.movements
+        movements = self._processor.movements
         for movement in movements[self._read :]:
             metadata = dict(movement.metadata)
             first = Balance(movement.intent, metadata.get("request_id", ""))

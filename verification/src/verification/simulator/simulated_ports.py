@@ -61,7 +61,7 @@ class SimulatedPorts:
         self,
         loop: VirtualLoop,
         world: World,
-        books: MutableWorld,
+        processor: MutableWorld,
         faults: FaultProfile,
         random: Random,
         on_change: Callable[[], None],
@@ -70,7 +70,7 @@ class SimulatedPorts:
         self.last_arrival = 0.0  # when the last delayed effect will have arrived
         self._loop = loop
         self._world = world
-        self._books = books
+        self._processor = processor
         self._faults = faults
         self._random = random
         self._on_change = on_change
@@ -111,7 +111,7 @@ class SimulatedPorts:
             self._claims.append(request)
             self._set_claims_timer()
             return
-        written = self._books.changes
+        written = self._processor.changes
         try:
             result = self._world.perform(call, IN_WORLD.get(fault, fault))
             self.changed()
@@ -122,7 +122,7 @@ class SimulatedPorts:
         if call.name == "stream" and not result:
             self._readers.append(request)
             return
-        is_new = self._books.changes > written  # else it is a replay of the idempotency key
+        is_new = self._processor.changes > written  # else it is a replay of the idempotency key
         is_late = fault is CallFault.SERVER_ERROR_BEFORE_EFFECT
         if is_late and isinstance(result, ServerError) and is_new:
             self.schedule(self._faults.request_delay(call), self._arrive_late, call, fault)
@@ -140,7 +140,7 @@ class SimulatedPorts:
             self._loop.call_later(self._faults.latency(), reply, request, result)
 
     def changed(self) -> None:
-        """The world has changed: wake up whoever waits for that."""
+        """The world has changed: resume what waits for that."""
         self._on_change()
         if self._claims:
             self._set_claims_timer()

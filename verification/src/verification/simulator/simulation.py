@@ -75,8 +75,8 @@ class Simulation:
         has_refunds = any("refund" in each.follow_up for each in self._purchases)
         long_keys = has_refunds or random.random() < 0.6
         key_life = KEY_LIFE_SECONDS if long_keys else random.choice(SHORT_KEY_LIVES)
-        self._books = MutableWorld("Sandbox", Rules(key_life=key_life))
-        self._world = ClockJumpWorld(self._books)
+        self._processor = MutableWorld("Sandbox", Rules(key_life=key_life))
+        self._world = ClockJumpWorld(self._processor)
         self._store = self._world.store
         self._trace = trace
         self._events_read = 0
@@ -84,7 +84,7 @@ class Simulation:
         self._ports = SimulatedPorts(
             self._loop,
             self._world,
-            self._books,
+            self._processor,
             self._faults,
             random,
             self._after_call,
@@ -95,7 +95,7 @@ class Simulation:
         self._is_over = False
         actor = trace.actor if trace else None
         self._merchant = MerchantActions(random, self._ports, self._at_processor, actor)
-        self._checks = Checks(self._books, self._store, self._merchant.changed, self._log)
+        self._checks = Checks(self._processor, self._store, self._merchant.changed, self._log)
         self._history = ResponseHistory(self._store, self._checks.violation)
         self._clients = Clients(
             random, requests, self._any_replica, self._history, self._checks.failure, actor
@@ -256,19 +256,19 @@ class Simulation:
     def _after_call(self) -> None:
         """Check the world, and let people and webhooks follow the processor's new events."""
         self._checks.after_call()
-        new = self._books.events_after(self._events_read)
+        new = self._processor.events_after(self._events_read)
         self._events_read += len(new)
         for name in new:
-            event = self._books.find("event", name)
+            event = self._processor.find("event", name)
             if isinstance(event, Event):
                 self._webhooks.on_event(event)
                 self._merchant.on_event(event)
                 self._payers.on_event(event)
 
     def _at_processor(self, action: Any) -> Any:
-        """Somebody else than a replica acts at the processor."""
+        """Someone other than a replica acts at the processor."""
         self._world.now = self._loop.time()
-        _, response = transition(self._books, Request(action), self._world.unix())
+        _, response = transition(self._processor, Request(action), self._world.unix())
         self._ports.changed()
         return response.body
 
@@ -286,9 +286,9 @@ class Simulation:
 class ClockJumpWorld(World):
     """A world whose database has a clock of its own."""
 
-    def __init__(self, books: MutableWorld) -> None:
+    def __init__(self, processor: MutableWorld) -> None:
         self.offset = 0.0
-        super().__init__(books)
+        super().__init__(processor)
         self._ports["notifications"] = MemoryNotifications(self.store)
 
     def clock(self) -> datetime:

@@ -26,7 +26,7 @@ class Trace:
         self.actor(sender, f"{format_call(call)}: {what}")
 
     def actor(self, name: str, text: str) -> None:
-        """What somebody does."""
+        """What an actor does."""
         time = format_time(self.clock())
         self.lines.append(f"{time:>16}  {name:<23} {shorten_ids(text)}")
 
