@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 import aiohttp
-from payment_examples import INSTALLATION
+from support.examples import INSTALLATION
 
 from chassis.settings import Secret
 from payment.processors.stripe.adapter import StripeProcessor

@@ -25,10 +25,9 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from stores import PATHS, a_new_payment, a_new_refund, a_record, moved
-from two_stores import (
+from support.both_repositories import (
+    BothRepositories,
     Side,
-    TwoStores,
     as_list,
     changes,
     hint_taken_by,
@@ -38,6 +37,7 @@ from two_stores import (
     refund_saved_by,
     saved_by,
 )
+from support.repositories import PATHS, moved, request_record, unsaved_payment, unsaved_refund
 
 from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
@@ -85,7 +85,7 @@ class BothStores(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner.run(self.superuser.execute(EMPTY))
-        self.stores = TwoStores(self.database.pool, self.database.installation.generation)
+        self.stores = BothRepositories(self.database.pool, self.database.installation.generation)
         self.payments: list[Payment] = []  # every version that was ever seen
         self.refunds: list[Refund] = []
         self.requests: list[RequestId] = []
@@ -106,7 +106,7 @@ class BothStores(RuleBasedStateMachine):
     def begin(self, states: Sequence[State], words: Sequence[RefundStatus]) -> None:
         """Some payments that have come somewhere, and a refund that was heard of."""
         for state in states:
-            payment = a_new_payment()
+            payment = unsaved_payment()
             insert_by = payment.create_time + timedelta(days=365_000)
             build_payment = self.ask(partial(inserted_by, payment, insert_by))
             assert build_payment is not None
@@ -148,7 +148,7 @@ class BothStores(RuleBasedStateMachine):
             taken["id"] = picked(self.payments, takes_the_id_of).id
         if takes_the_intent_of is not None and takes_the_intent_of > 9 and self.payments:
             taken["intent_id"] = picked(self.payments, takes_the_intent_of).intent_id
-        payment = a_new_payment(customer=customer, reference=reference, **taken)
+        payment = unsaved_payment(customer=customer, reference=reference, **taken)
         clock = self.ask(
             lambda side: side.payments.find_conflicts(payment.request.request_id, reference)
         )
@@ -182,7 +182,7 @@ class BothStores(RuleBasedStateMachine):
         """None, one of a new request, or of one that was used."""
         if request is None:
             return None
-        record = a_record(payment)
+        record = request_record(payment)
         if request > 7 and self.requests:
             record = replace(record, request_id=picked(self.requests, request))
         return record
@@ -260,8 +260,8 @@ class BothStores(RuleBasedStateMachine):
         """Of a payment that succeeded, if there is one; up to its amount, and over it."""
         succeeded = [each for each in self.payments if each.state is State.SUCCEEDED]
         payment = picked(succeeded or self.payments, which)
-        refund = a_new_refund(payment, amount)
-        record = a_record(payment, refund)
+        refund = unsaved_refund(payment, amount)
+        record = request_record(payment, refund)
         if request is not None and request > 7 and self.requests:
             record = replace(record, request_id=picked(self.requests, request))
         build_payment = self.ask(lambda side: side.refunds.insert(refund, record))

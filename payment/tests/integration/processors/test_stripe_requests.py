@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 import stripe
 import structlog
-from hostile_server import HostileServer, Sent, hostile_server, http
-from payment_examples import (
+from stripe import _util
+from support.examples import (
     ATTEMPT,
     INSTALLATION,
     PAYMENT_ID,
@@ -20,7 +20,7 @@ from payment_examples import (
     a_payment,
     a_refund,
 )
-from stripe import _util
+from support.hostile_server import HostileServer, Sent, hostile_server, http
 
 from chassis import telemetry
 from chassis.settings import Secret

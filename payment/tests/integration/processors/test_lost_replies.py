@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-from payment_examples import INSTALLATION, NOW, REQUEST, a_refund
-from processor_targets import ANY_KEY
+from support.examples import INSTALLATION, NOW, REQUEST, a_refund
+from support.processors import ANY_KEY
 
 from chassis.identifiers import uuid7
 from chassis.settings import Secret

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from payment_examples import NOW
-from stores import PATHS, SECOND, Stores, a_new_payment, some
+from support.examples import NOW
+from support.repositories import PATHS, SECOND, Repositories, some, unsaved_payment
 
 from payment.domain.events import EventType, NewEvent
 from payment.domain.payment import State
@@ -35,18 +35,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def memory(clock: Clock) -> Stores:
+def memory(clock: Clock) -> Repositories:
     store = Store(clock)
-    return Stores(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
+    return Repositories(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
 
 
-async def test_an_insert_is_in_time_until_its_last_moment(memory: Stores) -> None:
-    payment = a_new_payment()
+async def test_an_insert_is_in_time_until_its_last_moment(memory: Repositories) -> None:
+    payment = unsaved_payment()
     assert await memory.payments.insert(payment, NOW) is None
     assert await memory.payments.insert(payment, NOW + MICROSECOND) is not None
 
 
-async def due_in(stores: Stores, clock: Clock) -> timedelta | None:
+async def due_in(stores: Repositories, clock: Clock) -> timedelta | None:
     """How far ahead the one thing that will be due is; None if nothing will within a year."""
     start = clock.now
     for ahead in (CLAIM_LASTS - MICROSECOND, CLAIM_LASTS, timedelta(days=365)):
@@ -59,7 +59,7 @@ async def due_in(stores: Stores, clock: Clock) -> timedelta | None:
 
 @pytest.mark.parametrize("state", State)
 async def test_a_payment_is_due_as_far_ahead_as_a_step_may_last_or_never(
-    memory: Stores, clock: Clock, state: State
+    memory: Repositories, clock: Clock, state: State
 ) -> None:
     payment = await memory.build_payment()
     for each in PATHS[state]:
@@ -68,28 +68,28 @@ async def test_a_payment_is_due_as_far_ahead_as_a_step_may_last_or_never(
     assert await due_in(memory, clock) == (None if state.is_final else CLAIM_LASTS)
 
 
-async def test_a_claim_lasts_as_long_as_a_step_may(memory: Stores, clock: Clock) -> None:
+async def test_a_claim_lasts_as_long_as_a_step_may(memory: Repositories, clock: Clock) -> None:
     await memory.build_payment()
     clock.now += timedelta(hours=1)
     assert len(await memory.payments.claim_due(1)) == 1
     assert await due_in(memory, clock) == CLAIM_LASTS
 
 
-async def test_an_answer_that_was_used_up_is_a_step_too(memory: Stores, clock: Clock) -> None:
+async def test_an_answer_that_was_used_up_is_a_step_too(memory: Repositories, clock: Clock) -> None:
     payment = await memory.build_payment()
     clock.now += SECOND
     await memory.payments.save(payment, replace(payment, idempotency_counter=1), None)
     assert await due_in(memory, clock) == CLAIM_LASTS
 
 
-async def test_a_held_payment_is_never_due(memory: Stores, clock: Clock) -> None:
+async def test_a_held_payment_is_never_due(memory: Repositories, clock: Clock) -> None:
     await memory.hold(await memory.build_payment())
     assert await due_in(memory, clock) is None
 
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_a_refund_is_due_until_it_has_failed(
-    memory: Stores, clock: Clock, fails: bool
+    memory: Repositories, clock: Clock, fails: bool
 ) -> None:
     refund = await memory.refund(await memory.payment_in(State.SUCCEEDED))
     clock.now += SECOND
@@ -98,7 +98,9 @@ async def test_a_refund_is_due_until_it_has_failed(
     assert await due_in(memory, clock) == (None if fails else CLAIM_LASTS)
 
 
-async def test_a_refunds_claim_lasts_as_long_as_a_step_may(memory: Stores, clock: Clock) -> None:
+async def test_a_refunds_claim_lasts_as_long_as_a_step_may(
+    memory: Repositories, clock: Clock
+) -> None:
     await memory.refund(await memory.payment_in(State.SUCCEEDED))
     clock.now += timedelta(hours=1)
     assert len(await memory.refunds.claim_due(1)) == 1

@@ -5,8 +5,8 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from payment_examples import NOW, an_intent
-from reconciliation_world import ReconciliationWorld
+from support.examples import NOW, an_intent
+from support.reconciliation_world import ReconciliationWorld
 
 from payment.domain.evidence import IntentStatus
 from payment.domain.payment import Payment, State
@@ -26,7 +26,7 @@ def world() -> ReconciliationWorld:
 
 async def test_an_unconfirmed_orphan_of_a_day_is_canceled(world: ReconciliationWorld) -> None:
     orphan = await world.create_orphan()
-    world.later(hours=24)
+    world.advance(hours=24)
 
     report = await world.reconcile(NOW)
 
@@ -40,7 +40,7 @@ async def test_a_younger_orphan_is_not_canceled_since_its_payment_may_yet_be_ins
     world: ReconciliationWorld,
 ) -> None:
     orphan = await world.create_orphan()
-    world.later(hours=23, minutes=59)
+    world.advance(hours=23, minutes=59)
 
     report = await world.reconcile(NOW)
 
@@ -50,7 +50,7 @@ async def test_a_younger_orphan_is_not_canceled_since_its_payment_may_yet_be_ins
 
 async def test_no_orphan_is_canceled_while_a_write_is_open(world: ReconciliationWorld) -> None:
     orphan = await world.create_orphan()
-    world.later(hours=25)
+    world.advance(hours=25)
     world.records.open_write = True
 
     report = await world.reconcile(NOW)
@@ -61,7 +61,7 @@ async def test_no_orphan_is_canceled_while_a_write_is_open(world: Reconciliation
 
 async def test_with_report_only_no_orphan_is_canceled(world: ReconciliationWorld) -> None:
     orphan = await world.create_orphan()
-    world.later(hours=25)
+    world.advance(hours=25)
 
     report = await world.reconcile(NOW, report_only=True)
 
@@ -73,7 +73,7 @@ async def test_an_intent_whose_payment_is_committed_at_the_last_moment_is_not_ca
     world: ReconciliationWorld,
 ) -> None:
     recorded, orphan = await world.pay(), await world.create_orphan()
-    world.later(days=2)
+    world.advance(days=2)
 
     class CommittedAfterTheReading(MemoryInternalRecords):
         async def payments_of(self, intent_ids: Sequence[str]) -> Sequence[Payment]:

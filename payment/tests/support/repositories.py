@@ -1,4 +1,4 @@
-"""Stores to test: a service's three repositories at once, and payments to put into them."""
+"""Repositories to test: a service's three repositories at once, and payments to put into them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from payment_examples import a_payment, a_refund
+from support.examples import a_payment, a_refund
 
 from chassis.aip.resources import Snapshot
 from chassis.identifiers import uuid7
@@ -52,7 +52,7 @@ def new_request_id() -> RequestId:
     return RequestId(str(uuid4()))
 
 
-def a_new_payment(**changes: Any) -> Payment:
+def unsaved_payment(**changes: Any) -> Payment:
     """A payment that nobody has recorded; `changes` are of it or of its request."""
     new_id = uuid7()
     of_request = {name: changes.pop(name) for name in [*changes] if name not in PAYMENT}
@@ -77,18 +77,20 @@ def moved(payment: Payment, state: State) -> Payment:
     return replace(payment, state=state, **of_its_state.get(state, {}))
 
 
-def a_new_refund(payment: Payment, amount: int = 400) -> Refund:
+def unsaved_refund(payment: Payment, amount: int = 400) -> Refund:
     return a_refund(id=uuid7(), payment_id=payment.id, intent_id=payment.intent_id, amount=amount)
 
 
-def a_record(payment: Payment, refund: Refund | None = None, content: str = "") -> RequestRecord:
+def request_record(
+    payment: Payment, refund: Refund | None = None, content: str = ""
+) -> RequestRecord:
     """The record of a request that nobody has sent."""
     refund_id = refund.id if refund else None
     return RequestRecord(new_request_id(), fingerprint("test", content), payment.id, refund_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class Repositories:
     """The three repositories of one store."""
 
     payments: PaymentRepository
@@ -100,7 +102,7 @@ class Stores:
         return await self.payments.insert(payment, now + INSERT_WITHIN)
 
     async def build_payment(self, **changes: Any) -> Payment:
-        return some(await self.insert(a_new_payment(**changes)))
+        return some(await self.insert(unsaved_payment(**changes)))
 
     async def save(self, before: Payment, after: Payment, note: str = "") -> Payment | None:
         """Save with the event that belongs to the change."""
@@ -139,8 +141,8 @@ class Stores:
         await self.payments.reschedule(seen.resource, -SECOND, attempt)
 
     async def refund(self, payment: Payment, amount: int = 400) -> Refund:
-        refund = a_new_refund(payment, amount)
-        return some(await self.refunds.insert(refund, a_record(payment, refund)))
+        refund = unsaved_refund(payment, amount)
+        return some(await self.refunds.insert(refund, request_record(payment, refund)))
 
     async def told_of(self, payment: Payment) -> list[PaymentEvent]:
         return [*await self.events.of_payment(payment.id, 10_000, 0)]

@@ -91,6 +91,6 @@ def a_refund(**changes: Any) -> Refund:
     return replace(refund, **changes)
 
 
-def a_word(status: RefundStatus, **changes: Any) -> ProcessorRefund:
+def a_processor_refund(status: RefundStatus, **changes: Any) -> ProcessorRefund:
     """What the processor says of `a_refund`."""
     return replace(ProcessorRefund("re_1", status, 400, REFUND_ID), **changes)

@@ -5,8 +5,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from payment_examples import NOW, a_payment, a_refund
-from reconciliation_world import (
+from support.examples import NOW, a_payment, a_refund
+from support.reconciliation_world import (
     DECLINED,
     MANUAL_CAPTURE,
     THREE_D_SECURE,
@@ -75,7 +75,7 @@ async def test_a_card_tried_without_a_payment_is_a_difference_and_is_not_cancele
     payment = await world.pay(**THREE_D_SECURE)
     assert payment.state is State.REQUIRES_ACTION
     world.lose(payment)
-    world.later(hours=25)
+    world.advance(hours=25)
 
     difference = the_only_difference(await world.reconcile(NOW))
 
@@ -237,7 +237,7 @@ async def test_a_refund_is_compared_in_the_time_it_was_made_and_not_its_payments
     world: ReconciliationWorld,
 ) -> None:
     payment = await world.pay()
-    world.later(days=9)
+    world.advance(days=9)
     world.refund_in_dashboard(payment, 400)
 
     report = await world.reconcile(world.now - timedelta(hours=1))
@@ -270,7 +270,7 @@ async def test_a_refund_that_the_processor_does_not_have_is_a_difference(
 
 async def test_another_refunded_amount_is_a_difference(world: ReconciliationWorld) -> None:
     payment = await world.pay()
-    refund = await world.refund_part(payment, 400)
+    refund = await world.refund(payment, 400)
     world.overwrite(refund, amount=300)
     world.overwrite(payment, amount_refunded=300)
 
@@ -285,7 +285,7 @@ async def test_a_failed_refund_that_the_processor_paid_is_a_difference(
     world: ReconciliationWorld,
 ) -> None:
     payment = await world.pay()
-    refund = await world.refund_part(payment, 400)
+    refund = await world.refund(payment, 400)
     world.overwrite(refund, state=RefundState.FAILED)
     world.overwrite(payment, amount_refunded=0)
 
@@ -299,7 +299,7 @@ async def test_a_refunded_amount_that_is_not_the_sum_of_the_refunds_is_a_differe
     world: ReconciliationWorld,
 ) -> None:
     payment = await world.pay()
-    await world.refund_part(payment, 400)
+    await world.refund(payment, 400)
     world.overwrite(payment, amount_refunded=500)
 
     difference = the_only_difference(await world.reconcile())

@@ -11,7 +11,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hostile_answers import (
+from support.examples import ATTEMPT, INSTALLATION, a_payment, a_refund
+from support.hostile_replies import (
     ANSWERS,
     AWAY,
     FAULTED,
@@ -24,9 +25,8 @@ from hostile_answers import (
     an_error,
     an_intent,
 )
-from hostile_server import HostileServer, hostile_server, http
-from payment_examples import ATTEMPT, INSTALLATION, a_payment, a_refund
-from processor_targets import ANY_KEY
+from support.hostile_server import HostileServer, hostile_server, http
+from support.processors import ANY_KEY
 
 from chassis.settings import Secret
 from payment.domain.evidence import (

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from customer_stub import CustomerStub
 from google.rpc import error_details_pb2 as details
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -21,6 +20,7 @@ from grpc_status import rpc_status
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
+from support.customer_service import CustomerStub
 
 from chassis.identifiers import uuid7
 from chassis.settings import Secret
@@ -73,7 +73,7 @@ async def refused(call: Awaitable[object]) -> tuple[StatusCode, str]:
 
 
 @dataclass
-class WholeService:
+class RunningService:
     """The service, and the world around it.
 
     Attributes:
@@ -144,14 +144,14 @@ class WholeService:
 
 
 @asynccontextmanager
-async def whole_service(
+async def running_service(
     database: Any,
     address: str,
     folder: Path,
     drain_seconds: float = 0,
     webhooks: str = "",
     **more: Any,
-) -> AsyncIterator[WholeService]:
+) -> AsyncIterator[RunningService]:
     """The whole service on a fresh database, with `more` settings; all of it is gone at the end.
 
     Args:
@@ -187,7 +187,7 @@ async def whole_service(
             async with aio.insecure_channel(address) as channel:
                 await ready(channel)
                 stub = PaymentServiceStub(channel)
-                yield WholeService(
+                yield RunningService(
                     stub, customers, faults, processor_address, serving, alice, database
                 )
         finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from stores import in_transaction, moved
+from support.repositories import in_transaction, moved
 
 from chassis.database import Pool
 from chassis.values import InvalidValue, Metadata, Reference
@@ -77,7 +77,7 @@ class Side:
         return page
 
 
-class TwoStores:
+class BothRepositories:
     """Both stores. The one in memory is new, the other's tables have to be empty."""
 
     def __init__(self, pool: Pool, generation: int) -> None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from payment_examples import INSTALLATION, NOW, REQUEST, a_refund
-from processor_targets import Target
+from support.examples import INSTALLATION, NOW, REQUEST, a_refund
+from support.processors import Target
 
 from chassis.identifiers import uuid7
 from chassis.values import RequestId

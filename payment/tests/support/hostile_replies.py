@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from hostile_server import http
-from payment_examples import INSTALLATION, PAYMENT_ID
+from support.examples import INSTALLATION, PAYMENT_ID
+from support.hostile_server import http
 
 INTENT: dict[str, Any] = {
     "id": "pi_1",

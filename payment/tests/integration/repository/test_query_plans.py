@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from payment_examples import NOW, PAYMENT_ID
-from stores import Stores, a_new_refund, a_record, in_transaction
+from support.examples import NOW, PAYMENT_ID
+from support.repositories import Repositories, in_transaction, request_record, unsaved_refund
 
 from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
@@ -206,13 +206,13 @@ SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'p
 
 
 async def test_a_refund_writes_no_index_of_the_payments(
-    postgres: Stores, database: Database
+    postgres: Repositories, database: Database
 ) -> None:
     """So that its new version of the payment is a HOT update, however many refunds there are."""
     payment = await postgres.payment_in(State.SUCCEEDED, reference=Reference("A-1"))
-    refund = a_new_refund(payment)
+    refund = unsaved_refund(payment)
     async with in_transaction(database.pool) as connection:
         before = await connection.fetchrow(UPDATES)
-        await refunds.PostgresRefunds(connection).insert(refund, a_record(payment, refund))
+        await refunds.PostgresRefunds(connection).insert(refund, request_record(payment, refund))
         after = await connection.fetchrow(UPDATES)
     assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1]

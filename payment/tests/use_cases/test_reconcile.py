@@ -4,8 +4,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from payment_examples import NOW
-from reconciliation_world import (
+from support.examples import NOW
+from support.faults import UNREACHABLE
+from support.reconciliation_world import (
     DECLINED,
     MANUAL_CAPTURE,
     SINCE,
@@ -13,7 +14,6 @@ from reconciliation_world import (
     ReconciliationWorld,
     the_only_difference,
 )
-from small_world import SILENCE
 
 from chassis.values import Reference, RequestId
 from payment.domain.evidence import OutcomeUnknown, Page
@@ -38,11 +38,11 @@ async def test_without_differences_the_totals_of_both_sides_are_the_same(
 ) -> None:
     paid = await world.pay(reference=Reference("order-1"))
     for amount in (300, 400):
-        await world.refund_part(paid, amount)
+        await world.refund(paid, amount)
     await world.pay(amount=Money(500, "JPY"))
     await world.pay(**DECLINED)
     authorized = await world.pay(**MANUAL_CAPTURE)
-    await world.change.cancel(PaymentName(authorized.id), RequestId(str(uuid4())))
+    await world.change_payment.cancel(PaymentName(authorized.id), RequestId(str(uuid4())))
 
     report = await world.reconcile()
 
@@ -55,7 +55,7 @@ async def test_without_differences_the_totals_of_both_sides_are_the_same(
 
 async def test_only_the_given_time_is_compared(world: ReconciliationWorld) -> None:
     world.lose(await world.pay())
-    world.later(hours=2)
+    world.advance(hours=2)
     await world.pay()
 
     report = await world.reconcile(world.now - timedelta(hours=1))
@@ -70,7 +70,7 @@ async def test_a_payment_recorded_after_the_end_counts_with_its_intent_before_it
     world.now = NOW + timedelta(minutes=60)
     payment = await world.pay()
     world.overwrite(payment, create_time=payment.create_time + timedelta(seconds=1.5))
-    world.processor.made.clear()
+    world.processor.calls.clear()
 
     before = await world.reconcile(NOW, until=NOW + timedelta(minutes=60, seconds=1))
     after = await world.reconcile(NOW + timedelta(minutes=60, seconds=1))
@@ -78,7 +78,7 @@ async def test_a_payment_recorded_after_the_end_counts_with_its_intent_before_it
     assert before.differences == after.differences == []
     assert before.internal == before.processor != {}
     assert after.internal == after.processor == {}
-    assert world.processor.made == [], "the overlap of the listing spares single requests"
+    assert world.processor.calls == [], "the overlap of the listing spares single requests"
 
 
 async def test_many_pages_and_slices_are_compared(
@@ -89,8 +89,8 @@ async def test_many_pages_and_slices_are_compared(
     payments = []
     for _ in range(10):
         payments += [await world.pay(), await world.pay()]
-        await world.refund_part(payments[-1], 100)
-        world.later(minutes=11)
+        await world.refund(payments[-1], 100)
+        world.advance(minutes=11)
 
     report = await world.reconcile()
 
@@ -110,7 +110,7 @@ async def test_intents_of_another_installation_are_counted_and_not_touched(
     world: ReconciliationWorld,
 ) -> None:
     intent = await world.create_intent_of_another_installation(await world.pay())
-    world.later(hours=25)
+    world.advance(hours=25)
 
     report = await world.reconcile(NOW)
 
@@ -146,7 +146,7 @@ async def test_a_payment_that_is_behind_the_processor_is_made_due_and_not_change
     assert report.differences == []
     assert (report.in_progress, report.made_due) == (1, 1)
     assert world.store.payments[payment.id].state is State.CONFIRMING
-    await world.recover()
+    await world.run_recovery()
     assert world.store.payments[payment.id].state is State.SUCCEEDED
 
 
@@ -154,7 +154,7 @@ async def test_a_refund_that_is_behind_the_processor_is_made_due(
     world: ReconciliationWorld,
 ) -> None:
     payment = await world.pay()
-    refund = await world.refund_part(payment, 400)
+    refund = await world.refund(payment, 400)
     world.overwrite(refund, state=RefundState.PENDING)
     world.store.due.pop(refund.id)
 
@@ -162,7 +162,7 @@ async def test_a_refund_that_is_behind_the_processor_is_made_due(
 
     assert report.differences == []
     assert (report.in_progress, report.made_due) == (1, 1)
-    await world.recover()
+    await world.run_recovery()
     assert world.store.refunds[refund.id].state is RefundState.SUCCEEDED
 
 
@@ -171,13 +171,13 @@ async def test_an_authorized_payment_is_in_progress_and_left_alone(
 ) -> None:
     payment = await world.pay(**MANUAL_CAPTURE)
     due = world.store.due[payment.id]
-    world.processor.made.clear()
+    world.processor.calls.clear()
 
     report = await world.reconcile()
 
     assert report.differences == []
     assert (report.in_progress, report.made_due) == (1, 0)
-    assert world.processor.made == [], "the listing shows enough"
+    assert world.processor.calls == [], "the listing shows enough"
     assert world.store.due[payment.id] == due
 
 
@@ -188,9 +188,9 @@ async def test_a_payment_that_changes_while_it_is_read_is_read_again(
     world.overwrite(payment, state=State.CONFIRMING, amount_captured=0)
 
     async def finish() -> None:
-        await world.step(await world.payment(payment.id))
+        await world.step(await world.current(payment))
 
-    world.processor.troubles["retrieve"] = [finish]
+    world.processor.faults.plan("retrieve", finish)
     report = await world.reconcile()
 
     assert report.differences == []
@@ -207,7 +207,7 @@ async def test_a_payment_that_changes_at_every_reading_is_in_progress(
         row = world.store.payments[payment.id]
         world.overwrite(row, version=row.version + 1)
 
-    world.processor.troubles["retrieve"] = [change] * 5
+    world.processor.faults.plan("retrieve", *[change] * 5)
     report = await world.reconcile()
 
     assert report.differences == []
@@ -219,7 +219,7 @@ async def test_with_report_only_nothing_is_changed(world: ReconciliationWorld) -
     behind = await world.pay()
     world.overwrite(behind, state=State.CONFIRMING, amount_captured=0)
     world.store.due.pop(behind.id, None)
-    world.later(hours=25)
+    world.advance(hours=25)
     world.records.reconcile_since = NOW
 
     report = await world.reconcile(NOW, report_only=True)
@@ -235,7 +235,7 @@ async def test_with_report_only_nothing_is_changed(world: ReconciliationWorld) -
 
 async def test_a_request_without_a_reply_is_repeated(world: ReconciliationWorld) -> None:
     world.lose(await world.pay())
-    world.processor.troubles["retrieve"] = [SILENCE, SILENCE]
+    world.processor.faults.plan("retrieve", UNREACHABLE, UNREACHABLE)
 
     assert len((await world.reconcile()).differences) == 1
     assert world.pauses == [1, 2]
@@ -243,7 +243,7 @@ async def test_a_request_without_a_reply_is_repeated(world: ReconciliationWorld)
 
 async def test_after_five_requests_without_a_reply_it_fails(world: ReconciliationWorld) -> None:
     world.lose(await world.pay())
-    world.processor.troubles["retrieve"] = [SILENCE] * 5
+    world.processor.faults.plan("retrieve", *[UNREACHABLE] * 5)
 
     with pytest.raises(SourceUnavailable):
         await world.reconcile()
@@ -268,7 +268,7 @@ async def test_with_too_many_differences_it_stops(
     world.records.reconcile_since = SINCE
     for _ in range(3):
         world.lose(await world.pay())
-    world.later(hours=2)
+    world.advance(hours=2)
     world.lose(await world.pay())
 
     report = await world.reconcile(accept_differences=True)

@@ -1,4 +1,4 @@
-"""A small world whose two sides are reconciled, and what tests do behind the service's back.
+"""A world of use cases whose two sides are reconciled, and what tests do behind the service's back.
 
 The processor is the sandbox's own decision, in memory.
 """
@@ -9,15 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from payment_examples import INSTALLATION, NOW
-from small_world import SmallWorld
+from support.examples import INSTALLATION, NOW
+from support.use_case_world import UseCaseWorld
 
-from chassis.values import RequestId
 from payment.domain.creation import CreationAttempt
 from payment.domain.evidence import OutcomeUnknown, Page
 from payment.domain.payment import CaptureMethod, Payment
-from payment.domain.refund import Refund, RefundRequest
-from payment.domain.values import Money, PaymentMethod, PaymentName
+from payment.domain.refund import Refund
+from payment.domain.values import PaymentMethod
 from payment.reconciliation.comparison import Difference, ListedIntent
 from payment.reconciliation.memory import MemoryInternalRecords
 from payment.reconciliation.ports import ProcessorListing
@@ -35,8 +34,8 @@ THREE_D_SECURE = {"payment_method": PaymentMethod("pm_card_authenticationRequire
 MANUAL_CAPTURE = {"capture_method": CaptureMethod.MANUAL}
 
 
-class ReconciliationWorld(SmallWorld):
-    """A small world, its internal records and its processor's listing.
+class ReconciliationWorld(UseCaseWorld):
+    """A world of use cases, its internal records and its processor's listing.
 
     Attributes:
         pauses: how long the reconciliation waited, in seconds, each time.
@@ -45,12 +44,12 @@ class ReconciliationWorld(SmallWorld):
     def __init__(self) -> None:
         super().__init__()
         self.records = MemoryInternalRecords(self.store)
-        self.listing: ProcessorListing = self.processor.inner
+        self.listing: ProcessorListing = self.simulated
         self.pauses: list[float] = []
 
     async def reconcile(self, since: datetime = SINCE, **options: Any) -> Report:
         """Reconcile until now, unless `until` is given."""
-        self.later(seconds=1)  # so that the second of what was created last is over
+        self.advance(seconds=1)  # so that the second of what was created last is over
         sources = ReconciliationSources(
             payments=self.payments,
             refunds=self.refunds,
@@ -69,12 +68,6 @@ class ReconciliationWorld(SmallWorld):
     async def pay(self, **fields: Any) -> Payment:
         """Create a payment, without a reference unless it is given."""
         return await super().pay(**{"reference": None, **fields})
-
-    async def refund_part(self, payment: Payment, amount: int) -> Refund:
-        request = RefundRequest(
-            RequestId(str(uuid4())), PaymentName(payment.id), Money(amount, "EUR")
-        )
-        return await self.create_refund(request)
 
     async def create_orphan(self) -> ListedIntent:
         """An unconfirmed intent, as an attempt leaves it that became no payment."""
@@ -102,23 +95,23 @@ class ReconciliationWorld(SmallWorld):
 
     def refund_in_dashboard(self, payment: Payment, amount: int) -> None:
         action = CreateRefund(payment.intent_id, amount)
-        account = self.processor.inner
+        account = self.simulated
         account.view, _ = transition(account.view, Request(action), int(self.now.timestamp()))
 
     def empty_the_account(self) -> None:
         """Remove everything at the processor, as the key of another account does."""
-        self.processor.inner.view = World()
+        self.simulated.view = World()
 
     async def create_intent_of_another_installation(self, payment: Payment) -> ListedIntent:
         """An unconfirmed intent in the same account, by an installation named `another`."""
-        account = self.processor.inner
+        account = self.simulated
         other = SimulatedProcessor("another", lambda: int(self.now.timestamp()), account.view)
         await other.create(CreationAttempt(uuid4(), payment.request, '"7"', self.now))
         account.view = other.view
         return listed_intent(next(self.intents))
 
     def status_of(self, intent_id: str) -> str:
-        intent = self.processor.inner.view.intent(intent_id)
+        intent = self.simulated.view.intent(intent_id)
         assert intent is not None
         return intent.status.value
 
