@@ -187,8 +187,8 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def client(house: "Installation") -> Iterator[Client]:
-    client = Client(house)
+def client(stack: "Installation") -> Iterator[Client]:
+    client = Client(stack)
     yield client
     for channel in client.channels:
         channel.close()

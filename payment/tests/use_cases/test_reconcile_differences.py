@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from support.examples import NOW, a_refund
+from support.examples import NOW, a_payment, a_refund
 from support.reconciliation_world import (
     DECLINED,
     MANUAL_CAPTURE,
@@ -16,11 +16,11 @@ from support.reconciliation_world import (
 )
 
 from chassis.values import Reference, RequestId
-from payment.domain.evidence import Page
+from payment.domain.evidence import Page, ProcessorRefund, RefundStatus
 from payment.domain.payment import Held, State
 from payment.domain.refund import RefundState
 from payment.domain.values import Money
-from payment.reconciliation.comparison import Kind, ListedIntent
+from payment.reconciliation.comparison import Kind, ListedIntent, refund_differences
 
 
 @pytest.fixture
@@ -307,6 +307,40 @@ async def test_a_refunded_amount_that_is_not_the_sum_of_the_refunds_is_a_differe
     assert difference.kind is Kind.REFUNDS_DIFFER
     assert difference.internal_amount == Money(500, "EUR")
     assert difference.processor_amount == Money(400, "EUR")
+
+
+async def test_more_refunds_than_a_page_holds_are_compared(
+    world: ReconciliationWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payment.reconciliation.sources.PAGE_SIZE", 2)
+    payment = await world.pay()
+    for _ in range(5):
+        await world.refund_part(payment, 100)
+    world.refund_in_dashboard(payment, 100)
+
+    assert the_only_difference(await world.reconcile()).kind is Kind.REFUNDED_ELSEWHERE
+
+
+def test_a_refund_that_the_processor_paid_twice_is_a_difference() -> None:
+    payment = a_payment(State.SUCCEEDED, amount_refunded=400)
+    refund = a_refund(state=RefundState.SUCCEEDED, processor_id="re_1")
+    paid = [
+        ProcessorRefund(each, RefundStatus.SUCCEEDED, 400, refund.id) for each in ("re_1", "re_2")
+    ]
+
+    (difference,) = refund_differences(payment, [refund], paid)
+
+    assert (difference.kind, difference.refund) == (Kind.REFUNDS_DIFFER, str(refund.name))
+    assert difference.internal_amount == Money(400, "EUR")
+    assert difference.processor_amount == Money(800, "EUR")
+
+
+def test_a_refund_whose_metadata_was_edited_is_found_by_the_processors_id() -> None:
+    payment = a_payment(State.SUCCEEDED, amount_refunded=400)
+    refund = a_refund(state=RefundState.SUCCEEDED, processor_id="re_1")
+    paid = ProcessorRefund("re_1", RefundStatus.SUCCEEDED, 400, refund_id=None)
+
+    assert list(refund_differences(payment, [refund], [paid])) == []
 
 
 # ---------------------------------------------------------------- what cannot be read

@@ -92,10 +92,10 @@ def databases_are_backed_up(rendering: Rendering) -> Iterator[str]:
         }
         if (room, each["metadata"]["name"]) not in copied:
             yield f"{describe(each)}: no ScheduledBackup copies it"
-    places = [
+    destinations = [
         store["spec"]["configuration"]["destinationPath"] for store in rendering.of("ObjectStore")
     ]
-    if len(set(places)) < len(places):
+    if len(set(destinations)) < len(destinations):
         yield "two databases would write their backups to one place"
 
 
