@@ -315,7 +315,7 @@ async def test_more_refunds_than_a_page_holds_are_compared(
     monkeypatch.setattr("payment.reconciliation.sources.PAGE_SIZE", 2)
     payment = await world.pay()
     for _ in range(5):
-        await world.refund_part(payment, 100)
+        await world.refund(payment, 100)
     world.refund_in_dashboard(payment, 100)
 
     assert the_only_difference(await world.reconcile()).kind is Kind.REFUNDED_ELSEWHERE
