@@ -19,8 +19,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
@@ -35,9 +37,14 @@ for _package in ("chassis", "customer", "payment", "sandbox", "verification"):
     with suppress(ImportError):
         importlib.import_module(_package)
 
+# No property may fail because the machine is slow.
+settings.register_profile("oncepay", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("oncepay")
+
 ROOT = Path(__file__).parent
 HOST = "127.0.0.1"
 _numbers = itertools.count(1)
+_last_reports: dict[object, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,23 @@ class ServiceDatabase:
     owner_url: str
     owner_password: str
     superuser_url: str
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remembers what each worker of pytest-xdist reported last: its test is the one it may die of."""
+    if (worker := getattr(report, "node", None)) is not None:
+        _last_reports[worker] = report.nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Ends the run when a worker dies. pytest-xdist would replace it, and with `loadfile` hang."""
+    if error:
+        pytest.exit(
+            f"the worker {node.gateway.id} died ({error}), so this run ends. "
+            f"Its last test was {_last_reports.get(node, 'not begun')}.",
+            returncode=pytest.ExitCode.TESTS_FAILED,
+        )
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
-"""Makes the Python of the contracts, and holds the contracts to their rules.
+"""Generates the Python of the contracts, and checks the contracts by their rules.
 
-    python protobuf/generate.py            write protobuf/src/oncepay anew
+    python protobuf/generate.py            write protobuf/src/oncepay
     python protobuf/generate.py --check    change nothing; fail where the generated Python is
                                            stale, or buf's lint, format or breaking rules object
-    python protobuf/generate.py --release  take the current contract as the released one
+    python protobuf/generate.py --release  take today's contract as the released one
 
 Everything works on a descriptor set that protoc makes from this folder and from the `google/api`
 files that the package googleapis-common-protos brings, so that nothing is downloaded.

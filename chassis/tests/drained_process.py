@@ -9,8 +9,12 @@ import grpc
 from chassis import telemetry
 from chassis.server import Server, run
 
+NAME = "test.v1.Slow"
+
 
 class Slow:
+    """Replies after half a second to `1`, and at once to anything else."""
+
     async def reply(self, request: bytes, _context: Any) -> bytes:
         if request == b"1":
             print("entered", flush=True)  # noqa: T201 - the test reads it
@@ -19,15 +23,15 @@ class Slow:
 
 
 def add(servicer: Slow, server: Any) -> None:
-    handler = grpc.unary_unary_rpc_method_handler(servicer.reply, bytes, bytes)
-    server.add_registered_method_handlers("test.v1.Slow", {"Reply": handler})
+    methods = {"Reply": grpc.unary_unary_rpc_method_handler(servicer.reply, bytes, bytes)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, methods),))
 
 
 async def main(when: str, port: str) -> None:
     telemetry.configure("slow")
     server = Server(
         listen=f"127.0.0.1:{port}",
-        names=("test.v1.Slow",),
+        names=(NAME,),
         domain="test",
         translate=lambda _: None,
         drain_seconds=5,

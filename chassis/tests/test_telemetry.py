@@ -9,17 +9,18 @@ import pytest
 from chassis import call, telemetry
 from chassis.telemetry import log
 
-CANARY = "alice@example.com"
+PERSONAL = "alice@example.com"
 
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Reads what was logged since it was last called."""
     telemetry.configure("guest", "json", "info", fields=("payment",))
 
     def read() -> list[dict[str, Any]]:
         captured = capsys.readouterr()
         assert captured.out == ""
-        assert CANARY not in captured.err
+        assert PERSONAL not in captured.err
         return [json.loads(line) for line in captured.err.splitlines()]
 
     return read
@@ -41,25 +42,25 @@ def test_an_event_is_one_line_of_json_with_service_time_and_call(lines: Any) -> 
     }
 
 
-def test_a_field_that_is_not_on_the_list_is_left_out_and_named(lines: Any) -> None:
-    log.info("customer_made", email=CANARY, name=CANARY, state="ACTIVE")
+def test_of_a_field_that_is_not_on_the_list_only_the_name_is_logged(lines: Any) -> None:
+    log.info("customer_created", email=PERSONAL, name=PERSONAL, state="ACTIVE")
     (line,) = lines()
-    assert (line["left_out"], line["state"]) == ("email,name", "ACTIVE")
+    assert (line["omitted_fields"], line["state"]) == ("email,name", "ACTIVE")
 
 
-def test_an_event_whose_name_is_a_sentence_loses_it(lines: Any) -> None:
-    log.info(f"registered {CANARY}")
+def test_an_event_whose_name_is_a_sentence_loses_its_name(lines: Any) -> None:
+    log.info(f"registered {PERSONAL}")
     (line,) = lines()
-    assert line["event"] == "unnamed_event"
+    assert line["event"] == "invalid_event_name"
 
 
-def test_a_value_that_is_no_plain_value_is_told_by_its_type(lines: Any) -> None:
-    log.info("seen", state={"email": CANARY}, reason="x" * 9_000, payment=None)
+def test_of_a_structured_value_only_the_type_is_logged_and_a_long_text_is_cut(lines: Any) -> None:
+    log.info("event", state={"email": PERSONAL}, reason="x" * 9_000, payment=None)
     (line,) = lines()
     assert (line["state"], len(line["reason"]), line["payment"]) == ("dict", 2_000, None)
 
 
-def test_an_error_is_told_by_class_and_place_not_by_its_text(lines: Any) -> None:
+def test_an_exception_is_logged_by_class_and_place_without_its_text(lines: Any) -> None:
     def fail(email: str) -> None:
         try:
             raise KeyError(email)
@@ -67,7 +68,7 @@ def test_an_error_is_told_by_class_and_place_not_by_its_text(lines: Any) -> None
             raise RuntimeError(f"no {email}") from error
 
     try:
-        fail(CANARY)
+        fail(PERSONAL)
     except RuntimeError as error:
         log.error("call_failed", exc_info=error)
     (line,) = lines()
@@ -76,23 +77,23 @@ def test_an_error_is_told_by_class_and_place_not_by_its_text(lines: Any) -> None
     assert "test_telemetry.py:" in line["where"]
 
 
-def test_what_libraries_log_is_told_without_their_words(lines: Any) -> None:
+def test_what_libraries_log_is_logged_without_their_texts(lines: Any) -> None:
     try:
-        raise ValueError(CANARY)
+        raise ValueError(PERSONAL)
     except ValueError:
-        logging.getLogger("some.library").exception("could not reach %s", CANARY)
-    logging.getLogger("some.library").warning(f"hello {CANARY}")  # noqa: G004 - libraries do this
+        logging.getLogger("some.library").exception("could not reach %s", PERSONAL)
+    logging.getLogger("some.library").warning(f"hello {PERSONAL}")  # noqa: G004 - libraries do this
     logging.getLogger("some.library").info("chatter")
     first, second = lines()
     assert (first["event"], first["logger"], first["error"]) == (
-        "library",
+        "library_log",
         "some.library",
         "ValueError",
     )
     assert "test_what_libraries_log" in second["where"]
 
 
-def test_levels_below_the_set_one_are_silent(
+def test_levels_below_the_configured_one_are_not_logged(
     lines: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log.debug("detail")
@@ -102,7 +103,7 @@ def test_levels_below_the_set_one_are_silent(
     assert [line["level"] for line in lines()] == ["debug"]
 
 
-def test_on_a_terminal_people_can_read_it(
+def test_a_terminal_gets_text_for_people_instead_of_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     telemetry.configure("guest", "auto")
@@ -116,7 +117,7 @@ def test_on_a_terminal_people_can_read_it(
     assert not shown.startswith("{")
 
 
-def test_a_log_that_cannot_be_written_fails_nothing(
+def test_a_log_that_cannot_be_written_raises_nothing(
     lines: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_text: str) -> int:

@@ -250,6 +250,17 @@ CREATE TRIGGER requests_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON requests
     EXECUTE FUNCTION refuse('requests are written once, and stay for ever');
 CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_events
     EXECUTE FUNCTION refuse('events are written once, and stay for ever');
+CREATE TRIGGER webhook_notifications_never_change BEFORE UPDATE OR TRUNCATE ON webhook_notifications
+    EXECUTE FUNCTION refuse('webhook notifications are written once');
+
+-- A transaction that has written and then idles holds back every event after it, from every reader. The
+-- service bounds its own transactions more tightly; this bounds everybody else's in this database, such as
+-- a person's at a prompt. pg_dump sets its own limit. It holds from the next connection on.
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I SET idle_in_transaction_session_timeout = %L',
+                   current_database(), '1min');
+END $$;
 
 -- The service's role. A payment can only be build_payment as the defaults say: CONFIRMING, nothing taken.
 GRANT SELECT ON installation, schema_migrations, payments, payment_events, refunds, requests

@@ -1,4 +1,4 @@
-"""A gRPC server that starts at once, tells its health honestly, and stops without losing a call.
+"""A gRPC server that starts at once, reports its health, and stops without losing a call.
 
     async with Server(listen=..., names=(NAME,), domain="oncepay.customer", ...) as server:
         database = ...                            # health answers while this waits
@@ -7,8 +7,8 @@
         await server.serve()                      # until SIGTERM or SIGINT, and the drain
 
 Health has these names (grpc.health.v1): `liveness`, the process, SERVING as long as it runs;
-`readiness`, the empty name and the full name of each service, NOT_SERVING while the database is
-away or behind, and while draining.
+`readiness`, the empty name and the full name of each service, NOT_SERVING while the database
+cannot be used, and while draining.
 """
 
 import asyncio
@@ -17,18 +17,17 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 import grpc
 import uvloop
 from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from chassis.call_handling import MAX_CALL_SECONDS, CallHandling, Found, Handler
 from chassis.errors import Translate
+from chassis.interceptor import MAX_CALL_SECONDS, CallInterceptor, Found
 from chassis.startup_error import StartupError
 from chassis.telemetry import log
 
@@ -44,7 +43,7 @@ OPTIONS = (
     # a stream lasts longer than the grace, and streams resume.
     ("grpc.max_connection_age_ms", 300_000),
     ("grpc.max_connection_age_grace_ms", int(MAX_CALL_SECONDS + 10) * 1_000),
-    # A peer that is gone is found out in 40 s; clients may ask as often as every 20 s.
+    # A peer that is gone is noticed within 40 s; clients may ask as often as every 20 s.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -52,21 +51,42 @@ OPTIONS = (
 )
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-# How soon health follows what it tells of.
+# How often health is brought up to date.
 HEALTH_SECONDS = 0.5
-LAST_REPLY_SECONDS = 0.2
+# How long health watches have, once no call runs, to report the end.
+NOTICE_SECONDS = 0.2
 
 
 class ListenError(StartupError):
     """The address cannot be listened on."""
 
 
-class Server(grpc.GenericRpcHandler):
+class Services(grpc.GenericRpcHandler):
+    """The services of a server, added while it runs: gRPC's own have to be there before its start,
+    which does not wait for the database.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: list[grpc.GenericRpcHandler] = []
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Found:
+        found = (handler.service(handler_call_details) for handler in self._handlers)
+        return next(filter(None, found), None)
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """What the generated `add_..._to_server` calls."""
+        self._handlers.extend(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """What it calls besides: the same handlers, for a server that has not started."""
+
+
+class Server:
     """The server of one process.
 
     Args:
-        listen: `host:port`; port 0 takes a free one, told by `address`.
-        names: full names of the services it will have, for health and reflection.
+        listen: `host:port`; port 0 takes a free one; `address` has it.
+        names: full names of the services it will have.
         domain: names the service in errors, `oncepay.customer`.
         translate: what the service's own errors become.
         drain_seconds: how long running calls may take once it stops.
@@ -86,23 +106,22 @@ class Server(grpc.GenericRpcHandler):
     ) -> None:
         self.address = listen
         self._names = tuple(names)
-        self._turning = ("readiness", "", *self._names)
-        self._handling = CallHandling(domain, translate)
+        self._interceptor = CallInterceptor(names, domain, translate)
         self._drain_seconds = drain_seconds
-        self._handlers: dict[str, Handler] = {}
-        self._health = health_aio.HealthServicer()
+        self._services = Services()
+        self._health = health.aio.HealthServicer()
         self._stopping = asyncio.Event()
-        self._watching: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[Any] | None = None
-        self._drained = False
+        self._is_drained = False
         self._drain_until: float | None = None
-        self._server = aio.server(options=OPTIONS)
+        self._server = aio.server(interceptors=[self._interceptor], options=OPTIONS)
 
     async def __aenter__(self) -> Self:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        shown = (*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
-        reflection.enable_server_reflection((*shown, reflection.SERVICE_NAME), self._server)
-        self._server.add_generic_rpc_handlers((self,))
+        shown = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(shown, self._server)
+        self._server.add_generic_rpc_handlers((self._services,))
         host = self.address.rpartition(":")[0]
         try:
             port = self._server.add_insecure_port(self.address)
@@ -114,7 +133,7 @@ class Server(grpc.GenericRpcHandler):
             ) from None
         self.address = f"{host}:{port}"
         await self._health.set("liveness", SERVING)
-        await self._tell(NOT_SERVING)
+        await self._set_readiness(NOT_SERVING)
         await self._server.start()
         self._starting = asyncio.current_task()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -128,7 +147,7 @@ class Server(grpc.GenericRpcHandler):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        """Drains. A stop that was asked for while still starting is no error."""
+        """Drains. A stop that was asked for while starting is no error."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(number)
         await self._drain()
@@ -136,51 +155,34 @@ class Server(grpc.GenericRpcHandler):
             return bool(self._starting and self._starting.uncancel() == 0)
         return False
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Found:
-        """Finds the handler of a method when it is called, so that servicers may come late."""
-        method = handler_call_details.method
-        handler = self._handlers.get(method)
-        if not self._handlers and method.rpartition("/")[0].lstrip("/") in self._names:
-            return self._handling.starting()
-        return handler
-
     def add(self, add_to_server: Callable[[Any, Any], None], servicer: object) -> None:
         """Serves a servicer, given the generated `add_..._to_server`."""
-        # It registers all handlers twice, in gRPC's old form and in the new one.
-        stand_in = SimpleNamespace(
-            add_registered_method_handlers=self._collect,
-            add_generic_rpc_handlers=lambda _handlers: None,
-        )
-        add_to_server(servicer, stand_in)
-
-    def _collect(self, service: str, handlers: Mapping[str, Handler]) -> None:
-        for name, handler in handlers.items():
-            method = f"/{service}/{name}"
-            self._handlers[method] = self._handling.wrap(method, handler)
+        add_to_server(servicer, self._services)
+        self._interceptor.is_starting = False
 
     def ready_when(self, is_ready: Callable[[], bool]) -> None:
-        """From now on, health says what `is_ready` says; asked twice a second, it must be quick."""
-        self._watching = asyncio.create_task(self._follow(is_ready))
+        """From now on, health follows `is_ready`, which is called twice a second."""
+        self._following = asyncio.create_task(self._follow(is_ready))
 
     async def _follow(self, is_ready: Callable[[], bool]) -> None:
-        told = None
+        before = None
         while True:
-            if (state := SERVING if is_ready() else NOT_SERVING) != told:
-                await self._tell(state)
-                log.info("readiness", state="SERVING" if state == SERVING else "NOT_SERVING")
-                told = state
+            if (state := SERVING if is_ready() else NOT_SERVING) != before:
+                await self._set_readiness(state)
+                name = health_pb2.HealthCheckResponse.ServingStatus.Name(state)
+                log.info("readiness_changed", state=name)
+                before = state
             await asyncio.sleep(HEALTH_SECONDS)
 
-    async def _tell(self, state: Any) -> None:
-        for name in self._turning:
+    async def _set_readiness(self, state: Any) -> None:
+        for name in ("readiness", "", *self._names):
             await self._health.set(name, state)
 
     def stop(self) -> None:
         """Asks the server to stop; what SIGTERM and SIGINT do."""
-        first = not self._stopping.is_set()
-        self._stopping.set()
-        if first and self._starting is not None:
+        if not self._stopping.is_set() and self._starting is not None:
             self._starting.cancel()
+        self._stopping.set()
 
     async def serve(self, *, on_stop: Callable[[], object] | None = None) -> None:
         """Serves until it is asked to stop; returns when no call runs any more.
@@ -201,33 +203,37 @@ class Server(grpc.GenericRpcHandler):
         return max(0.0, self._drain_until - time.monotonic())
 
     async def _drain(self) -> None:
-        """Health turns first; then no call is taken; then what runs may finish, for a while."""
-        if self._drained:
+        """Health turns first; then no call is taken; then running calls may finish, for a while."""
+        if self._is_drained:
             return
-        self._drained = True
+        self._is_drained = True
         self._drain_until = time.monotonic() + self._drain_seconds
-        if self._watching is not None:
-            self._watching.cancel()
+        if self._following is not None:
+            self._following.cancel()
             with suppress(asyncio.CancelledError):
-                await self._watching
-            self._watching = None
-        await self._tell(NOT_SERVING)
-        self._handling.drain()
+                await self._following
+        await self._set_readiness(NOT_SERVING)
+        self._interceptor.drain()
         log.info("draining", seconds=self._drain_seconds)
-        ending = asyncio.create_task(self._server.stop(self._drain_seconds))
-        # Who watches our health or reads the reflection would hold the server to the end of its
-        # time: they are cut off when no other call runs, and its reply had time to leave.
+        # gRPC is told to stop once, and at once: callers turn elsewhere (no listener, GOAWAY) while
+        # the last calls run. A second stop, to shorten the first, can end the process: where the
+        # time of one is up as the other ends, gRPC cancels calls on a server that is gone. The price:
+        # a connection whose peer is frozen is waited for, up to 20 s within this time.
+        stopping = asyncio.create_task(self._server.stop(self._drain_seconds))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._handling.idle.wait(), self._drain_seconds)
-        await self._server.stop(LAST_REPLY_SECONDS)
-        await ending
+            await asyncio.wait_for(self._interceptor.idle.wait(), self._drain_seconds)
+        # Health watches and reflection would hold it to the end of its time: they are ended when no
+        # other call runs, and the watches had time to report it.
+        await asyncio.wait([stopping], timeout=NOTICE_SECONDS)
+        self._interceptor.other_streams.close()
+        await stopping
         log.info("stopped")
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a service on uvloop; a refused start is one sentence and exit code 1."""
+    """Runs a service on uvloop; a start that is refused is one message and exit code 1."""
     try:
         uvloop.run(main)
-    except StartupError as refusal:
-        log.error("refused", reason=str(refusal))
+    except StartupError as error:
+        log.error("startup_failed", reason=str(error))
         sys.exit(1)

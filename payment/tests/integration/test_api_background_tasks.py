@@ -13,7 +13,7 @@ from oncepay.payment.v1.payment_service_pb2_grpc import (
     PaymentServiceStub,
     add_PaymentServiceServicer_to_server,
 )
-from payment_examples import REQUEST, a_payment
+from support.examples import REQUEST, a_payment
 
 from chassis import call
 from chassis.aip.pages import PageTokens
@@ -58,7 +58,7 @@ class SlowWork:
         self.caller, self.call_id, self.seconds_left = caller, call.call_id(), call.remaining(60)
         await self.may_be_born.wait()
         if self.is_born:
-            caller.build_payment(a_payment(State.CONFIRMING))
+            caller.on_created(a_payment(State.CONFIRMING))
         return await self.capture()
 
     async def capture(self, *_: object) -> Payment:
@@ -90,11 +90,14 @@ async def service() -> AsyncIterator[Service]:
     class Changes:
         capture = work.capture
 
-    parts: dict[str, Any] = dict.fromkeys(("payments", "refunds", "events"))
+    nothing: Any = None
     servicer = PaymentServicer(
-        **parts,
-        create=cast("Any", work.create),
-        change=cast("Any", Changes()),
+        payments=nothing,
+        refunds=nothing,
+        create_payment=cast("Any", work.create),
+        change_payment=cast("Any", Changes()),
+        create_refund=nothing,
+        read_events=nothing,
         background_tasks=background_tasks,
         tokens=PageTokens(bytes(32)),
     )
@@ -146,7 +149,7 @@ async def test_shortly_before_its_deadline_a_caller_is_told_of_a_payment_that_is
 async def test_a_payment_born_in_the_last_moment_is_told_of(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BEFORE_DEADLINE", 5)
+    monkeypatch.setattr(module, "REPLY_SECONDS", 5)
     service.work.may_be_born.clear()
     reply = service.stub.CreatePayment(CREATION, timeout=5)
     await until(lambda: service.work.caller is not None)
@@ -207,7 +210,7 @@ async def test_a_refusal_reaches_a_caller_that_waits(service: Service) -> None:
 @pytest.mark.parametrize(
     ("error", "event"),
     [
-        (ValueError("x"), "left_work_failed"),
+        (ValueError("x"), "background_task_failed"),
         (ConnectionResetError("x"), "database_unavailable"),
         (ReferenceTaken("A-1", "payments/x"), None),
     ],
@@ -225,7 +228,7 @@ async def test_what_fails_after_its_caller_left_is_told_to_the_log(
     service.work.may_end.set()
     await service.background_tasks.drain(5)
     said = "".join(capfd.readouterr())
-    told = {each for each in ("left_work_failed", "database_unavailable") if each in said}
+    told = {each for each in ("background_task_failed", "database_unavailable") if each in said}
     assert told == ({event} if event else set())
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from customer_stub import CustomerStub
 from grpc import StatusCode, aio
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
-from payment_examples import REQUEST
-from whole_service import ready, refusal
+from support.customer_service import CustomerStub
+from support.examples import REQUEST
+from support.running_service import ready, refusal
 
 from payment.repository.postgresql import SCHEMA_VERSION
 from sandbox.application import application, listening
@@ -83,12 +83,12 @@ async def test_it_serves_until_it_is_told_to_stop_and_logs_what_a_person_must_se
     assert KEY not in told
     assert payment_database.password not in told
     lines = [json.loads(line) for line in told.splitlines()]
-    (alarm,) = [line for line in lines if line["event"] == "rule_broken"]
+    (alarm,) = [line for line in lines if line["event"] == "invariant_violated"]
     assert alarm["level"] == "error"
     assert alarm["call"] == error.info.metadata["call_id"], "who was told can be helped"
     assert "the processor refuses our request" in alarm["reason"]
-    assert not [line for line in lines if "left_out" in line]
-    assert [line["event"] for line in lines if line["level"] != "info"] == ["rule_broken"]
+    assert not [line for line in lines if "omitted_fields" in line]
+    assert [line["event"] for line in lines if line["level"] != "info"] == ["invariant_violated"]
 
 
 async def test_migrate_brings_the_schema_forward_and_can_be_repeated(

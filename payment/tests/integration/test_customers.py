@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from customer_stub import CustomerStub
 from grpc import StatusCode
-from payment_examples import NOW, REQUEST
+from support.customer_service import CustomerStub
+from support.examples import NOW, REQUEST
 
 from chassis import call
 from payment.customers.client import SECONDS, GrpcCustomers
-from payment.service_layer.ports import CustomerCheck, CustomerStatus
+from payment.domain.customer import Customer, CustomerStatus
 
 ALICE = REQUEST.customer
 
@@ -32,7 +32,7 @@ async def customers(stub: CustomerStub) -> AsyncIterator[GrpcCustomers]:
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [
-        ({}, CustomerStatus.MAY_PAY),
+        ({}, CustomerStatus.ACTIVE),
         ({"state": 2}, CustomerStatus.BLOCKED),
         ({"delete_time": NOW}, CustomerStatus.DELETED),
         ({"delete_time": NOW, "state": 2}, CustomerStatus.DELETED),
@@ -44,18 +44,18 @@ async def test_a_customer_may_pay_who_is_active_and_not_deleted(
     stub: CustomerStub, customers: GrpcCustomers, said: dict[str, object], verdict: CustomerStatus
 ) -> None:
     stub.keep(ALICE, etag='"7"', **said)
-    assert await customers.standing(ALICE) == CustomerCheck(verdict, '"7"')
+    assert await customers.find(ALICE) == Customer(verdict, '"7"')
 
 
 async def test_a_customer_who_is_not_there_may_not_pay(customers: GrpcCustomers) -> None:
-    assert await customers.standing(ALICE) == CustomerCheck(CustomerStatus.NOT_FOUND)
+    assert await customers.find(ALICE) == Customer(CustomerStatus.NOT_FOUND)
 
 
 async def test_an_answer_about_another_customer_is_none(
     stub: CustomerStub, customers: GrpcCustomers
 ) -> None:
     stub.keep(ALICE, name="customers/01939c5e-0000-7000-8000-000000000bad")
-    assert await customers.standing(ALICE) == CustomerCheck(CustomerStatus.UNAVAILABLE)
+    assert await customers.find(ALICE) == Customer(CustomerStatus.UNAVAILABLE)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ async def test_whatever_else_the_service_says_is_unavailable(
 ) -> None:
     stub.keep(ALICE)
     stub.failures = [code] * 4
-    assert await customers.standing(ALICE) == CustomerCheck(CustomerStatus.UNAVAILABLE)
+    assert await customers.find(ALICE) == Customer(CustomerStatus.UNAVAILABLE)
 
 
 @pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.CANCELLED])
@@ -76,7 +76,7 @@ async def test_what_is_merely_away_or_stopping_is_asked_again(
 ) -> None:
     stub.keep(ALICE)
     stub.failures = [code] * 3
-    assert (await customers.standing(ALICE)).verdict is CustomerStatus.MAY_PAY
+    assert (await customers.find(ALICE)).status is CustomerStatus.ACTIVE
     assert len(stub.calls) == 4
 
 
@@ -85,7 +85,7 @@ async def test_what_failed_otherwise_is_not_asked_again(
 ) -> None:
     stub.keep(ALICE)
     stub.failures = [StatusCode.INTERNAL]
-    assert (await customers.standing(ALICE)).verdict is CustomerStatus.UNAVAILABLE
+    assert (await customers.find(ALICE)).status is CustomerStatus.UNAVAILABLE
     assert len(stub.calls) == 1
 
 
@@ -96,7 +96,7 @@ async def test_the_call_id_goes_on_and_the_time_is_bounded(
 
     async def within_a_call(seconds: float | None) -> None:
         call.begin("a1b2c3d4e5f60718", seconds)
-        await customers.standing(ALICE)
+        await customers.find(ALICE)
 
     await asyncio.create_task(within_a_call(None))
     await asyncio.create_task(within_a_call(1))
@@ -110,7 +110,7 @@ async def test_nobody_there_is_unavailable() -> None:
         unheard.bind(("127.0.0.1", 0))
         address = f"ipv4:127.0.0.1:{unheard.getsockname()[1]}"
         async with GrpcCustomers.open(address) as customers:
-            assert (await customers.standing(ALICE)).verdict is CustomerStatus.UNAVAILABLE
+            assert (await customers.find(ALICE)).status is CustomerStatus.UNAVAILABLE
 
 
 async def test_a_service_that_never_answers_is_given_up() -> None:
@@ -122,7 +122,7 @@ async def test_a_service_that_never_answers_is_given_up() -> None:
     async with mute:
         port = mute.sockets[0].getsockname()[1]
         async with GrpcCustomers.open(f"ipv4:127.0.0.1:{port}") as customers:
-            assert (await customers.standing(ALICE)).verdict is CustomerStatus.UNAVAILABLE
+            assert (await customers.find(ALICE)).status is CustomerStatus.UNAVAILABLE
 
 
 async def test_calls_go_to_all_replicas_and_a_stopped_one_costs_none() -> None:
@@ -136,21 +136,21 @@ async def test_calls_go_to_all_replicas_and_a_stopped_one_costs_none() -> None:
         customers = await stack.enter_async_context(GrpcCustomers.open(target))
 
         async def ask(times: int) -> set[CustomerStatus]:
-            return {(await customers.standing(ALICE)).verdict for _ in range(times)}
+            return {(await customers.find(ALICE)).status for _ in range(times)}
 
         async with asyncio.timeout(10):
             while not (first.calls and second.calls):
-                assert await ask(1) == {CustomerStatus.MAY_PAY}
+                assert await ask(1) == {CustomerStatus.ACTIVE}
         before = len(first.calls), len(second.calls)
-        assert await ask(10) == {CustomerStatus.MAY_PAY}
+        assert await ask(10) == {CustomerStatus.ACTIVE}
         shares = len(first.calls) - before[0], len(second.calls) - before[1]
         assert shares == (5, 5)
 
         await stopping.aclose()
-        assert await ask(10) == {CustomerStatus.MAY_PAY}
+        assert await ask(10) == {CustomerStatus.ACTIVE}
 
         seen = len(first.calls)
         async with first.serve(first.address), asyncio.timeout(20):
             while len(first.calls) == seen:
-                assert await ask(1) == {CustomerStatus.MAY_PAY}
+                assert await ask(1) == {CustomerStatus.ACTIVE}
                 await asyncio.sleep(0.05)

@@ -20,7 +20,7 @@ from payment.api.webhooks import (
 )
 from payment.domain.webhook_notification import WebhookNotification
 from payment.processors.stripe.webhooks import StripeWebhookReader
-from payment.service_layer.webhook_notifications import RecordNotification
+from payment.service_layer.record_notification import RecordNotification
 from sandbox.webhooks import signature
 
 SECRET = "whsec_of_these_tests"

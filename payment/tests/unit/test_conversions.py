@@ -12,15 +12,15 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from payment_examples import NOW, PAYMENT_ID, REFUND_ID, REQUEST, a_payment, a_refund
+from support.examples import NOW, PAYMENT_ID, REFUND_ID, REQUEST, a_payment, a_refund
 
 from chassis.aip.filters import Comparison
 from chassis.values import InvalidValue, Metadata, Reference
 from payment.api import conversions
 from payment.domain.events import EventType, PaymentEvent
-from payment.domain.payment import CaptureMethod, Failure, Held, PublicState, State
+from payment.domain.payment import CaptureMethod, Held, PublicState, State
 from payment.domain.refund import RefundReason, RefundState
-from payment.domain.values import Money
+from payment.domain.values import Failure, Money
 from payment.service_layer.change_payment import PaymentChanges
 from payment.service_layer.ports import PaymentQuery
 
@@ -402,7 +402,7 @@ def test_what_belongs_to_a_state_is_shown_in_that_state_only(
 
 
 def test_the_contract_shows_no_state_that_it_does_not_name() -> None:
-    shown = {state.listed for state in State}
+    shown = {state.public for state in State}
     assert shown == set(PublicState)
     named = {each.name for each in pb.Payment.DESCRIPTOR.enum_types_by_name["State"].values}
     assert {state.value for state in PublicState} == named - {"STATE_UNSPECIFIED"}

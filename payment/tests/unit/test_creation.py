@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from payment_examples import (
+from support.examples import (
     ATTEMPT,
     INSTALLATION,
     NOW,
@@ -22,9 +22,8 @@ from payment.domain.creation import (
     DuplicateRequest,
     OwnRow,
     RetryInsert,
-    after_conflict,
     build_payment,
-    fingerprint_of,
+    resolve_conflict,
 )
 from payment.domain.errors import (
     InvariantViolation,
@@ -38,13 +37,14 @@ from payment.domain.errors import (
 from payment.domain.evidence import (
     IdempotencyKeyConflict,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     Rejection,
     Reply,
     ServerError,
 )
 from payment.domain.payment import CaptureMethod, PaymentRequest
-from payment.domain.values import CustomerName, Money, PaymentMethod, ReturnUrl
+from payment.domain.values import CustomerName, Money, PaymentMethod, RequestPart, ReturnUrl
 
 UNCONFIRMED = an_intent(IntentStatus.REQUIRES_CONFIRMATION)
 FENCE = ATTEMPT.insert_by
@@ -75,11 +75,12 @@ def test_an_intent_that_was_not_asked_for_is_not_bound(intent: Reply) -> None:
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        (Rejection("resource_missing", "payment_method"), RefusedByProcessor),
+        (Rejection("resource_missing", RequestPart.PAYMENT_METHOD), RefusedByProcessor),
         (Rejection("parameter_unknown"), InvariantViolation),
         (IdempotencyKeyConflict(), InvariantViolation),
         (ServerError(), ProcessorUnavailable),
         (OutcomeUnknown("time-out"), ProcessorUnavailable),
+        (NotFound(), ProcessorUnavailable),
     ],
 )
 def test_no_intent_no_payment(reply: Reply, error: type[PaymentError]) -> None:
@@ -103,19 +104,21 @@ def test_no_intent_no_payment(reply: Reply, error: type[PaymentError]) -> None:
     ],
 )
 def test_every_part_of_the_content_counts_for_the_fingerprint(other: PaymentRequest) -> None:
-    assert fingerprint_of(other) != fingerprint_of(REQUEST)
+    assert other.fingerprint != REQUEST.fingerprint
 
 
 def test_a_zero_row_insert_may_have_been_ones_own() -> None:
     own = a_payment()
-    verdict = after_conflict(own, Conflicts(NOW, same_request=own), FENCE, ambiguous=True)
+    verdict = resolve_conflict(own, Conflicts(NOW, same_request=own), FENCE, ambiguous=True)
     assert verdict == OwnRow(own)
 
 
 def test_the_exact_retry_finds_its_payment_even_where_its_own_reference_is_held() -> None:
     winner = a_payment(id=OTHER_ID)
     holders = Conflicts(NOW, same_request=winner, same_reference=winner)
-    assert after_conflict(a_payment(), holders, FENCE, ambiguous=False) == DuplicateRequest(winner)
+    assert resolve_conflict(a_payment(), holders, FENCE, ambiguous=False) == DuplicateRequest(
+        winner
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,13 +134,13 @@ def test_the_exact_retry_finds_its_payment_even_where_its_own_reference_is_held(
     ],
 )
 def test_an_attempt_that_lost_is_told_why(holders: Conflicts, error: type[PaymentError]) -> None:
-    verdict = after_conflict(a_payment(), holders, FENCE, ambiguous=False)
+    verdict = resolve_conflict(a_payment(), holders, FENCE, ambiguous=False)
     assert isinstance(verdict, CreationFailed)
     assert isinstance(verdict.error, error)
 
 
 def test_where_nothing_holds_anything_the_winner_was_not_yet_to_be_seen() -> None:
-    verdict = after_conflict(a_payment(), Conflicts(NOW), FENCE, ambiguous=False)
+    verdict = resolve_conflict(a_payment(), Conflicts(NOW), FENCE, ambiguous=False)
     assert verdict == RetryInsert()
 
 
@@ -148,7 +151,7 @@ def test_where_nothing_holds_anything_the_winner_was_not_yet_to_be_seen() -> Non
 def test_after_an_insert_without_an_answer_only_the_request_id_proves_a_loss(
     holders: Conflicts,
 ) -> None:
-    verdict = after_conflict(a_payment(), holders, FENCE, ambiguous=True)
+    verdict = resolve_conflict(a_payment(), holders, FENCE, ambiguous=True)
     assert isinstance(verdict, CreationFailed)
     assert isinstance(verdict.error, TryAgain)
     assert a_payment().id == PAYMENT_ID

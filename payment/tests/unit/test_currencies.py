@@ -3,6 +3,7 @@
 import pytest
 
 from payment.domain.evidence import Rejection
+from payment.domain.values import RequestPart
 from payment.processors.stripe.currencies import UNITS, from_stripe, to_stripe
 
 
@@ -38,7 +39,7 @@ def test_an_amount_that_stripe_cannot_say_is_refused_and_never_rounded(
     refused = to_stripe(amount, currency_code)
 
     assert isinstance(refused, Rejection)
-    assert refused.field == "amount"
+    assert refused.part is RequestPart.AMOUNT
     assert currency_code in refused.message
 
 

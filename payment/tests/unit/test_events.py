@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from payment_examples import NOW, a_payment, a_refund
+from support.examples import NOW, a_payment, a_refund
 
 from payment.domain.events import EventType, NewEvent, event_for, refund_event_for
-from payment.domain.payment import CancelReason, Failure, Held, State
+from payment.domain.payment import CancelReason, Held, State
 from payment.domain.refund import RefundState
+from payment.domain.values import Failure
 
 HELD = Held("an amount does not fit", NOW)
 

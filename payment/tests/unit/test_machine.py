@@ -7,11 +7,12 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payment_examples import INSTALLATION, NOW, PAYMENT_ID, a_payment, an_intent
+from support.examples import INSTALLATION, NOW, PAYMENT_ID, a_payment, an_intent
 
 from payment.domain.evidence import (
     IdempotencyKeyConflict,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     Rejection,
     ServerError,
@@ -25,8 +26,8 @@ from payment.domain.machine import (
     incident_of,
     next_post,
 )
-from payment.domain.payment import CancelReason, Failure, Held, State
-from payment.domain.values import Money
+from payment.domain.payment import CancelReason, Held, State
+from payment.domain.values import Failure, Money
 
 S, I = State, IntentStatus  # noqa: E741
 
@@ -221,9 +222,9 @@ def test_an_answer_to_an_older_call_uses_nothing_up() -> None:
     ) == a_payment(idempotency_counter=3)
 
 
-def test_silence_changes_nothing() -> None:
-    post = Post(Operation.CONFIRM, 0)
-    assert answer(a_payment(), post, OutcomeUnknown("time-out"), NOW) == a_payment()
+@pytest.mark.parametrize("reply", [OutcomeUnknown("time-out"), NotFound()])
+def test_a_reply_that_proves_nothing_changes_nothing(reply: OutcomeUnknown | NotFound) -> None:
+    assert answer(a_payment(), Post(Operation.CONFIRM, 0), reply, NOW) == a_payment()
 
 
 def test_a_key_used_with_other_parameters_waits_for_a_person() -> None:

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from payment_examples import PAYMENT_ID, REFUND_ID
+from support.examples import PAYMENT_ID, REFUND_ID
 
 from chassis.values import InvalidValue
 from payment.domain.values import (
@@ -30,10 +30,30 @@ def test_an_amount_is_more_than_nothing_and_has_a_limit(units: int) -> None:
     assert (error.value.field, error.value.rule) == ("minor_units", "AMOUNT_RANGE")
 
 
-@pytest.mark.parametrize("token", ["", "pm_", "4242424242424242", "pm_a b", "pm_" + "a" * 253])
-def test_a_payment_method_is_a_token_and_never_a_card_number(token: str) -> None:
-    with pytest.raises(InvalidValue):
+@pytest.mark.parametrize("token", ["pm_card_visa", "tok_1", "src_A9", "a1", "p" * 255])
+def test_any_processors_token_that_begins_with_a_letter_is_a_payment_method(token: str) -> None:
+    assert PaymentMethod(token).token == token
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "p",
+        "4242424242424242",
+        "4pm_card",
+        "_pm",
+        "pm_a b",
+        "pm-card",
+        "pm_é",
+        "pm_1\n",
+        "p" * 256,
+    ],
+)
+def test_what_is_no_token_is_no_payment_method_and_a_card_number_never_is(token: str) -> None:
+    with pytest.raises(InvalidValue) as error:
         PaymentMethod(token)
+    assert error.value.rule == "PAYMENT_METHOD_TOKEN"
 
 
 @pytest.mark.parametrize(

@@ -94,4 +94,4 @@ def test_reconciliation_finds_no_difference(cluster: Cluster) -> None:
 
     assert report["differences"] == []
     assert [each["currency_code"] for each in report["totals"]] == ["EUR"]
-    assert report["totals"][0]["ours"] == report["totals"][0]["processor"]
+    assert report["totals"][0]["internal"] == report["totals"][0]["processor"]

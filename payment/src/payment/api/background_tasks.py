@@ -5,59 +5,62 @@ from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
 from chassis import call
-from chassis.call_handling import MAX_CALL_SECONDS, MAX_CALLS
 from chassis.database_errors import is_database_away
+from chassis.interceptor import MAX_CALL_SECONDS, MAX_CALLS
 from chassis.telemetry import log
 from payment.domain.errors import PaymentError, TryAgain
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
-BEFORE_DEADLINE = 0.1
-"""Seconds before its deadline at which a caller is told what there is: the reply needs a while."""
+REPLY_SECONDS = 0.1
+"""How long before its deadline a caller is answered with what there is: a reply takes a while."""
 
 
-class WaitingCaller(Generic[Made]):
+class WaitingCaller(Generic[Result]):
     """A caller that waits over gRPC (the port `Caller`)."""
 
     def __init__(self) -> None:
         self._gone = False
-        self._born: asyncio.Future[Made] = asyncio.get_running_loop().create_future()
+        self._created: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
     def is_gone(self) -> bool:
         return self._gone
 
-    def build_payment(self, made: Made) -> None:
-        if not self._born.done():
-            self._born.set_result(made)
+    def on_created(self, created: Result) -> None:
+        if not self._created.done():
+            self._created.set_result(created)
 
-    async def wait_for(self, work: asyncio.Task[Made]) -> Made:
-        """What the work makes; shortly before the deadline, what is already build_payment of it."""
+    async def wait_for(self, task: asyncio.Task[Result]) -> Result:
+        """The result of the task; shortly before the deadline, what it has created so far."""
         try:
-            seconds = call.remaining(MAX_CALL_SECONDS) - BEFORE_DEADLINE
-            await asyncio.wait({work}, timeout=max(seconds, 0))
-            if not work.done():
-                await asyncio.wait({work, self._born}, return_when=asyncio.FIRST_COMPLETED)
+            seconds = call.remaining(MAX_CALL_SECONDS) - REPLY_SECONDS
+            await asyncio.wait({task}, timeout=max(seconds, 0))
+            if not task.done():
+                await asyncio.wait({task, self._created}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self._gone = True
-            work.add_done_callback(tell_failure)
+            task.add_done_callback(log_failure)
             raise
-        if work.done():
-            return work.result()
-        work.add_done_callback(tell_failure)
-        return self._born.result()
+        if task.done():
+            return task.result()
+        task.add_done_callback(log_failure)
+        return self._created.result()
 
 
 class BackgroundTasks:
-    """Holds the work, so that it is not forgotten midway, and waits for it when the service stops."""
+    """Holds the tasks, so that none is garbage-collected, and waits for them when the service stops."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(
-        self, work: Coroutine[Any, Any, Made], caller: WaitingCaller[Made] | None = None
-    ) -> Made:
-        """Does the work in a task of its own, and waits for it as long as the caller can. What
-        callers have left counts as much as calls do, or it would have no bound.
+        self, work: Coroutine[Any, Any, Result], caller: WaitingCaller[Result] | None = None
+    ) -> Result:
+        """Does the work in a task of its own, and waits for it as long as the caller can.
+
+        Raises:
+            TryAgain: there is as much work as calls may run. Work without a caller counts, too, or it
+                would have no bound.
         """
         if len(self._tasks) >= MAX_CALLS:
             work.close()
@@ -68,7 +71,7 @@ class BackgroundTasks:
         return await (caller or WaitingCaller()).wait_for(task)
 
     async def drain(self, seconds: float) -> None:
-        """Lets what is in hand finish; what does not in time is left to recovery."""
+        """Lets the tasks finish; what does not finish in time is left to recovery."""
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=seconds)
@@ -79,12 +82,12 @@ class BackgroundTasks:
             await asyncio.gather(*late, return_exceptions=True)
 
 
-def tell_failure(work: asyncio.Task[Any]) -> None:
-    """Tells the log what nobody waits to hear. What is refused knowingly is no failure."""
-    error = None if work.cancelled() else work.exception()
+def log_failure(task: asyncio.Task[Any]) -> None:
+    """Logs an error that no caller hears of. What the service refuses knowingly is no failure."""
+    error = None if task.cancelled() else task.exception()
     if error is None or isinstance(error, PaymentError):
         return
     if is_database_away(error):
         log.warning("database_unavailable", exc_info=error)
     else:
-        log.error("left_work_failed", exc_info=error)
+        log.error("background_task_failed", exc_info=error)

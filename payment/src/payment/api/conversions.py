@@ -1,27 +1,28 @@
-"""Protobuf to values, naming the field of every bad one, and back."""
+"""Protobuf to domain values, naming the field of every invalid one, and back."""
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
-from oncepay.payment.v1 import payment_pb2 as pb
-from oncepay.payment.v1 import payment_service_pb2 as service_pb
+from oncepay.payment.v1 import payment_pb2
+from oncepay.payment.v1 import payment_service_pb2 as pb
 
 from chassis.aip import field_masks, filters
 from chassis.aip.messages import require, timestamp
 from chassis.aip.pages import Position
-from chassis.values import InvalidValue, Metadata, Reference, RequestId, free_text, with_field_path
-from payment.domain.events import PaymentEvent
-from payment.domain.payment import (
-    CaptureMethod,
-    Failure,
-    Payment,
-    PaymentRequest,
-    PublicState,
-    State,
+from chassis.values import (
+    InvalidValue,
+    Metadata,
+    Reference,
+    RequestId,
+    free_text,
+    with_field_path,
 )
+from payment.domain.events import PaymentEvent
+from payment.domain.payment import CaptureMethod, Payment, PaymentRequest, PublicState, State
 from payment.domain.refund import Refund, RefundReason, RefundRequest
 from payment.domain.values import (
     CustomerName,
+    Failure,
     Money,
     PaymentMethod,
     PaymentName,
@@ -33,67 +34,46 @@ from payment.service_layer.ports import PaymentQuery
 
 Value = TypeVar("Value")
 
+# ---------------------------------------------------------------- requests
 
-def payment_request(request: service_pb.CreatePaymentRequest) -> PaymentRequest:
-    """Reads what CreatePayment is asked for. Output-only fields are not looked at."""
+
+def payment_request(request: pb.CreatePaymentRequest) -> PaymentRequest:
+    """Reads a CreatePaymentRequest. Output-only fields are ignored."""
     require(request, "payment")
-    said = request.payment
-    with_field_path("payment", require, said, "amount")
-    return PaymentRequest(
-        request_id=with_field_path("request_id", RequestId, request.request_id),
-        customer=with_field_path("payment.customer", CustomerName.parse, said.customer),
-        amount=with_field_path("payment.amount", _money, said.amount),
-        payment_method=with_field_path(
-            "payment.payment_method", PaymentMethod, said.payment_method
-        ),
-        capture_method=_listed("payment.capture_method", CAPTURE_METHODS, said.capture_method),
-        return_url=with_field_path("payment.return_url", _return_url, said),
-        description=with_field_path("payment.description", _description, said),
-        reference=with_field_path("payment.reference", _reference, said),
-        metadata=with_field_path("payment.metadata", _metadata, said),
-    )
+    with_field_path("payment", require, request.payment, "amount")
+    fields = _read(request.payment, FIELD_READERS)
+    return PaymentRequest(request_id=request_id(request.request_id), **fields)
 
 
-def changes(request: service_pb.UpdatePaymentRequest) -> tuple[PaymentName, PaymentChanges]:
-    """Reads which payment UpdatePayment is to change, and how."""
+def changes(request: pb.UpdatePaymentRequest) -> tuple[PaymentName, PaymentChanges]:
+    """Reads which payment an UpdatePaymentRequest changes, and how."""
     require(request, "payment")
-    said = request.payment
-    name = payment_name(said.name, "payment.name")
-    fields = field_masks.updated(
-        said, request.update_mask, ("description", "metadata", "reference")
-    )
-
-    def read(field: str, make: Callable[[pb.Payment], Value]) -> Value | None:
-        return with_field_path(f"payment.{field}", make, said) if field in fields else None
-
-    return name, PaymentChanges(
-        description=read("description", _description),
-        metadata=read("metadata", _metadata),
-        reference=read("reference", _reference),
-        clears_reference="reference" in fields and not said.reference,
-    )
+    message = request.payment
+    name = payment_name(message.name, "payment.name")
+    fields = field_masks.updated(message, request.update_mask, UPDATABLE)
+    clears_reference = "reference" in fields and not message.reference
+    return name, PaymentChanges(**_read(message, sorted(fields)), clears_reference=clears_reference)
 
 
-def refund_request(request: service_pb.CreateRefundRequest) -> RefundRequest:
-    """Reads what CreateRefund is asked for. Output-only fields are not looked at."""
+def refund_request(request: pb.CreateRefundRequest) -> RefundRequest:
+    """Reads a CreateRefundRequest. Output-only fields are ignored."""
     require(request, "refund")
-    said = request.refund
     return RefundRequest(
-        request_id=with_field_path("request_id", RequestId, request.request_id),
+        request_id=request_id(request.request_id),
         payment=payment_name(request.parent, "parent"),
-        amount=with_field_path("refund.amount", _money, said.amount)
-        if said.HasField("amount")
-        else None,
-        reason=_listed("refund.reason", REFUND_REASONS, said.reason),
+        amount=_optional_money(request.refund, "refund.amount"),
+        reason=with_field_path(
+            "refund.reason", _enum, REFUND_REASONS, request.refund.reason, "REASON"
+        ),
     )
 
 
-def capture_amount(request: service_pb.CapturePaymentRequest) -> Money | None:
-    """Reads how much CapturePayment is to take; None is all of it."""
-    return with_field_path("amount", _money, request.amount) if request.HasField("amount") else None
+def capture_amount(request: pb.CapturePaymentRequest) -> Money | None:
+    """Reads how much a CapturePaymentRequest captures; None is all of it."""
+    return _optional_money(request, "amount")
 
 
-def release_note(request: service_pb.ReleasePaymentRequest) -> str:
+def release_note(request: pb.ReleasePaymentRequest) -> str:
     """Reads what a person found out about a held payment."""
     return with_field_path(
         "note", free_text, request.note, minimum=1, maximum=1_000, multi_line=True
@@ -117,14 +97,12 @@ def events_of(parent: str) -> PaymentName | None:
     return None if parent == "payments/-" else payment_name(parent, "parent")
 
 
-def query(
-    request: service_pb.ListPaymentsRequest, limit: int, after: Position | None
-) -> PaymentQuery:
-    """Reads which payments ListPayments is asked for."""
-    said = filters.parse(request.filter, FILTERS)
-    equal = {each.field: each.value for each in said}
+def query(request: pb.ListPaymentsRequest, limit: int, after: Position | None) -> PaymentQuery:
+    """Reads which payments a ListPaymentsRequest asks for."""
+    restrictions = filters.parse(request.filter, FILTERS)
+    equal = {each.field: each.value for each in restrictions}
 
-    def compared(field: str, make: Callable[[str], Value]) -> Value | None:
+    def value(field: str, make: Callable[[str], Value]) -> Value | None:
         return with_field_path("filter", make, str(equal[field])) if field in equal else None
 
     return PaymentQuery(
@@ -132,11 +110,11 @@ def query(
         after=after,
         newest_first=filters.newest_first(request.order_by),
         show_deleted=request.show_deleted,
-        customer=compared("customer", CustomerName.parse),
-        state=compared("state", _public_state),
-        reference=compared("reference", Reference),
+        customer=value("customer", CustomerName.parse),
+        state=value("state", _public_state),
+        reference=value("reference", Reference),
         held=bool(equal["held"]) if "held" in equal else None,
-        create_time=filters.times(said),
+        create_time=filters.times(restrictions),
     )
 
 
@@ -144,52 +122,62 @@ FILTERS = {
     "customer": filters.Kind.TEXT,
     "state": filters.Kind.TEXT,
     "reference": filters.Kind.TEXT,
-    "held": filters.Kind.TRUTH,
+    "held": filters.Kind.BOOLEAN,
     "create_time": filters.Kind.TIME,
 }
-"""What a list is filtered by: what an index serves."""
+"""The fields that a list is filtered by: those that have an index."""
 
 CAPTURE_METHODS: Mapping[int, CaptureMethod] = {
-    pb.Payment.CAPTURE_METHOD_UNSPECIFIED: CaptureMethod.AUTOMATIC,
-    pb.Payment.AUTOMATIC: CaptureMethod.AUTOMATIC,
-    pb.Payment.MANUAL: CaptureMethod.MANUAL,
+    payment_pb2.Payment.CAPTURE_METHOD_UNSPECIFIED: CaptureMethod.AUTOMATIC,
+    payment_pb2.Payment.AUTOMATIC: CaptureMethod.AUTOMATIC,
+    payment_pb2.Payment.MANUAL: CaptureMethod.MANUAL,
 }
 REFUND_REASONS: Mapping[int, RefundReason | None] = {
-    pb.Refund.REASON_UNSPECIFIED: None,
-    pb.Refund.DUPLICATE: RefundReason.DUPLICATE,
-    pb.Refund.FRAUDULENT: RefundReason.FRAUDULENT,
-    pb.Refund.REQUESTED_BY_CUSTOMER: RefundReason.REQUESTED_BY_CUSTOMER,
+    payment_pb2.Refund.REASON_UNSPECIFIED: None,
+    payment_pb2.Refund.DUPLICATE: RefundReason.DUPLICATE,
+    payment_pb2.Refund.FRAUDULENT: RefundReason.FRAUDULENT,
+    payment_pb2.Refund.REQUESTED_BY_CUSTOMER: RefundReason.REQUESTED_BY_CUSTOMER,
 }
-UNSAID = pb.Refund.Reason.Name(pb.Refund.REASON_UNSPECIFIED)
+
+FIELD_READERS: Mapping[str, Callable[[payment_pb2.Payment], object]] = {
+    "customer": lambda message: CustomerName.parse(message.customer),
+    "amount": lambda message: _money(message.amount),
+    "payment_method": lambda message: PaymentMethod(message.payment_method),
+    "capture_method": lambda message: _enum(
+        CAPTURE_METHODS, message.capture_method, "CAPTURE_METHOD"
+    ),
+    "return_url": lambda message: ReturnUrl(message.return_url) if message.return_url else None,
+    "description": lambda message: free_text(message.description, maximum=1_000, multi_line=True),
+    "reference": lambda message: Reference(message.reference) if message.reference else None,
+    "metadata": lambda message: Metadata.of(message.metadata),
+}
+"""The fields that a caller sets, and how each is read: those of `PaymentRequest`."""
+UPDATABLE = ("description", "metadata", "reference")
 
 
-def _listed(field: str, table: Mapping[int, Value], number: int) -> Value:
-    """Reads a number of an enum; a newer contract may have more of them than we know."""
-    if number not in table:
-        rule = field.rpartition(".")[2].upper()
-        known = ", ".join(map(str, table))
-        raise InvalidValue(field, rule, f"it has the number {number}, and can have {known}")
-    return table[number]
+def _read(message: payment_pb2.Payment, fields: Iterable[str]) -> dict[str, Any]:
+    return {
+        field: with_field_path(f"payment.{field}", FIELD_READERS[field], message)
+        for field in fields
+    }
 
 
-def _money(said: pb.Money) -> Money:
-    return Money(said.minor_units, said.currency_code)
+def _enum(values: Mapping[int, Value], number: int, rule: str) -> Value:
+    """Reads the number of an enum; a newer contract may have more of them than we know."""
+    if number not in values:
+        known = ", ".join(map(str, values))
+        raise InvalidValue("", rule, f"it has the number {number}, and can have {known}")
+    return values[number]
 
 
-def _return_url(said: pb.Payment) -> ReturnUrl | None:
-    return ReturnUrl(said.return_url) if said.return_url else None
+def _money(message: payment_pb2.Money) -> Money:
+    return Money(message.minor_units, message.currency_code)
 
 
-def _description(said: pb.Payment) -> str:
-    return free_text(said.description, maximum=1_000, multi_line=True)
-
-
-def _reference(said: pb.Payment) -> Reference | None:
-    return Reference(said.reference) if said.reference else None
-
-
-def _metadata(said: pb.Payment) -> Metadata:
-    return Metadata.of(said.metadata)
+def _optional_money(
+    message: payment_pb2.Refund | pb.CapturePaymentRequest, field: str
+) -> Money | None:
+    return with_field_path(field, _money, message.amount) if message.HasField("amount") else None
 
 
 def _public_state(name: str) -> PublicState:
@@ -199,24 +187,27 @@ def _public_state(name: str) -> PublicState:
     return PublicState[name]
 
 
-def payment_message(payment: Payment) -> pb.Payment:
+# ---------------------------------------------------------------- replies
+
+
+def payment_message(payment: Payment) -> payment_pb2.Payment:
     """Writes a payment. What belongs to one state is shown in that state only."""
-    asked, state = payment.request, payment.state
-    currency = asked.amount.currency_code
-    said = pb.Payment(
+    request, state = payment.request, payment.state
+    currency_code = request.amount.currency_code
+    message = payment_pb2.Payment(
         name=str(payment.name),
-        customer=str(asked.customer),
-        amount=_money_message(asked.amount.minor_units, currency),
-        payment_method=asked.payment_method.token,
-        capture_method=pb.Payment.CaptureMethod.Value(asked.capture_method.value),
-        return_url=asked.return_url.address if asked.return_url else "",
-        description=asked.description,
-        reference=str(asked.reference or ""),
-        metadata=asked.metadata.as_dict(),
+        customer=str(request.customer),
+        amount=_money_message(request.amount.minor_units, currency_code),
+        payment_method=request.payment_method.token,
+        capture_method=payment_pb2.Payment.CaptureMethod.Value(request.capture_method.value),
+        return_url=request.return_url.address if request.return_url else "",
+        description=request.description,
+        reference=str(request.reference or ""),
+        metadata=request.metadata.as_dict(),
         state=_state(state),
         failure=_failure(payment.failure) if state is State.FAILED else None,
-        amount_captured=_money_message(payment.amount_captured, currency),
-        amount_refunded=_money_message(payment.amount_refunded, currency),
+        amount_captured=_money_message(payment.amount_captured, currency_code),
+        amount_refunded=_money_message(payment.amount_refunded, currency_code),
         customer_etag=payment.customer_etag,
         processor_id=payment.intent_id,
         create_time=timestamp(payment.create_time),
@@ -225,22 +216,23 @@ def payment_message(payment: Payment) -> pb.Payment:
         etag=payment.etag,
     )
     if state is State.REQUIRES_ACTION:
-        said.next_action.redirect_url = payment.redirect_url
+        message.next_action.redirect_url = payment.redirect_url
     if state is State.AUTHORIZED and payment.capture_before is not None:
-        said.capture_before_time.FromDatetime(payment.capture_before)
+        message.capture_before_time.FromDatetime(payment.capture_before)
     if payment.held is not None:
-        said.held.reason = payment.held.reason
-        said.held.time.FromDatetime(payment.held.time)
-    return said
+        message.held.reason = payment.held.reason
+        message.held.time.FromDatetime(payment.held.time)
+    return message
 
 
-def refund_message(refund: Refund) -> pb.Refund:
+def refund_message(refund: Refund) -> payment_pb2.Refund:
     """Writes a refund."""
-    return pb.Refund(
+    reason = refund.reason.name if refund.reason else "REASON_UNSPECIFIED"
+    return payment_pb2.Refund(
         name=str(refund.name),
         amount=_money_message(refund.amount, refund.currency_code),
-        reason=pb.Refund.Reason.Value(refund.reason.name if refund.reason else UNSAID),
-        state=pb.Refund.State.Value(refund.state.value),
+        reason=payment_pb2.Refund.Reason.Value(reason),
+        state=payment_pb2.Refund.State.Value(refund.state.value),
         failure=_failure(refund.failure),
         processor_id=refund.processor_id,
         create_time=timestamp(refund.create_time),
@@ -249,30 +241,32 @@ def refund_message(refund: Refund) -> pb.Refund:
     )
 
 
-def event_message(event: PaymentEvent) -> pb.PaymentEvent:
+def event_message(event: PaymentEvent) -> payment_pb2.PaymentEvent:
     """Writes an event."""
-    payment = PaymentName(event.payment_id)
-    return pb.PaymentEvent(
-        payment=str(payment),
+    refund = str(RefundName(event.payment_id, event.refund_id)) if event.refund_id else ""
+    return payment_pb2.PaymentEvent(
+        payment=str(PaymentName(event.payment_id)),
         sequence=event.sequence,
         type=event.type.value,
         state=_state(event.state),
-        refund=str(RefundName(payment.id, event.refund_id)) if event.refund_id else "",
+        refund=refund,
         note=event.note,
         event_time=timestamp(event.event_time),
         cursor=event.cursor,
     )
 
 
-def _state(state: State) -> pb.Payment.State.ValueType:
-    return pb.Payment.State.Value(state.listed.value)
+def _state(state: State) -> payment_pb2.Payment.State.ValueType:
+    return payment_pb2.Payment.State.Value(state.public.value)
 
 
-def _money_message(minor_units: int, currency_code: str) -> pb.Money:
-    return pb.Money(minor_units=minor_units, currency_code=currency_code)
+def _money_message(minor_units: int, currency_code: str) -> payment_pb2.Money:
+    return payment_pb2.Money(minor_units=minor_units, currency_code=currency_code)
 
 
-def _failure(said: Failure | None) -> pb.Failure | None:
-    if said is None:
+def _failure(failure: Failure | None) -> payment_pb2.Failure | None:
+    if failure is None:
         return None
-    return pb.Failure(code=said.code, decline_code=said.decline_code, message=said.message)
+    return payment_pb2.Failure(
+        code=failure.code, decline_code=failure.decline_code, message=failure.message
+    )

@@ -1,115 +1,18 @@
-"""What is refused, as a `google.rpc.Status` with details: the table at the head of the service's
-proto, as code. Broken values, and a database that is away, are the chassis's to tell.
+"""The answers to domain errors, as a `google.rpc.Status` with details: the table at the head of the
+service's proto, as code. Invalid values and an unavailable database are answered by the chassis.
 """
 
-from google.rpc import status_pb2
+from collections.abc import Mapping
+
 from grpc import StatusCode
 
-from chassis import call
-from chassis.errors import Resource, status
-from chassis.values import InvalidValue
+from chassis.errors import Answer, translator
 from payment.domain import errors
 from payment.domain.payment import State
+from payment.domain.values import RequestPart
 
 DOMAIN = "oncepay.payment"
 AGAIN = "repeat the same call, with the same request_id"
-
-ANSWERS: dict[type[Exception], tuple[StatusCode, str, str]] = {
-    errors.RequestIdReused: (
-        StatusCode.INVALID_ARGUMENT,
-        "REQUEST_ID_REUSED",
-        "this request_id came before, with another content; make a new request_id for each new "
-        "request, and change nothing when you repeat one",
-    ),
-    errors.RefusedByProcessor: (
-        StatusCode.INVALID_ARGUMENT,
-        "REFUSED_BY_PROCESSOR",
-        "the processor does not take this {field} ({code}), and nothing was done; send another one",
-    ),
-    errors.PaymentNotFound: (
-        StatusCode.NOT_FOUND,
-        "PAYMENT_NOT_FOUND",
-        "there is no {name}; no payment is ever removed, so look where this name comes from",
-    ),
-    errors.RefundNotFound: (
-        StatusCode.NOT_FOUND,
-        "REFUND_NOT_FOUND",
-        "there is no {name}; no refund is ever removed, so look where this name comes from",
-    ),
-    errors.ReferenceTaken: (
-        StatusCode.ALREADY_EXISTS,
-        "REFERENCE_TAKEN",
-        "a living payment, {holder}, has this reference, and it would be paid twice; look at that "
-        "payment, or give another reference",
-    ),
-    errors.CustomerNotFound: (
-        StatusCode.FAILED_PRECONDITION,
-        "CUSTOMER_NOT_FOUND",
-        "there is no {name}, and nothing was charged; register the customer first",
-    ),
-    errors.CustomerDeleted: (
-        StatusCode.FAILED_PRECONDITION,
-        "CUSTOMER_DELETED",
-        "{name} is deleted, and nothing was charged; undelete the customer first",
-    ),
-    errors.CustomerBlocked: (
-        StatusCode.FAILED_PRECONDITION,
-        "CUSTOMER_BLOCKED",
-        "{name} is blocked, and nothing was charged; UpdateCustomer can take it back",
-    ),
-    errors.WrongState: (
-        StatusCode.FAILED_PRECONDITION,
-        "PAYMENT_STATE",
-        "{name} is {state} and cannot be {action}: only {allowed} can",
-    ),
-    errors.PaymentHeld: (
-        StatusCode.FAILED_PRECONDITION,
-        "PAYMENT_HELD",
-        "{name} waits for a person ({reason}); look into it, then call ReleasePayment",
-    ),
-    errors.PaymentDeleted: (
-        StatusCode.FAILED_PRECONDITION,
-        "PAYMENT_DELETED",
-        "{name} is deleted; undelete it first",
-    ),
-    errors.AmountTooLarge: (
-        StatusCode.FAILED_PRECONDITION,
-        "AMOUNT_TOO_LARGE",
-        "of {name} at most {maximum} minor units of {currency_code} can be {action}; ask for that "
-        "or less, in that currency",
-    ),
-    errors.ReferenceSet: (
-        StatusCode.FAILED_PRECONDITION,
-        "REFERENCE_SET",
-        "{name} has a reference, which is set once: it guards against paying twice; leave it as "
-        "it is",
-    ),
-    errors.EtagMismatch: (
-        StatusCode.ABORTED,
-        "ETAG_MISMATCH",
-        "{name} is not what this etag stands for any more; read it again, and decide anew",
-    ),
-    errors.CustomerServiceUnavailable: (
-        StatusCode.UNAVAILABLE,
-        "CUSTOMER_SERVICE_UNAVAILABLE",
-        f"the Customer service does not answer, and without it nobody pays; {AGAIN}",
-    ),
-    errors.ProcessorUnavailable: (
-        StatusCode.UNAVAILABLE,
-        "PROCESSOR_UNAVAILABLE",
-        f"the card processor does not answer; {AGAIN}",
-    ),
-    errors.TryAgain: (StatusCode.UNAVAILABLE, "TRY_AGAIN", f"{{why}}; {AGAIN}"),
-    errors.InvariantViolation: (
-        StatusCode.INTERNAL,
-        "INTERNAL",
-        "something happened that must not, and this call went no further; whoever runs the service "
-        "was told, and finds more in the logs under the call id {call_id}",
-    ),
-}
-"""The code, the reason, and the message: what is wrong, why, and what to do. {...} are the fields
-of the error.
-"""
 
 ALLOWED = {
     "captured": "an AUTHORIZED payment",
@@ -118,57 +21,133 @@ ALLOWED = {
     "deleted": "a FAILED or CANCELED payment",
     "released": "a held payment",
 }
-"""Which payments can be what."""
+"""Which payments allow which action."""
 
-RESOURCES = {
+REQUEST_FIELDS = {
+    ("create", RequestPart.PAYMENT_METHOD): "payment.payment_method",
+    ("create", RequestPart.AMOUNT): "payment.amount.minor_units",
+    ("create", RequestPart.CURRENCY): "payment.amount.currency_code",
+    ("capture", RequestPart.AMOUNT): "amount.minor_units",
+    ("refund", RequestPart.AMOUNT): "refund.amount.minor_units",
+}
+"""The field of the contract, by the operation and the part of the request that was refused."""
+
+RESOURCE_TYPES = {
     "customers": "oncepay.customer/Customer",
     "payments": "oncepay.payment/Payment",
     "refunds": "oncepay.payment/Refund",
 }
 """The types of resources, by the collection in their names."""
 
-REQUEST_FIELDS = {
-    "payment_method": "payment.payment_method",
-    "amount": "payment.amount.minor_units",
-    "currency": "payment.amount.currency_code",
-    "capture_amount": "amount.minor_units",
-    "refund_amount": "refund.amount.minor_units",
+
+def _refused_field(error: errors.RefusedByProcessor) -> Mapping[str, object]:
+    return {"field": REQUEST_FIELDS[error.operation, error.part], "code": error.code}
+
+
+def _state_fields(error: errors.WrongState) -> Mapping[str, object]:
+    """The state as the contract shows it."""
+    public = State(error.state).public.value
+    return vars(error) | {"state": public, "allowed": ALLOWED[error.action]}
+
+
+ANSWERS: dict[type[Exception], Answer] = {
+    errors.RequestIdReused: Answer(
+        StatusCode.INVALID_ARGUMENT,
+        "REQUEST_ID_REUSED",
+        "this request_id came before, with another content; make a new request_id for each new "
+        "request, and change nothing when you repeat one",
+        field="request_id",
+    ),
+    errors.RefusedByProcessor: Answer(
+        StatusCode.INVALID_ARGUMENT,
+        "REFUSED_BY_PROCESSOR",
+        "the processor does not take this {field} ({code}), and nothing was done; send another one",
+        field="{field}",
+        fields=_refused_field,
+    ),
+    errors.PaymentNotFound: Answer(
+        StatusCode.NOT_FOUND,
+        "PAYMENT_NOT_FOUND",
+        "there is no {name}; no payment is ever removed, so look where this name comes from",
+    ),
+    errors.RefundNotFound: Answer(
+        StatusCode.NOT_FOUND,
+        "REFUND_NOT_FOUND",
+        "there is no {name}; no refund is ever removed, so look where this name comes from",
+    ),
+    errors.ReferenceTaken: Answer(
+        StatusCode.ALREADY_EXISTS,
+        "REFERENCE_TAKEN",
+        "another payment, {holder}, has this reference, and it would be paid twice; look at that "
+        "payment, or give another reference",
+        resource="holder",
+    ),
+    errors.CustomerNotFound: Answer(
+        StatusCode.FAILED_PRECONDITION,
+        "CUSTOMER_NOT_FOUND",
+        "there is no {name}, and nothing was charged; register the customer first",
+    ),
+    errors.CustomerDeleted: Answer(
+        StatusCode.FAILED_PRECONDITION,
+        "CUSTOMER_DELETED",
+        "{name} is deleted, and nothing was charged; undelete the customer first",
+    ),
+    errors.CustomerBlocked: Answer(
+        StatusCode.FAILED_PRECONDITION,
+        "CUSTOMER_BLOCKED",
+        "{name} is blocked, and nothing was charged; UpdateCustomer can unblock the customer",
+    ),
+    errors.WrongState: Answer(
+        StatusCode.FAILED_PRECONDITION,
+        "PAYMENT_STATE",
+        "{name} is {state} and cannot be {action}: only {allowed} can",
+        fields=_state_fields,
+    ),
+    errors.PaymentHeld: Answer(
+        StatusCode.FAILED_PRECONDITION,
+        "PAYMENT_HELD",
+        "{name} needs manual review ({reason}); look into it, then call ReleasePayment",
+    ),
+    errors.PaymentDeleted: Answer(
+        StatusCode.FAILED_PRECONDITION,
+        "PAYMENT_DELETED",
+        "{name} is deleted; undelete it first",
+    ),
+    errors.AmountTooLarge: Answer(
+        StatusCode.FAILED_PRECONDITION,
+        "AMOUNT_TOO_LARGE",
+        "of {name} at most {maximum} minor units of {currency_code} can be {action}; ask for that "
+        "or less, in that currency",
+    ),
+    errors.ReferenceSet: Answer(
+        StatusCode.FAILED_PRECONDITION,
+        "REFERENCE_SET",
+        "{name} has a reference, which is set once: it guards against paying twice; leave it as "
+        "it is",
+    ),
+    errors.EtagMismatch: Answer(
+        StatusCode.ABORTED,
+        "ETAG_MISMATCH",
+        "{name} is not what this etag stands for any more; read it again, and decide anew",
+    ),
+    errors.CustomerServiceUnavailable: Answer(
+        StatusCode.UNAVAILABLE,
+        "CUSTOMER_SERVICE_UNAVAILABLE",
+        f"the Customer service does not answer, and without it nobody pays; {AGAIN}",
+    ),
+    errors.ProcessorUnavailable: Answer(
+        StatusCode.UNAVAILABLE,
+        "PROCESSOR_UNAVAILABLE",
+        f"the card processor does not answer; {AGAIN}",
+    ),
+    errors.TryAgain: Answer(StatusCode.UNAVAILABLE, "TRY_AGAIN", f"{{why}}; {AGAIN}"),
+    errors.InvariantViolation: Answer(
+        StatusCode.INTERNAL,
+        "INTERNAL",
+        "an invariant does not hold, and this call went no further; an alert was raised, and the logs "
+        "have more under the call id {call_id}",
+    ),
 }
-"""Where the contract has what the processor takes no payment with."""
+"""The answer to each error. {...} are the fields of the error."""
 
-
-def translate(error: Exception) -> status_pb2.Status | None:
-    """Returns the status of a refusal; None for what is not this service's."""
-    if type(error) not in ANSWERS:
-        return None
-    code, reason, words = ANSWERS[type(error)]
-    said = _fields(error)
-    message = words.format(**said)
-    name = said.get("holder") or said.get("name")
-    wrong = [InvalidValue(said["field"], reason, message)] if "field" in said else []
-    return status(
-        code,
-        reason,
-        message,
-        domain=DOMAIN,
-        metadata=said,
-        violations=wrong,
-        resource=Resource(RESOURCES[name.split("/")[-2]], name, message) if name else None,
-        retry_after=1 if code is StatusCode.UNAVAILABLE else None,
-    )
-
-
-def _fields(error: Exception) -> dict[str, str]:
-    """The error's fields, in the words of the contract."""
-    said = {field: str(value) for field, value in vars(error).items()}
-    match error:
-        case errors.WrongState():
-            said["state"] = State(error.state).listed.value
-            said["allowed"] = ALLOWED[error.action]
-        case errors.RequestIdReused():
-            said["field"] = "request_id"
-        case errors.RefusedByProcessor():
-            said["field"] = REQUEST_FIELDS[error.field]
-        case errors.InvariantViolation():
-            said = {"call_id": call.call_id() or ""}
-    return said
+translate = translator(DOMAIN, ANSWERS, RESOURCE_TYPES)

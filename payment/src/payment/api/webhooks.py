@@ -1,12 +1,12 @@
-"""Webhooks in: HTTP on a port of its own, where Stripe tells us that something happened.
+"""The endpoint of the processor's webhooks: HTTP on a port of its own.
 
-    POST /webhooks/stripe   200  taken, or of no use to us: Stripe need not send it again
-                            400  not signed by Stripe, not signed about now, or no event
+    POST /webhooks/stripe   200  taken, or about nothing of ours: it need not be sent again
+                            400  not signed by the processor, not signed now, or no event
                             413  larger than any event
-                            503  as much is under way as may be, or the database is away
+                            503  too many requests in progress, or the database is away
 
-The body is never believed: it is a hint to ask (payment.service_layer.webhook_notifications). Every part is bounded,
-since strangers reach this port: a flood costs itself its answers, and not the payments theirs.
+The content is never believed: it is a reason to ask (payment.service_layer.record_notification). The
+port is open to strangers, so every part is bounded. A flood of webhooks slows webhooks only.
 """
 
 import asyncio
@@ -24,42 +24,42 @@ from chassis.server import ListenError
 from chassis.telemetry import log
 from payment.domain.webhook_notification import ForgedWebhook, UnreadableWebhook
 from payment.service_layer.ports import WebhookReader
-from payment.service_layer.webhook_notifications import RecordNotification
+from payment.service_layer.record_notification import RecordNotification
 
 PATH = "/webhooks/stripe"
 MAX_BODY_BYTES = 256 * 1024
-"""Bytes. Stripe's events have a few thousand; of a larger one no more than this is read."""
+"""Stripe's events have a few thousand; of a larger body no more than this is read."""
 MAX_CONNECTIONS = 256
 """More are closed as they come."""
 MAX_CONCURRENT_REQUESTS = 32
-"""Requests in hand. Stripe sends what was not taken again, for three days."""
+"""Stripe sends a webhook that was refused again, for three days."""
 MAX_CONCURRENT_WRITES = 2
-"""Of them those that are with the database: over recovery's connections, which has the others."""
-WITHIN_SECONDS = 10.0
+"""Requests that wait for the database: they use recovery's connections, which needs the others."""
+REQUEST_SECONDS = 10.0
 """For one request, from its headers to its answer."""
 IDLE_SECONDS = 15.0
-"""How long a connection may say nothing, or not end its headers."""
-TELL_SECONDS = 10.0
-"""How often the log tells of what is refused; how much it was stands there, too."""
-# Of a stranger's broken HTTP aiohttp would log an error, which wakes people.
+"""How long a connection may be silent, or not end its headers."""
+LOG_SECONDS = 10.0
+"""How often each kind of refusal is logged, with its count."""
+# aiohttp logs an error for a stranger's broken HTTP, and errors are alerts.
 SILENT = logging.getLogger("payment.webhooks.http")
 SILENT.disabled = True
 
 
 class Webhooks:
-    """The HTTP endpoint of webhooks. `reader`: None where nobody could be believed."""
+    """The endpoint. `reader`: None where no signing secret is set."""
 
     def __init__(self, record: RecordNotification, reader: WebhookReader | None) -> None:
         self._record = record
         self._reader = reader
-        self._in_hand = 0
-        self._storing = asyncio.Semaphore(MAX_CONCURRENT_WRITES)
-        self._refusals = RejectionLog()
+        self._in_progress = 0
+        self._writes = asyncio.Semaphore(MAX_CONCURRENT_WRITES)
+        self._refusals = RefusalLog()
 
     @asynccontextmanager
     async def listen(self, address: str) -> AsyncIterator[str]:
-        """Listens until the block ends, and then lets finish what is in hand. Gives the address;
-        without a secret nobody could be believed, so that nothing is listened to.
+        """Listens until the block ends, then lets the requests in progress finish. Gives the address.
+        Without a reader it does not listen: no webhook could be believed.
 
         Raises:
             ListenError: the address cannot be listened on.
@@ -83,10 +83,10 @@ class Webhooks:
         host, _, port = address.rpartition(":")
         await runner.setup()
         serve = runner.server
-        assert serve is not None, "it was set up"  # noqa: S101
+        assert serve is not None, "setup() made it"  # noqa: S101
 
         def connect() -> asyncio.Protocol:
-            return serve() if len(serve.connections) < MAX_CONNECTIONS else NoRoom()
+            return serve() if len(serve.connections) < MAX_CONNECTIONS else ClosedAtOnce()
 
         try:
             loop = asyncio.get_running_loop()
@@ -108,19 +108,22 @@ class Webhooks:
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answers one webhook."""
-        if self._in_hand >= MAX_CONCURRENT_REQUESTS:
-            return _answer(HTTPStatus.SERVICE_UNAVAILABLE)
-        self._in_hand += 1
-        try:
-            async with asyncio.timeout(WITHIN_SECONDS):
-                return _answer(await self._take_in(request))
-        except TimeoutError:
-            return _answer(HTTPStatus.SERVICE_UNAVAILABLE)
-        finally:
-            self._in_hand -= 1
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        if self._in_progress < MAX_CONCURRENT_REQUESTS and self._reader is not None:
+            self._in_progress += 1
+            try:
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    status = await self._take(request, self._reader)
+            except TimeoutError:
+                pass
+            finally:
+                self._in_progress -= 1
+        response = web.Response(status=status)
+        if status is not HTTPStatus.OK:
+            response.force_close()  # a refused sender has to connect again
+        return response
 
-    async def _take_in(self, request: web.Request) -> HTTPStatus:
-        assert self._reader is not None, "without one nothing is listened to"  # noqa: S101
+    async def _take(self, request: web.Request, reader: WebhookReader) -> HTTPStatus:
         if (request.content_length or 0) > MAX_BODY_BYTES:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         try:
@@ -128,53 +131,46 @@ class Webhooks:
         except web.HTTPRequestEntityTooLarge:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         except (web.RequestPayloadError, ConnectionError):
-            return HTTPStatus.BAD_REQUEST  # it broke off: nobody is there to read this
+            return HTTPStatus.BAD_REQUEST  # the body broke off
         try:
-            notification = self._reader.read(body, request.headers)
+            notification = reader.read(body, request.headers)
             if notification is not None:
-                async with self._storing:
+                async with self._writes:
                     await self._record(notification)
         except ForgedWebhook as error:
-            self._refusals.tell("webhook_forged", str(error))
+            self._refusals.add("webhook_forged", str(error))
             return HTTPStatus.BAD_REQUEST
         except UnreadableWebhook as error:
-            self._refusals.tell("webhook_unreadable", str(error))
+            self._refusals.add("webhook_unreadable", str(error))
             return HTTPStatus.BAD_REQUEST
-        except Exception as error:  # noqa: BLE001 - whatever it is, Stripe sends it again
+        except Exception as error:  # noqa: BLE001 - whatever it is, Stripe sends the webhook again
             if is_database_away(error):
-                self._refusals.tell("webhook_awaits_database", type(error).__name__)
+                self._refusals.add("webhook_awaits_database", type(error).__name__)
             else:
                 log.error("webhook_failed", exc_info=error)
             return HTTPStatus.SERVICE_UNAVAILABLE
         return HTTPStatus.OK
 
 
-class RejectionLog:
-    """Warns of what was refused: the first at once, then of each kind no more than a line in ten
-    seconds, for strangers could write a log full. Nothing of a request is told.
+class RefusalLog:
+    """Logs what was refused: the first of each kind at once, then a line in ten seconds with their
+    count, or strangers could fill the log. Nothing of a request is logged.
     """
 
     def __init__(self) -> None:
-        self._untold: Counter[str] = Counter()
-        self._quiet_until: dict[str, float] = {}
+        self._counts: Counter[str] = Counter()
+        self._silent_until: dict[str, float] = {}
 
-    def tell(self, event: str, reason: str) -> None:
-        self._untold[event] += 1
+    def add(self, event: str, reason: str) -> None:
+        self._counts[event] += 1
         now = time.monotonic()
-        if now >= self._quiet_until.get(event, 0.0):
-            log.warning(event, reason=reason, count=self._untold.pop(event))
-            self._quiet_until[event] = now + TELL_SECONDS
+        if now >= self._silent_until.get(event, 0.0):
+            log.warning(event, reason=reason, count=self._counts.pop(event))
+            self._silent_until[event] = now + LOG_SECONDS
 
 
-class NoRoom(asyncio.Protocol):
+class ClosedAtOnce(asyncio.Protocol):
     """A connection too many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
-
-
-def _answer(status: HTTPStatus) -> web.Response:
-    answer = web.Response(status=status)
-    if status is not HTTPStatus.OK:
-        answer.force_close()  # a refused sender has to come anew, which costs it more than us
-    return answer

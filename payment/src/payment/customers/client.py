@@ -1,4 +1,4 @@
-"""Asks the Customer service whether a customer may pay. Whatever is not a clear yes is none."""
+"""Asks the Customer service about a customer, over gRPC. Without a clear answer nobody pays."""
 
 import json
 from collections.abc import AsyncIterator
@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from grpc import StatusCode, aio
+from oncepay.customer.v1 import customer_pb2
 from oncepay.customer.v1 import customer_service_pb2 as service_pb2
-from oncepay.customer.v1.customer_pb2 import Customer
 from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 
 from chassis import call
 from chassis.telemetry import log
+from payment.domain.customer import Customer, CustomerStatus
 from payment.domain.values import CustomerName
-from payment.service_layer.ports import CustomerCheck, CustomerStatus
 
 SECONDS = 2.0
 """How long one look may take, its retries included. It is passed with each call: the time-out of
@@ -54,7 +54,10 @@ OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
-VERDICTS = {Customer.ACTIVE: CustomerStatus.MAY_PAY, Customer.BLOCKED: CustomerStatus.BLOCKED}
+STATUSES = {
+    customer_pb2.Customer.ACTIVE: CustomerStatus.ACTIVE,
+    customer_pb2.Customer.BLOCKED: CustomerStatus.BLOCKED,
+}
 
 
 class GrpcCustomers:
@@ -70,20 +73,20 @@ class GrpcCustomers:
         async with aio.insecure_channel(target, OPTIONS) as channel:
             yield cls(channel)
 
-    async def standing(self, customer: CustomerName) -> CustomerCheck:
-        request = service_pb2.GetCustomerRequest(name=str(customer))
+    async def find(self, name: CustomerName) -> Customer:
+        request = service_pb2.GetCustomerRequest(name=str(name))
         try:
-            said: Customer = await self._stub.GetCustomer(
+            found: customer_pb2.Customer = await self._stub.GetCustomer(
                 request, timeout=call.remaining(SECONDS), metadata=call.metadata()
             )
         except aio.AioRpcError as error:
             if error.code() is StatusCode.NOT_FOUND:
-                return CustomerCheck(CustomerStatus.NOT_FOUND)
+                return Customer(CustomerStatus.NOT_FOUND)
             log.warning("customer_service_unavailable", code=error.code().name)
-            return CustomerCheck(CustomerStatus.UNAVAILABLE)
-        if said.name != request.name:
+            return Customer(CustomerStatus.UNAVAILABLE)
+        if found.name != request.name:
             log.error("customer_service_answered_of_another")
-            return CustomerCheck(CustomerStatus.UNAVAILABLE)
-        if said.HasField("delete_time"):
-            return CustomerCheck(CustomerStatus.DELETED, said.etag)
-        return CustomerCheck(VERDICTS.get(said.state, CustomerStatus.UNAVAILABLE), said.etag)
+            return Customer(CustomerStatus.UNAVAILABLE)
+        if found.HasField("delete_time"):
+            return Customer(CustomerStatus.DELETED, found.etag)
+        return Customer(STATUSES.get(found.state, CustomerStatus.UNAVAILABLE), found.etag)

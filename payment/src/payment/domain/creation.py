@@ -1,11 +1,10 @@
-"""How an attempt becomes a payment, or does not.
+"""How a creation attempt becomes a payment, or does not (intent-first creation).
 
-The processor's intent comes first, unconfirmed; the payment is build_payment bound to it. So at every
-instant either no money can have moved, or the row holds the id that tells.
+The processor's intent is created first, unconfirmed; the payment is then recorded together with the
+id of its intent. So at every instant either no money can have moved, or a row names the intent that
+tells.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,38 +18,23 @@ from payment.domain.errors import (
     RequestIdReused,
     TryAgain,
 )
-from payment.domain.evidence import IdempotencyKeyConflict, Intent, IntentStatus, Rejection, Reply
+from payment.domain.evidence import (
+    IdempotencyKeyConflict,
+    Intent,
+    IntentStatus,
+    Rejection,
+    Reply,
+)
 from payment.domain.payment import INSERT_WITHIN, START_WITHIN, Payment, PaymentRequest
-
-
-def fingerprint(operation: str, *parts: str) -> bytes:
-    """What a request says, in 32 bytes: the same id with another content is refused by it. Over
-    our own values, not over protobuf's bytes, which may differ for the same message.
-    """
-    return hashlib.sha256(json.dumps(["1", operation, *parts]).encode()).digest()
-
-
-def fingerprint_of(request: PaymentRequest) -> bytes:
-    return fingerprint(
-        "create",
-        str(request.customer),
-        str(request.amount.minor_units),
-        request.amount.currency_code,
-        request.payment_method.token,
-        request.capture_method.value,
-        request.return_url.address if request.return_url else "",
-        request.description,
-        str(request.reference or ""),
-        json.dumps(request.metadata.pairs),
-    )
 
 
 @dataclass(frozen=True, slots=True)
 class CreationAttempt:
-    """One try at making a payment: a new id each time, so that no two attempts share an intent.
+    """One attempt to create a payment. Each has a new id, so that no two share an intent.
 
-    `now` is the database's clock at the look-up. The fence counts from it: a row must not be build_payment
-    when its caller has long been told that there is none.
+    Attributes:
+        now: the database's clock when the request was looked up. The fence counts from it: no row
+            may be inserted after its caller was told that creation failed.
     """
 
     id: UUID
@@ -64,18 +48,20 @@ class CreationAttempt:
 
 
 def build_payment(attempt: CreationAttempt, reply: Reply, installation: str) -> Payment:
-    """The payment that may be committed on this reply to the creation of its intent.
+    """The payment that may be recorded on this reply to the creation of its intent.
 
-    Raises RefusedByProcessor, ProcessorUnavailable (nothing is known; at worst an unconfirmed
-    intent is left, which moves no money) or InvariantViolation (the intent may be another payment's:
-    touch none).
+    Raises:
+        RefusedByProcessor: the processor takes no such payment.
+        ProcessorUnavailable: the outcome is unknown. At worst an unconfirmed intent is left, which
+            moves no money.
+        InvariantViolation: the intent may be another payment's. Neither is touched.
     """
     match reply:
         case Intent() if fits(attempt, reply, installation):
             return Payment(
                 id=attempt.id,
                 request=attempt.request,
-                fingerprint=fingerprint_of(attempt.request),
+                fingerprint=attempt.request.fingerprint,
                 customer_etag=attempt.customer_etag,
                 intent_id=reply.id,
                 start_by=attempt.now + START_WITHIN,
@@ -84,13 +70,13 @@ def build_payment(attempt: CreationAttempt, reply: Reply, installation: str) -> 
             )
         case Intent():
             raise InvariantViolation("the processor created an intent other than was asked for")
-        case Rejection(field=field) if field:
-            raise RefusedByProcessor(field, reply.code)
+        case Rejection(part=part) if part is not None:
+            raise RefusedByProcessor(part, reply.code)
         case Rejection():
             raise InvariantViolation(f"the processor refuses our request: {reply.code}")
         case IdempotencyKeyConflict():
             raise InvariantViolation("the idempotency key of a new attempt was used before")
-    raise ProcessorUnavailable  # a 500, or silence
+    raise ProcessorUnavailable  # a 500, or no answer
 
 
 def fits(attempt: CreationAttempt, intent: Intent, installation: str) -> bool:
@@ -105,17 +91,18 @@ def fits(attempt: CreationAttempt, intent: Intent, installation: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """Who holds what a payment wants to be recorded with, and the database's clock.
+    """The rows that conflict with a new payment, and the database's clock.
 
-    same_reference is a *living* payment: one that has not FAILED or been CANCELED. `is_used`: the
-    request_id came with a capture, a cancellation or a refund.
+    Attributes:
+        same_reference: a payment that has not FAILED or been CANCELED.
+        request_id_is_used: by a capture, a cancellation or a refund.
     """
 
     now: datetime
     same_request: Payment | None = None
     same_id: Payment | None = None
     same_reference: Payment | None = None
-    is_used: bool = False
+    request_id_is_used: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,44 +114,48 @@ class OwnRow:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateRequest:
-    """Another attempt of the same request made the payment."""
+    """Another attempt of the same request created the payment."""
 
     payment: Payment
 
 
 @dataclass(frozen=True, slots=True)
 class CreationFailed:
-    """There will be no payment of this attempt."""
+    """This attempt creates no payment."""
 
     error: PaymentError
 
 
 @dataclass(frozen=True, slots=True)
 class RetryInsert:
-    """No one holds anything: the winner was not yet to be seen. A new statement will see it."""
+    """No row conflicts: the one that did was not yet visible. A new statement sees it."""
 
 
-def after_conflict(
-    payment: Payment, holders: Conflicts, insert_by: datetime, *, ambiguous: bool
+def resolve_conflict(
+    payment: Payment, conflicts: Conflicts, insert_by: datetime, *, ambiguous: bool
 ) -> OwnRow | DuplicateRequest | CreationFailed | RetryInsert:
-    """What it means that the insert made no row. The order matters: the exact retry of a request
-    must find its payment, and not be told that its own reference is taken.
+    """What it means that the insert made no row.
 
-    `ambiguous`: an earlier insert of this row got no answer and may still commit, so that nothing
-    but a row with the request_id proves that this attempt has lost.
+    The order matters: the exact retry of a request finds its payment, and is not told that its own
+    reference is taken.
+
+    Args:
+        ambiguous: an earlier insert of this row got no answer and may still commit. Then only a row
+            with the request_id proves that this attempt has failed.
     """
-    if holder := holders.same_request:
-        if holder.id == payment.id:
-            return OwnRow(holder)
-        if holder.fingerprint == payment.fingerprint:
-            return DuplicateRequest(holder)
+    if found := conflicts.same_request:
+        if found.id == payment.id:
+            return OwnRow(found)
+        if found.fingerprint == payment.fingerprint:
+            return DuplicateRequest(found)
         return CreationFailed(RequestIdReused(str(payment.request.request_id)))
     if ambiguous:
         return CreationFailed(TryAgain("the database did not say whether the payment was recorded"))
-    if holders.same_id:
+    if conflicts.same_id:
         return CreationFailed(InvariantViolation("a new payment's id is taken"))
-    if holder := holders.same_reference:
-        return CreationFailed(ReferenceTaken(str(payment.request.reference), str(holder.name)))
-    if holders.now >= insert_by:
+    if found := conflicts.same_reference:
+        reference = str(payment.request.reference)
+        return CreationFailed(ReferenceTaken(reference, str(found.name)))
+    if conflicts.now >= insert_by:
         return CreationFailed(TryAgain("the attempt took too long to be recorded"))
     return RetryInsert()

@@ -1,17 +1,19 @@
-"""What is refused, and why. Each error carries fields; `api.errors` makes them a status."""
+"""What the Payment service refuses, and why. `api.errors` turns each error into a status."""
 
 from dataclasses import dataclass
 
+from payment.domain.values import RequestPart
+
 
 class PaymentError(Exception):
-    """The root of what this service refuses knowingly. The call did nothing, unless the class
-    says otherwise.
+    """The base of every error that this service raises knowingly. The call did nothing, unless the
+    class says otherwise.
     """
 
 
 @dataclass(eq=False)
 class ResourceError(PaymentError):
-    """What is refused of one resource, a payment, a refund or a customer, by its `name`."""
+    """An error about one resource (a payment, a refund or a customer), by its `name`."""
 
     name: str
 
@@ -25,15 +27,15 @@ class RefundNotFound(ResourceError):
 
 
 class CustomerNotFound(ResourceError):
-    """The Customer service knows nobody by this name."""
+    """The Customer service knows no customer by this name."""
 
 
 class CustomerDeleted(ResourceError):
-    """A deleted customer does not pay."""
+    """A deleted customer may not pay."""
 
 
 class CustomerBlocked(ResourceError):
-    """A blocked customer does not pay, until somebody takes that back."""
+    """A blocked customer may not pay until they are unblocked."""
 
 
 @dataclass(eq=False)
@@ -46,7 +48,7 @@ class WrongState(ResourceError):
 
 @dataclass(eq=False)
 class PaymentHeld(ResourceError):
-    """The payment waits for a person, for this `reason`."""
+    """The payment needs manual review, for this `reason`."""
 
     reason: str
 
@@ -66,7 +68,9 @@ class AmountTooLarge(ResourceError):
 
 @dataclass(eq=False)
 class ReferenceTaken(PaymentError):
-    """A living payment, `holder`, has the reference: it would be paid twice."""
+    """Another payment, `holder`, has the reference and may still be charged: paying again would be
+    paying twice.
+    """
 
     reference: str
     holder: str
@@ -78,21 +82,27 @@ class ReferenceSet(ResourceError):
 
 @dataclass(eq=False)
 class RequestIdReused(PaymentError):
-    """The request_id came before, with another content than now."""
+    """The request_id came before, with another content."""
 
     request_id: str
 
 
 class EtagMismatch(ResourceError):
-    """The caller saw another version of this payment than the current one."""
+    """The caller read another version of this payment than the current one."""
 
 
 @dataclass(eq=False)
 class RefusedByProcessor(PaymentError):
-    """The processor takes no payment with this `field`. No payment was recorded."""
+    """The processor does not take this `part` of the request. Nothing was recorded.
 
-    field: str
+    Attributes:
+        code: the processor's code of the reason.
+        operation: what was asked for: "create", "capture" or "refund".
+    """
+
+    part: RequestPart
     code: str
+    operation: str = "create"
 
 
 class CustomerServiceUnavailable(PaymentError):
@@ -105,13 +115,13 @@ class ProcessorUnavailable(PaymentError):
 
 @dataclass(eq=False)
 class TryAgain(PaymentError):
-    """The attempt lost a race, took too long, or cannot know what became of it."""
+    """The attempt lost a race, took too long, or cannot know its outcome."""
 
     why: str
 
 
 @dataclass(eq=False)
 class InvariantViolation(PaymentError):
-    """Something that must not happen did: an alarm was raised, nothing was touched."""
+    """An invariant does not hold. An alert was raised, nothing was touched."""
 
     what: str

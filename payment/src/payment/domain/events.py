@@ -1,4 +1,6 @@
-"""What is told of a change. An event is written in the commit of what it tells, and never changes."""
+"""Domain events of payments and refunds. An event is written in the commit of the change that it
+reports, and never changes.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +37,7 @@ class EventType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """What an event says beside the row it is written with. `note` is in words, for people."""
+    """An event that is about to be written with its row. `note`: a remark for people."""
 
     type: EventType
     note: str = ""
@@ -43,8 +45,11 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class PaymentEvent:
-    """A committed event. `sequence` counts a payment's events from 1, without gaps; `cursor` is
-    its place in the stream of all events, opaque outside the repository.
+    """A committed event.
+
+    Attributes:
+        sequence: counts a payment's events from 1, without gaps.
+        cursor: its position in the stream of all events, opaque outside the repository.
     """
 
     payment_id: UUID
@@ -58,7 +63,7 @@ class PaymentEvent:
 
 
 NON_FINANCIAL_EVENTS = frozenset({EventType.UPDATED, EventType.DELETED, EventType.UNDELETED})
-"""What is no money, and no reason to look at a payment sooner or later."""
+"""Changes that move no money, and do not change when a payment is due."""
 EVENT_BY_STATE = {
     State.REQUIRES_ACTION: EventType.REQUIRES_ACTION,
     State.AUTHORIZED: EventType.AUTHORIZED,
@@ -75,8 +80,8 @@ CANCEL_EVENTS = {
 
 
 def event_for(before: Payment, after: Payment, note: str = "") -> NewEvent | None:
-    """What happened between two versions of a payment; None where nothing is to be told (an
-    answer of the processor was used up, or the payment was only looked at).
+    """The event between two versions of a payment; None where there is none (an answer of the
+    processor was used up, or nothing changed).
     """
     if after.held is not None and after.held != before.held:
         return NewEvent(
@@ -96,7 +101,7 @@ def event_for(before: Payment, after: Payment, note: str = "") -> NewEvent | Non
 
 
 def refund_event_for(before: Refund, after: Refund) -> NewEvent | None:
-    """The same for a refund."""
+    """The event between two versions of a refund."""
     if after.state is RefundState.FAILED and before.state is not RefundState.FAILED:
         return NewEvent(EventType.REFUND_FAILED, after.failure.code if after.failure else "")
     if after.state is RefundState.SUCCEEDED and before.state is not RefundState.SUCCEEDED:

@@ -1,8 +1,9 @@
-"""What the processor may say, as values: no library's type, no exception.
+"""What the processor may reply, as values: no library's type, no exception.
 
-The one distinction that safety rests on: a reply is evidence of an intent, or a definite refusal,
-or it is *unknown*. A time-out, a broken connection, a 409, a 429, a 401, a 403, a 404 (but to a
-creation), any 5xx but 500 are unknown: they prove nothing (Stripe docs: "Low-level error handling").
+Safety rests on one distinction: a reply is evidence of an intent, or a definite refusal, or it is
+*unknown*. A time-out, a broken connection, a 409, a 429, a 401, a 403, any 5xx but 500 are unknown:
+they prove nothing (Stripe docs: "Low-level error handling"). A 404 to a creation is a refusal; one to a
+retrieval is `NotFound`, and proves nothing of a payment either.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,7 @@ from enum import Enum
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from payment.domain.payment import Failure
-from payment.domain.values import Money
+from payment.domain.values import Failure, Money, RequestPart
 
 Item = TypeVar("Item")
 
@@ -32,12 +32,13 @@ class IntentStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A payment intent as the processor tells it.
+    """A payment intent as the processor reports it.
 
-    amount           what was asked for
-    amount_received  minor units that moved
-    payment_id       our uuid out of its metadata; None where it carries none that can be read
-    installation     whose it is, out of its metadata
+    Attributes:
+        amount: what was asked for.
+        amount_received: minor units that moved.
+        payment_id: our UUID from its metadata; None where there is none that can be read.
+        installation: whose it is, from its metadata.
     """
 
     id: str
@@ -52,8 +53,8 @@ class Intent:
 
 
 class RefundStatus(Enum):
-    """The statuses of a refund (Stripe docs: "The Refund object"). `requires_action` is pending
-    to us: it only occurs where the customer has to give a bank account.
+    """The statuses of a refund (Stripe docs: "The Refund object"). `requires_action` counts as
+    pending: it occurs only where the customer has to give a bank account.
     """
 
     PENDING = "pending"
@@ -64,7 +65,7 @@ class RefundStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProcessorRefund:
-    """A refund as the processor tells it. `refund_id` is our uuid out of its metadata."""
+    """A refund as the processor reports it. `refund_id` is our UUID from its metadata."""
 
     id: str
     status: RefundStatus
@@ -75,13 +76,20 @@ class ProcessorRefund:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A definite no: a 400, a 402 or (to a creation) a 404 with the processor's error in its
-    body. `field` is the part of our request that it names, where it is the caller's.
+    """A definite refusal: a 400, a 402 or (to a creation) a 404 with the processor's error in its
+    body. `part`: the part of the caller's request that it names; None where it is our own mistake.
     """
 
     code: str
-    field: str = ""
+    part: RequestPart | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The processor says that it has no intent of this id. Of a payment it proves nothing: our key
+    may be of another account. Reconciliation reports it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +99,27 @@ class ServerError:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKeyConflict:
-    """The key came with other parameters before: our mistake, whatever it is."""
+    """The key came with other parameters before: a mistake of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """Nothing is known. `unreachable`: no reply at all, so it is worth asking again soon."""
+    """Nothing is known. `unreachable`: there was no reply at all, so asking soon again may help."""
 
     why: str
     unreachable: bool = False
 
 
-Reply = Intent | Rejection | ServerError | IdempotencyKeyConflict | OutcomeUnknown
-"""What a call about an intent may come back with."""
+Reply = Intent | Rejection | NotFound | ServerError | IdempotencyKeyConflict | OutcomeUnknown
+"""The reply to a call about an intent."""
 
 RefundReply = ProcessorRefund | Rejection | ServerError | IdempotencyKeyConflict | OutcomeUnknown
-"""What a call about a refund may come back with."""
+"""The reply to a call about a refund."""
+
+
+def is_unreachable(reply: object) -> bool:
+    """Whether the processor did not reply at all."""
+    return isinstance(reply, OutcomeUnknown) and reply.unreachable
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""What a payment makes of the processor's word, and the one call that may follow.
+"""The state machine of payments: what evidence makes of a payment, and the one call that may follow.
 
-Pure functions of values, and the heart of Oncepay: `apply` only moves forward, twice is the same
-as once, order does not matter, and what the table does not list changes nothing. The only proof
-of FAILED or CANCELED is the bound intent with the status `canceled`: so a decline is first
-cancelled at the processor, and only then answered.
+Pure functions of values, and the heart of Oncepay. `apply` only moves forward, is idempotent, does not
+depend on order, and changes nothing that the table does not list. The only proof of FAILED or
+CANCELED is the bound intent with the status `canceled`. So a decline is first canceled at the
+processor, and only then answered.
 """
 
 from collections.abc import Callable
@@ -24,38 +24,39 @@ from payment.domain.payment import (
     ACT_WITHIN,
     CAPTURE_WITHIN,
     CancelReason,
-    Failure,
     Held,
     Payment,
     State,
 )
+from payment.domain.values import Failure
 
-Move = Callable[[Payment, Intent, datetime], Payment]
+Transition = Callable[[Payment, Intent, datetime], Payment]
 
 
 def apply(payment: Payment, intent: Intent, now: datetime, *, accepting: bool = False) -> Payment:
-    """The payment after this evidence, from whatever side it came: a reply, recovery, a release.
+    """The payment after this evidence, whoever asked for it: a request, recovery or a release.
 
-    `accepting`: a person released the payment, and takes the captured amount that the processor
-    says for the right one.
+    Args:
+        accepting: a person released the payment and accepts the captured amount that the processor
+            reports.
     """
     if intent.id != payment.intent_id or payment.is_settled:
         return payment
     if mismatch := mismatch_of(payment, intent):
         return hold(payment, mismatch, now)
-    move = MOVES.get((payment.state, intent.status))
-    if move is None:
+    transition = TRANSITIONS.get((payment.state, intent.status))
+    if transition is None:
         return payment
     if intent.status is IntentStatus.SUCCEEDED and not accepting:
         expected = expected_amount(payment)
         if expected not in (None, intent.amount_received):
             reason = f"captured {intent.amount_received} minor units where {expected} were asked"
             return hold(payment, reason, now)
-    return move(payment, intent, now)
+    return transition(payment, intent, now)
 
 
 def mismatch_of(payment: Payment, intent: Intent) -> str:
-    """What of a bound intent does not fit the payment, in words; empty where all fits."""
+    """What of a bound intent contradicts the payment, in words; empty where nothing does."""
     if intent.payment_id != payment.id:
         return "the processor's intent carries another payment's id"
     if intent.amount != payment.request.amount:
@@ -69,7 +70,7 @@ def mismatch_of(payment: Payment, intent: Intent) -> str:
 
 def expected_amount(payment: Payment) -> int | None:
     """The minor units that a success must have moved; None where somebody else may have captured
-    a part of an authorised payment before us.
+    a part of an authorized payment before us.
     """
     if payment.state is State.CAPTURING:
         return payment.amount_capturing
@@ -79,14 +80,14 @@ def expected_amount(payment: Payment) -> int | None:
 
 
 def hold(payment: Payment, reason: str, now: datetime) -> Payment:
-    """Leave the payment to a person: from now on no call is made for it."""
+    """Leave the payment to manual review: from now on no call is made for it."""
     return replace(payment, held=Held(reason, now))
 
 
 def incident_of(payment: Payment, intent: Intent) -> str:
-    """What of this evidence must not be, in words, to raise an alarm; empty where nothing is.
+    """What of this evidence must never occur, in words, to raise an alert; empty where it may.
 
-    A final payment does not change by it: that would make it lie twice.
+    Final states are never overwritten; a contradiction is reported.
     """
     if intent.id != payment.intent_id:
         return "evidence of an intent that is not this payment's"
@@ -124,7 +125,7 @@ def succeed(payment: Payment, intent: Intent, _now: datetime) -> Payment:
 
 
 def decline(payment: Payment, intent: Intent, _now: datetime) -> Payment:
-    """Not yet FAILED: the card could still be charged by a late confirm, or by the browser."""
+    """Not yet FAILED: a late confirmation, or the browser, could still charge the card."""
     return replace(
         payment,
         state=State.CANCELING,
@@ -138,7 +139,7 @@ def end_without_money(payment: Payment, _intent: Intent, _now: datetime) -> Paym
     return replace(payment, state=State.FAILED if declined else State.CANCELED)
 
 
-MOVES: dict[tuple[State, IntentStatus], Move] = {
+TRANSITIONS: dict[tuple[State, IntentStatus], Transition] = {
     (State.CONFIRMING, IntentStatus.REQUIRES_ACTION): require_action,
     (State.CONFIRMING, IntentStatus.REQUIRES_CAPTURE): authorize,
     (State.CONFIRMING, IntentStatus.SUCCEEDED): succeed,
@@ -159,7 +160,7 @@ MOVES: dict[tuple[State, IntentStatus], Move] = {
 
 
 def expire(payment: Payment, status: IntentStatus, now: datetime) -> Payment:
-    """Call off what took too long: a card not tried in time, an action nobody took."""
+    """Cancel what took too long: a card not tried in time, an action that nobody took."""
     unstarted = (
         payment.state is State.CONFIRMING
         and status is IntentStatus.REQUIRES_CONFIRMATION
@@ -185,14 +186,14 @@ class Operation(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One call to make. `amount` in minor units for a capture, 0 for the others."""
+    """A call to make. `amount`: minor units of a capture, 0 for the others."""
 
     operation: Operation
     idempotency_counter: int
     amount: int = 0
 
     def key(self, installation: str, payment_id: UUID) -> str:
-        """The idempotency key: the same call is the same key until its answer is used up."""
+        """The idempotency key: the same call has the same key until its answer is used up."""
         return f"{installation}:{payment_id}:{self.operation.value}:{self.idempotency_counter}"
 
 
@@ -226,8 +227,8 @@ def next_post(payment: Payment, status: IntentStatus, idempotency_counter: int) 
 def answer(payment: Payment, post: Post, reply: Reply, now: datetime) -> Payment:
     """The payment after the reply to a call.
 
-    A 500 and a refusal are recorded under the key and would replay for ever, so they use it up.
-    What is unknown leaves everything as it was: the same key asks the same question again.
+    The processor records a 500 and a refusal under the key and would replay them for ever, so they
+    use the key up. An unknown outcome changes nothing: the same call is made again under its key.
     """
     match reply:
         case Intent():

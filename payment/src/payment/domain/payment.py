@@ -1,11 +1,12 @@
-"""The payment, and what people may ask of it. What the processor's word makes of it is in
-`machine`; here nothing is decided by evidence.
+"""The payment, and what callers may ask of it.
 
-The states (docs/payment.md) are those of the model-checked design: eight on disk, six in public.
-A payment is build_payment CONFIRMING, bound for ever to the processor's intent, which was made before it
-and can move no money before the payment is committed.
+What the processor's evidence makes of a payment is in `machine`; nothing here is decided by evidence.
+There are eight states on disk and six in public (docs/payment.md). A payment begins as CONFIRMING,
+bound for ever to the processor's intent, which was created before it and can move no money before
+the payment is committed.
 """
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -21,20 +22,28 @@ from payment.domain.errors import (
     ReferenceSet,
     WrongState,
 )
-from payment.domain.values import CustomerName, Money, PaymentMethod, PaymentName, ReturnUrl
+from payment.domain.values import (
+    CustomerName,
+    Failure,
+    Money,
+    PaymentMethod,
+    PaymentName,
+    ReturnUrl,
+    fingerprint,
+)
 
 INSERT_WITHIN = timedelta(seconds=60)
-"""How long after its look-up an attempt may still be recorded (the insert's fence)."""
+"""How long after its look-up an attempt may still be recorded (the fence of the insert)."""
 START_WITHIN = timedelta(minutes=15)
-"""How long a card is tried: an old cart must not be charged when an outage ends."""
+"""How long a card is tried. An old order must not be charged when an outage ends."""
 ACT_WITHIN = timedelta(hours=24)
-"""How long a customer has for 3D Secure before the payment is called off."""
+"""How long a customer has for 3D Secure before the payment is canceled."""
 CAPTURE_WITHIN = timedelta(days=7)
-"""How long a hold lasts where the processor does not say (Stripe: 7 days for most cards)."""
+"""How long an authorization lasts where the processor does not say (Stripe: 7 days for most cards)."""
 
 
 class State(Enum):
-    """Where a payment stands, on disk. The last three are final."""
+    """The state of a payment, on disk. The last three are final."""
 
     CONFIRMING = "CONFIRMING"
     REQUIRES_ACTION = "REQUIRES_ACTION"
@@ -54,15 +63,15 @@ class State(Enum):
         return self in {State.FAILED, State.CANCELED}
 
     @property
-    def listed(self) -> "PublicState":
-        """What the contract shows: what only machines tell apart is PROCESSING."""
+    def public(self) -> "PublicState":
+        """The state that the contract shows: PROCESSING for what differs only inside."""
         if self in {State.CONFIRMING, State.CAPTURING, State.CANCELING}:
             return PublicState.PROCESSING
         return PublicState(self.value)
 
 
 class PublicState(Enum):
-    """The states that the contract shows, as lists filter by them."""
+    """The states that the contract shows, and that lists filter by."""
 
     PROCESSING = "PROCESSING"
     REQUIRES_ACTION = "REQUIRES_ACTION"
@@ -76,14 +85,14 @@ CANCELABLE = frozenset({State.CONFIRMING, State.REQUIRES_ACTION, State.AUTHORIZE
 
 
 class CaptureMethod(Enum):
-    """Whether authorising also takes the money."""
+    """Whether a confirmation also captures the money, or only authorizes it."""
 
     AUTOMATIC = "AUTOMATIC"
     MANUAL = "MANUAL"
 
 
 class CancelReason(Enum):
-    """Why a payment is being canceled. The first one stays: it decides FAILED or CANCELED."""
+    """Why a payment is being canceled. The first reason stays: it decides FAILED or CANCELED."""
 
     DECLINE = "DECLINE"
     USER = "USER"
@@ -91,17 +100,8 @@ class CancelReason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a payment or a refund failed, in the processor's words."""
-
-    code: str
-    decline_code: str = ""
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
-    """The payment waits for a person: no call is made for it until it is released."""
+    """The payment needs manual review: no call is made for it until it is released."""
 
     reason: str
     time: datetime
@@ -109,7 +109,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequest:
-    """What a caller asks for with CreatePayment."""
+    """The content of CreatePayment."""
 
     request_id: RequestId
     customer: CustomerName
@@ -121,17 +121,34 @@ class PaymentRequest:
     reference: Reference | None = None
     metadata: Metadata = Metadata()
 
+    @property
+    def fingerprint(self) -> bytes:
+        """Every field counts, except for the request_id itself."""
+        return fingerprint(
+            "create",
+            str(self.customer),
+            str(self.amount.minor_units),
+            self.amount.currency_code,
+            self.payment_method.token,
+            self.capture_method.value,
+            self.return_url.address if self.return_url else "",
+            self.description,
+            str(self.reference or ""),
+            json.dumps(self.metadata.pairs),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment. Frozen: whoever changes it makes another and saves that over the first.
+    """One payment. Frozen: a change makes another one, which is saved over the first.
 
-    idempotency_counter counts the answers that were used up; part of each key to the processor
-    version          grows by one with every event; the etag
-    start_by         until when the card may be tried
-    action_by        until when the customer may act; set in REQUIRES_ACTION
-    capture_before   until when the hold lasts; set in AUTHORIZED
-    amount_capturing minor units asked for in CAPTURING; 0 before
+    Attributes:
+        idempotency_counter: counts the answers that were used up; part of each idempotency key.
+        version: grows by one with every event; the etag.
+        start_by: until when the card may be tried.
+        action_by: until when the customer may act; set in REQUIRES_ACTION.
+        capture_before: until when the authorization lasts; set in AUTHORIZED.
+        amount_capturing: minor units asked for in CAPTURING; 0 before.
     """
 
     id: UUID
@@ -166,17 +183,17 @@ class Payment:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the machine has nothing to do for it: it is final, or waits for a person."""
+        """Whether nothing is left to do: it is final, or needs manual review."""
         return self.state.is_final or self.held is not None
 
     def check_etag(self, etag: str) -> None:
-        """Refuse a caller that saw another version; an empty etag is any (AIP-154)."""
+        """Refuse a caller that read another version; an empty etag fits any (AIP-154)."""
         if etag and etag != self.etag:
             raise EtagMismatch(str(self.name))
 
     def capture(self, amount: Money | None) -> Self:
-        """Ask for the money of an authorised payment, whole or in part. It is done once."""
-        self._must_be("captured", State.AUTHORIZED)
+        """Capture an authorized payment, whole or in part. It is done once."""
+        self._require("captured", State.AUTHORIZED)
         whole = self.request.amount
         asked = amount or whole
         if asked.currency_code != whole.currency_code or asked.minor_units > whole.minor_units:
@@ -184,18 +201,18 @@ class Payment:
         return replace(self, state=State.CAPTURING, amount_capturing=asked.minor_units)
 
     def cancel(self) -> Self:
-        """Call it off. Whether that came in time is for the processor to say."""
-        self._must_be("canceled", *CANCELABLE)
+        """Begin to cancel. Only the processor can say whether that came in time."""
+        self._require("canceled", *CANCELABLE)
         return replace(self, state=State.CANCELING, cancel_reason=CancelReason.USER)
 
     def check_canceled(self) -> None:
-        """Tell a caller of CancelPayment that the card was charged before the cancellation."""
+        """Refuse a cancellation that came after the card was charged."""
         if self.state is State.SUCCEEDED:
             raise WrongState(str(self.name), "canceled", self.state.value)
 
     def update(self, *, description: str, metadata: Metadata, reference: Reference | None) -> Self:
-        """Change what is no money. A reference is set once: it guards against a second charge."""
-        self._must_not_be_deleted()
+        """Change what moves no money. A reference is set once: it guards against a second charge."""
+        self._refuse_if_deleted()
         if self.request.reference not in (None, reference):
             raise ReferenceSet(str(self.name))
         request = replace(
@@ -204,7 +221,7 @@ class Payment:
         return replace(self, request=request)
 
     def delete(self, now: datetime) -> Self:
-        """Delete it softly. Only what ended without money: a charge is never out of sight."""
+        """Delete it softly (AIP-164). Only what ended without money: a charge stays visible."""
         if not self.state.ended_without_money:
             raise WrongState(str(self.name), "deleted", self.state.value)
         return replace(self, delete_time=self.delete_time or now)
@@ -213,18 +230,18 @@ class Payment:
         return replace(self, delete_time=None)
 
     def release(self) -> Self:
-        """Let the machine go on with a held payment, under keys that were never used."""
+        """End the manual review. The next calls are made under keys that were never used."""
         if self.held is None:
             raise WrongState(str(self.name), "released", self.state.value)
         return replace(self, held=None, idempotency_counter=self.idempotency_counter + 1)
 
-    def _must_be(self, what: str, *states: State) -> None:
-        self._must_not_be_deleted()
+    def _require(self, action: str, *states: State) -> None:
+        self._refuse_if_deleted()
         if self.held is not None:
             raise PaymentHeld(str(self.name), self.held.reason)
         if self.state not in states:
-            raise WrongState(str(self.name), what, self.state.value)
+            raise WrongState(str(self.name), action, self.state.value)
 
-    def _must_not_be_deleted(self) -> None:
+    def _refuse_if_deleted(self) -> None:
         if self.delete_time is not None:
             raise PaymentDeleted(str(self.name))

@@ -1,9 +1,12 @@
-"""The checked values of a payment. A wrong one cannot be made: `chassis.values.InvalidValue`
-says the field and the rule, so that no later layer has to look again.
+"""Checked values: money, a payment method, resource names. A wrong one cannot be made:
+`chassis.values.InvalidValue` names the field and the rule, so that no later layer checks again.
 """
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
+from enum import Enum
 from typing import Self
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -37,17 +40,19 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class PaymentMethod:
-    """The processor's token for a card. The pattern is what keeps card numbers out."""
+    """The processor's token for a card. The pattern keeps card numbers out: a token begins with a
+    letter.
+    """
 
     token: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"pm_[A-Za-z0-9_]{1,252}", self.token):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{1,254}", self.token):
             raise InvalidValue(
                 "",
                 "PAYMENT_METHOD_TOKEN",
-                "it must be the processor's token: pm_ and letters, digits or underscores, at most"
-                " 255 characters; a card number does not belong here",
+                "it must be the processor's token: a letter, then letters, digits or underscores, at"
+                " most 255 characters; a card number does not belong here",
             )
 
 
@@ -112,3 +117,28 @@ class RefundName:
 
     def __str__(self) -> str:
         return f"payments/{self.payment_id}/refunds/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a payment or a refund failed, as the processor reports it."""
+
+    code: str
+    decline_code: str = ""
+    message: str = ""
+
+
+class RequestPart(Enum):
+    """A part of a caller's request that the processor may refuse."""
+
+    PAYMENT_METHOD = "payment_method"
+    AMOUNT = "amount"
+    CURRENCY = "currency"
+
+
+def fingerprint(operation: str, *parts: str) -> bytes:
+    """The content of a request in 32 bytes: the same request_id with another content is refused.
+
+    It is taken over our own values, not over protobuf's bytes, which may differ between clients.
+    """
+    return hashlib.sha256(json.dumps(["1", operation, *parts]).encode()).digest()

@@ -1,30 +1,31 @@
-"""A hint: the processor told us of its own accord that something happened.
+"""A webhook of the processor: it reports that something happened to an intent or a refund.
 
-It is never the truth, only a reason to ask for it: it may come twice, late, in any order, or not at
-all. So nothing is kept of it but names.
+It is never the truth, only a reason to ask: it may come twice, late, in any order, or not at all. So
+nothing but ids is kept of it.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 GRACE = timedelta(seconds=2)
-"""How long a hint leaves alone what is just being worked on: the processor often tells of a charge
-before its own answer to us is written down, and then there is nothing left to ask.
+"""How long a webhook leaves alone what is being worked on. The processor often reports a charge before
+its own reply to us is stored, and then there is nothing left to ask.
 """
 KEEP = timedelta(days=7)
-"""How long hints are kept, to know an event that comes again: Stripe repeats one for three days
-(https://docs.stripe.com/webhooks). One that came after that would only ask once more.
+"""How long webhooks are kept, to know an event that comes again. Stripe repeats one for three days
+(https://docs.stripe.com/webhooks). One that came after that would only cause one more question.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookNotification:
-    """What of an event is used.
+    """The ids in a webhook.
 
-    id         the processor's, of the event: what comes under it again is the same
-    type       the processor's word for what happened; for people
-    intent_id  what it is about
-    refund_id  the processor's id of the refund that it is about; empty: of the intent itself
+    Attributes:
+        id: of the event, made by the processor. The same id again is the same event.
+        type: the processor's name of the event type; for people.
+        intent_id: the intent that it is about.
+        refund_id: the processor's id of the refund that it is about; empty for the intent itself.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The place of an event in the stream of all events, and the cursor that a caller holds of it."""
+"""The position of an event in the stream of all events, and the cursor that callers hold of it."""
 
 import base64
 import struct
@@ -10,11 +10,12 @@ from chassis.values import InvalidValue
 FORM = struct.Struct(">IQ16sq")
 
 
-class Place(NamedTuple):
+class StreamPosition(NamedTuple):
     """Orders the stream: by transaction, within it by payment, within that by sequence.
 
-    xid: the transaction that wrote the event, or a later one whose event of the same payment came
-         before: so that the events of a payment are always in their order.
+    Attributes:
+        xid: the transaction that wrote the event, or a later one whose event of the same payment came
+            before: so that the events of a payment are always in their order.
     """
 
     xid: int
@@ -22,19 +23,23 @@ class Place(NamedTuple):
     sequence: int
 
 
-BEGINNING = Place(0, UUID(int=0), 0)
+BEGINNING = StreamPosition(0, UUID(int=0), 0)
 
 
-def written(place: Place, generation: int) -> str:
-    """The cursor of a place. The generation goes with it: transaction ids begin anew when the data move
-    to another cluster, and an old cursor would pass over what is new.
+def write_cursor(position: StreamPosition, generation: int) -> str:
+    """The cursor of a position. It holds the generation too: transaction ids begin again when the data
+    move to another cluster, and an old cursor would pass over new events.
     """
-    packed = FORM.pack(generation, place.xid, place.payment_id.bytes, place.sequence)
+    packed = FORM.pack(generation, position.xid, position.payment_id.bytes, position.sequence)
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def read(cursor: str, generation: int) -> Place:
-    """The place of a cursor; of "" the beginning. Raises InvalidValue."""
+def read_cursor(cursor: str, generation: int) -> StreamPosition:
+    """The position of a cursor; of "" the beginning.
+
+    Raises:
+        InvalidValue: CURSOR.
+    """
     if not cursor:
         return BEGINNING
     try:
@@ -49,4 +54,4 @@ def read(cursor: str, generation: int) -> Place:
             "it is no cursor of this installation; send one that came with an event, unchanged, "
             "or leave it empty to begin with the first event",
         )
-    return Place(xid, UUID(bytes=payment_id), sequence)
+    return StreamPosition(xid, UUID(bytes=payment_id), sequence)

@@ -1,10 +1,10 @@
-"""The way of a payment, from the request to its first answer.
+"""Creates a payment: the way from the request to its first answer.
 
-    look up, ask Customer -> create the intent, unconfirmed -> commit 1: the row, build_payment with its
+    find conflicts, ask Customer -> create the intent, unconfirmed -> commit 1: the payment, with its
     intent -> confirm -> commit 2 -> answer
 
-Before commit 1 a failure leaves at worst an unconfirmed intent, which moves no money. After it
-the payment goes to its end, whatever becomes of the caller.
+Before commit 1 a failure leaves at worst an unconfirmed intent, which moves no money. After it the
+payment goes to its final state, whatever becomes of the caller.
 """
 
 import asyncio
@@ -12,18 +12,19 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from chassis.aip.resources import Snapshot
 from payment.domain.creation import (
     CreationAttempt,
     CreationFailed,
     DuplicateRequest,
     OwnRow,
-    after_conflict,
     build_payment,
-    fingerprint_of,
+    resolve_conflict,
 )
 from payment.domain.errors import (
     InvariantViolation,
     PaymentError,
+    ProcessorUnavailable,
     ReferenceTaken,
     RequestIdReused,
     TryAgain,
@@ -31,65 +32,74 @@ from payment.domain.errors import (
 from payment.domain.evidence import IntentStatus
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import Payment, PaymentRequest
+from payment.service_layer.alerts import Alert
+from payment.service_layer.payment_driver import PaymentDriver
 from payment.service_layer.ports import (
-    Alarms,
+    Bulkhead,
     Caller,
     CommitUnknown,
     Customers,
     Elapsed,
     NewId,
     PaymentRepository,
-    Processor,
-    Snapshot,
 )
-from payment.service_layer.step import Steps
 
-One = TypeVar("One")
-Other = TypeVar("Other")
+First = TypeVar("First")
+Second = TypeVar("Second")
 
-INSERTS = 3
-"""How often the insert is sent: the visibility hole closes after one more (measured)."""
+MAX_INSERTS = 3
+"""How often the insert is sent. A row that was not yet visible is visible to one more (measured)."""
 CONFIRM_WITHIN = 10.0
-"""Seconds from sending the insert, after which the fresh row is no longer ours to confirm blindly:
-a commit can hang far longer than a statement may, and recovery may have been there.
+"""Seconds from sending the insert, after which the new payment is not confirmed without asking first:
+a commit can hang far longer than a statement may, and recovery may have worked on it.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class CreatePayment:
-    """Executes a payment. One object serves all calls; it holds no state of any."""
+    """Creates payments. One object serves all calls; it holds no state of any."""
 
     payments: PaymentRepository
     customers: Customers
-    processor: Processor
-    steps: Steps
-    alarm: Alarms
+    driver: PaymentDriver
+    bulkhead: Bulkhead
     new_id: NewId
     elapsed: Elapsed
     installation: str
 
     async def __call__(self, request: PaymentRequest, caller: Caller) -> Payment:
-        """The payment in the state it has reached. Raises a PaymentError where there is none."""
-        holders, standing = await side_by_side(
-            self.payments.look_up(request.request_id, request.reference),
-            self.customers.standing(request.customer),
+        """The payment in the state it has reached.
+
+        Raises:
+            PaymentError: there is none, or its outcome is unknown (the class says which).
+        """
+        conflicts, customer = await both(
+            self.payments.find_conflicts(request.request_id, request.reference),
+            self.customers.find(request.customer),
         )
-        if holders.same_request is not None:
-            return same(holders.same_request, request)
-        if holders.is_used:
+        if conflicts.same_request is not None:
+            return same(conflicts.same_request, request)
+        if conflicts.request_id_is_used:
             raise RequestIdReused(str(request.request_id))
-        if holders.same_reference is not None:
-            raise ReferenceTaken(str(request.reference), str(holders.same_reference.name))
+        if found := conflicts.same_reference:
+            raise ReferenceTaken(str(request.reference), str(found.name))
+        attempt = CreationAttempt(self.new_id(), request, customer.etag, conflicts.now)
         try:
-            standing.require_may_pay(request.customer)
+            customer.check_may_pay(request.customer)
         except PaymentError as error:
-            return await self._made_by_another(request, error)
-        attempt = CreationAttempt(self.new_id(), request, standing.etag, holders.now)
-        reply = await self.processor.create(attempt)
+            return await self._created_by_another(request, error)
+        async with self.bulkhead.slot() as is_free:
+            if not is_free:
+                return await self._created_by_another(request, ProcessorUnavailable())
+            return await self._execute(attempt, caller)
+
+    async def _execute(self, attempt: CreationAttempt, caller: Caller) -> Payment:
+        """Create the intent and, with it, the payment."""
+        reply = await self.driver.processor.create(attempt)
         try:
             payment = build_payment(attempt, reply, self.installation)
         except PaymentError as error:
-            return await self._made_by_another(request, error)
+            return await self._created_by_another(attempt.request, error)
         if caller.is_gone():
             await self._cancel_orphan(payment)
             raise TryAgain("the caller left before the payment was recorded")
@@ -97,75 +107,76 @@ class CreatePayment:
 
     async def _record(self, payment: Payment, attempt: CreationAttempt, caller: Caller) -> Payment:
         """Commit 1, and what follows from its answer. An insert without an answer is settled by
-        sending it again, never by a look-up: that would not see a copy still under way.
+        sending it again, never by a look-up: that would not see a copy that is still running.
         """
-        ambiguous = False
+        request, ambiguous = payment.request, False
         sent_at = self.elapsed()
-        for _ in range(INSERTS):
+        for _ in range(MAX_INSERTS):
             try:
                 row = await self.payments.insert(payment, attempt.insert_by)
             except CommitUnknown:
                 ambiguous = True
                 continue
             if row is not None:
-                caller.build_payment(row)
-                return await self._confirm(Snapshot(row, attempt.now), sent_at)
-            holders = await self.payments.holders(payment)
-            # Neither of these: nobody is to be seen yet, so the insert is sent again.
-            match after_conflict(payment, holders, attempt.insert_by, ambiguous=ambiguous):
+                caller.on_created(row)
+                return await self._confirm(Snapshot(row, row.create_time), sent_at)
+            conflicts = await self.payments.find_conflicts(
+                request.request_id, request.reference, payment.id
+            )
+            # In the remaining case, RetryInsert, the insert is sent again.
+            match resolve_conflict(payment, conflicts, attempt.insert_by, ambiguous=ambiguous):
                 case OwnRow(own):
-                    caller.build_payment(own)
-                    return await self.steps.attempt(own.id)
+                    caller.on_created(own)
+                    return await self.driver.attempt(Snapshot(own, conflicts.now))
                 case DuplicateRequest(other):
                     await self._cancel_orphan(payment)
                     return other
                 case CreationFailed(error):
-                    if not ambiguous or holders.same_request is not None:
+                    if not ambiguous or conflicts.same_request is not None:
                         await self._cancel_orphan(payment)
-                    raise self._told(error)
+                    raise self._reported(error)
         if ambiguous:
             raise TryAgain("the database did not say whether the payment was recorded")
-        raise self._told(
-            InvariantViolation("a new payment could not be recorded, and nothing holds it")
-        )
+        words = "a new payment could not be recorded, and nothing conflicts with it"
+        raise self._reported(InvariantViolation(words))
 
-    async def _confirm(self, seen: Snapshot, sent_at: float) -> Payment:
-        """The handler's own step: the intent is known to require confirmation, if that was just
-        now.
-        """
+    async def _confirm(self, read: Snapshot[Payment], sent_at: float) -> Payment:
+        """The first step: its intent requires confirmation, since it was created just now."""
         if self.elapsed() - sent_at > CONFIRM_WITHIN:
-            return await self.steps.attempt(seen.payment.id)
-        stepped = await self.steps.call(
-            seen, IntentStatus.REQUIRES_CONFIRMATION, idempotency_counter=0
-        )
-        return await self.steps.rest(stepped, attempt=1)
+            return await self.driver.attempt(await self.payments.get(read.resource.id))
+        status = IntentStatus.REQUIRES_CONFIRMATION
+        return await self.driver.end(await self.driver.call(read, status, idempotency_counter=0))
 
-    async def _made_by_another(self, request: PaymentRequest, error: PaymentError) -> Payment:
-        """An error speaks for its attempt only: another one may have made the payment."""
-        holders = await self.payments.look_up(request.request_id, None)
-        if holders.same_request is not None:
-            return same(holders.same_request, request)
-        raise self._told(error)
+    async def _created_by_another(self, request: PaymentRequest, error: PaymentError) -> Payment:
+        """A concurrent attempt may have succeeded: look the request up again before raising."""
+        conflicts = await self.payments.find_conflicts(request.request_id)
+        if conflicts.same_request is not None:
+            return same(conflicts.same_request, request)
+        raise self._reported(error)
 
     async def _cancel_orphan(self, payment: Payment) -> None:
-        """Tidy up an intent that no row will ever be bound to. A courtesy, whatever the answer:
-        left alone it moves no money.
+        """Cancel an intent that no payment will ever be bound to, whatever the answer: left alone it
+        moves no money either.
         """
-        await self.processor.post(payment, Post(Operation.CANCEL, idempotency_counter=0))
+        await self.driver.processor.post(payment, Post(Operation.CANCEL, idempotency_counter=0))
 
-    def _told(self, error: PaymentError) -> PaymentError:
+    def _reported(self, error: PaymentError) -> PaymentError:
         if isinstance(error, InvariantViolation):
-            self.alarm("rule_broken", "", error.what)
+            self.driver.alert(Alert.INVARIANT_VIOLATED, "", error.what)
         return error
 
 
 def same(payment: Payment, request: PaymentRequest) -> Payment:
-    """The payment of a request that came before, if it said the same. Raises RequestIdReused."""
-    if payment.fingerprint != fingerprint_of(request):
+    """The payment of a request that came before, if its content was the same.
+
+    Raises:
+        RequestIdReused.
+    """
+    if payment.fingerprint != request.fingerprint:
         raise RequestIdReused(str(request.request_id))
     return payment
 
 
-async def side_by_side(one: Awaitable[One], other: Awaitable[Other]) -> tuple[One, Other]:
-    """Waits for both at once: neither depends on the other."""
-    return await asyncio.gather(one, other)
+async def both(first: Awaitable[First], second: Awaitable[Second]) -> tuple[First, Second]:
+    """Waits for two independent calls at once."""
+    return await asyncio.gather(first, second)

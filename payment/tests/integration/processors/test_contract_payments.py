@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from payment_examples import INSTALLATION
-from processor_steps import (
+from support.examples import INSTALLATION
+from support.processor_examples import (
     CANCEL,
     CONFIRM,
     EUR_20,
@@ -21,12 +21,18 @@ from processor_steps import (
     evidence,
     status_of,
 )
-from processor_targets import Target
+from support.processors import Target
 
-from payment.domain.evidence import IdempotencyKeyConflict, IntentStatus, OutcomeUnknown, Rejection
+from payment.domain.evidence import (
+    IdempotencyKeyConflict,
+    IntentStatus,
+    NotFound,
+    OutcomeUnknown,
+    Rejection,
+)
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod
-from payment.domain.values import Money, PaymentMethod, ReturnUrl
+from payment.domain.values import Money, PaymentMethod, RequestPart, ReturnUrl
 
 # ---------------------------------------------------------------- create
 
@@ -72,14 +78,14 @@ async def test_a_token_that_is_not_known_is_refused_by_name(target: Target) -> N
     reply = await target.processor.create(unknown)
 
     assert isinstance(reply, Rejection)
-    assert (reply.code, reply.field) == ("resource_missing", "payment_method")
+    assert (reply.code, reply.part) == ("resource_missing", RequestPart.PAYMENT_METHOD)
 
 
 async def test_a_currency_that_stripe_does_not_take_is_refused_by_name(target: Target) -> None:
     reply = await target.processor.create(await an_attempt(target, amount=Money(2000, "XTS")))
 
     assert isinstance(reply, Rejection)
-    assert reply.field == "currency"
+    assert reply.part is RequestPart.CURRENCY
 
 
 async def test_an_amount_above_stripes_largest_is_refused_by_name(target: Target) -> None:
@@ -88,7 +94,7 @@ async def test_an_amount_above_stripes_largest_is_refused_by_name(target: Target
     reply = await target.processor.create(await an_attempt(target, amount=amount))
 
     assert isinstance(reply, Rejection)
-    assert (reply.code, reply.field) == ("amount_too_large", "amount")
+    assert (reply.code, reply.part) == ("amount_too_large", RequestPart.AMOUNT)
 
 
 async def test_an_amount_that_stripe_cannot_say_is_refused_by_name(target: Target) -> None:
@@ -97,7 +103,7 @@ async def test_an_amount_that_stripe_cannot_say_is_refused_by_name(target: Targe
     reply = await target.processor.create(await an_attempt(target, amount=amount))
 
     assert isinstance(reply, Rejection)
-    assert reply.field == "amount"
+    assert reply.part is RequestPart.AMOUNT
     assert not target.processor.supports_amount(amount)
 
 
@@ -344,11 +350,8 @@ async def test_a_canceled_intent_cannot_be_confirmed(target: Target) -> None:
 # ---------------------------------------------------------------- what is not known
 
 
-async def test_an_intent_that_is_not_known_proves_nothing(target: Target) -> None:
-    reply = await target.processor.retrieve("pi_nobodyhasthis")
-
-    assert isinstance(reply, OutcomeUnknown)
-    assert not reply.unreachable
+async def test_retrieving_an_intent_that_does_not_exist_says_not_found(target: Target) -> None:
+    assert await target.processor.retrieve("pi_nobodyhasthis") == NotFound()
 
 
 @pytest.mark.parametrize("post", [CONFIRM, capture(2000), CANCEL], ids=lambda one: one.operation)

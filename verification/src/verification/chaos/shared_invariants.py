@@ -8,7 +8,7 @@ from sandbox.objects import Intent, Refund
 from verification.chaos.ledger import processor_records
 from verification.chaos.oracle import INVARIANT, Finding
 from verification.chaos.testbed import Testbed
-from verification.world.invariants import InternalRecords, always, at_rest
+from verification.world.invariants import Records, quiescence, safety
 
 REFUNDS = """
 SELECT refunds.*, intent_id, currency_code FROM refunds JOIN payments ON payments.id = payment_id
@@ -24,6 +24,6 @@ async def broken_invariants(testbed: Testbed) -> list[Finding]:
         item for item in processor.newest("payment_intent", None) if isinstance(item, Intent)
     ]
     returned = [item for item in processor.newest("refund", None) if isinstance(item, Refund)]
-    sides = InternalRecords(payments, refunds, intents, returned)
-    broken = chain(always(sides), at_rest(sides, datetime.now(UTC)))
+    sides = Records(payments, refunds, intents, returned)
+    broken = chain(safety(sides), quiescence(sides, datetime.now(UTC)))
     return [Finding(INVARIANT, message) for message in broken]

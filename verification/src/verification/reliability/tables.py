@@ -39,12 +39,12 @@ def fill(pages: Sequence[str], made: dict[str, str]) -> list[str]:
     filled = list(pages)
     for name, table in made.items():
         place = re.compile(rf"(?<=<!-- {re.escape(name)} -->\n).*?(?=<!-- / -->)", re.S)
-        places = [
+        paths = [
             (index, found) for index, page in enumerate(filled) if (found := place.search(page))
         ]
-        if len(places) != 1:
-            raise ValueError(f"{len(places)} pages have a place for the table {name!r}, not 1")
-        ((index, found),) = places
+        if len(paths) != 1:
+            raise ValueError(f"{len(paths)} pages have a place for the table {name!r}, not 1")
+        ((index, found),) = paths
         filled[index] = filled[index][: found.start()] + f"{table}\n" + filled[index][found.end() :]
     return filled
 

@@ -1,10 +1,11 @@
-"""Stripe, through its official library on aiohttp. Each call is made once and answered by a value.
+"""Calls Stripe through its official library on aiohttp: each call once, each reply a value.
 
-Nothing personal is sent: an amount, a token, our own ids. Nothing of it is logged: of what went
-wrong the log holds the status, the code and Stripe's own number of the request.
+Nothing personal is sent: an amount, a token, our own ids. Nothing of it is logged: of a failed call the
+log has the status, the code and Stripe's id of the request.
 """
 
 import logging
+import re
 import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from chassis.telemetry import log
 from payment.domain.creation import CreationAttempt
 from payment.domain.evidence import (
     IdempotencyKeyConflict,
+    NotFound,
     OutcomeUnknown,
     Page,
     ProcessorRefund,
@@ -31,7 +33,7 @@ from payment.domain.evidence import (
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod, Payment
 from payment.domain.refund import Refund
-from payment.domain.values import Money
+from payment.domain.values import Money, RequestPart
 from payment.processors.stripe.currencies import to_stripe
 from payment.processors.stripe.replies import (
     Definite,
@@ -44,31 +46,34 @@ from payment.processors.stripe.replies import (
     refusal_in,
     reply_to,
     reply_to_creation,
+    reply_to_retrieval,
 )
 
 API_VERSION = "2026-10-28.endive"
-"""What `replies` was written for. Pinned, so that neither an account's setting nor an update of
-the library changes an answer's shape (https://docs.stripe.com/api/versioning).
+"""The version that `replies` reads. Pinned, so that neither an account's setting nor an update of the
+library changes the form of a reply (https://docs.stripe.com/api/versioning).
 """
 TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
-"""Seconds. The states count on a POST being over after 20 (the due time of a step is 25 s ahead);
-connect includes the wait for a free connection.
+"""Seconds. A step assumes that a POST is over after 20 (its due time is 25 s ahead). `connect` includes
+the wait for a free connection.
 """
 MAX_CONNECTIONS = 500
-"""Calls under way at once: half of the 1,024 files that a process may open by default. One more
-waits, and after 5 s it is UNAVAILABLE, unsent.
+"""Concurrent calls: half of the 1,024 files that a process may open by default. One more waits, and is
+UNAVAILABLE after 5 s, unsent.
 """
-PAGE = 100  # items a page, Stripe's maximum
-MAX_PAGES = 100  # of one intent's refunds: 10,000. A longer list is not complete to us
+PAGE_SIZE = 100  # Stripe's maximum
+MAX_PAGES = 100  # of one intent's refunds: 10,000. A longer list counts as incomplete
 INTENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
 CHARGE = ["latest_charge"]
-"""Expanded, for it says until when a hold lasts."""
-KEY_REFUSED = (401, 403)
+"""Expanded, for the end of the authorization is in it."""
+TOKEN = re.compile("pm_[A-Za-z0-9_]{1,252}")
+"""A payment method of Stripe's (https://docs.stripe.com/api/payment_methods)."""
+API_KEY_REFUSED = (401, 403)
 
-LOST = (stripe.StripeError, aiohttp.ClientError, TimeoutError, OSError)
-"""What a call is known to raise. Where the connection breaks inside the body of an answer, the
-library lets aiohttp's own errors through.
+KNOWN_ERRORS = (stripe.StripeError, aiohttp.ClientError, TimeoutError, OSError)
+"""What a call is known to raise. Where the connection breaks inside the body of a reply, the library
+raises aiohttp's own errors.
 """
 
 Read = TypeVar("Read")
@@ -81,7 +86,7 @@ class StripeProcessor:
     Args:
         api_key: its account is where the money goes.
         base_address: another place that speaks Stripe's API; None is Stripe itself.
-        installation: stands in every key and object, so that copies of a database do not mix.
+        installation: part of every key and object, so that copies of a database do not mix.
         timeout: for tests of slowness.
     """
 
@@ -98,7 +103,7 @@ class StripeProcessor:
         self._timeout = timeout
 
     async def __aenter__(self) -> Self:
-        _silence()
+        disable_library_logs()
         trusted = ssl.create_default_context(cafile=stripe.ca_bundle_path)
         connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=trusted)
         self._session = aiohttp.ClientSession(connector=connector)
@@ -120,12 +125,14 @@ class StripeProcessor:
         await self._session.close()
 
     def supports_amount(self, amount: Money) -> bool:
-        """Whether Stripe counts finely enough for this amount."""
+        """Whether Stripe's units can express this amount."""
         return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
 
     async def create(self, attempt: CreationAttempt) -> Reply:
-        """Create an unconfirmed intent. Rejection, naming `amount`, where Stripe cannot say it."""
+        """Create an unconfirmed intent. A Rejection, without asking, of what Stripe cannot take."""
         request = attempt.request
+        if not TOKEN.fullmatch(request.payment_method.token):
+            return Rejection("payment_method_invalid", RequestPart.PAYMENT_METHOD)
         amount = request.amount
         manual = request.capture_method is CaptureMethod.MANUAL
         stripe_amount = to_stripe(amount.minor_units, amount.currency_code)
@@ -151,8 +158,9 @@ class StripeProcessor:
         )
 
     async def retrieve(self, intent_id: str) -> Reply:
-        """What Stripe says of an intent now."""
-        return await self.call(intent_of, reply_to, "get", f"{INTENTS}/{intent_id}", expand=CHARGE)
+        """The intent as it is now."""
+        path = f"{INTENTS}/{intent_id}"
+        return await self.call(intent_of, reply_to_retrieval, "get", path, expand=CHARGE)
 
     async def post(self, payment: Payment, post: Post) -> Reply:
         """Confirm, capture or cancel."""
@@ -177,7 +185,7 @@ class StripeProcessor:
         )
 
     async def refund(self, refund: Refund) -> RefundReply:
-        """Send money back. The amount is always said: "all that is left" is not the same twice."""
+        """Create a refund. The amount is always sent: "all that is left" changes."""
         amount = to_stripe(refund.amount, refund.currency_code)
         if isinstance(amount, Rejection):
             return amount
@@ -199,7 +207,7 @@ class StripeProcessor:
         )
 
     async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | OutcomeUnknown:
-        """Every refund of an intent, page by page; OutcomeUnknown unless each page came."""
+        """Every refund of an intent, page by page; OutcomeUnknown unless every page came."""
         found: list[ProcessorRefund] = []
         after = ""
         for _ in range(MAX_PAGES):
@@ -217,10 +225,10 @@ class StripeProcessor:
     async def page(
         self, item_of: Callable[[Json], Item], path: str, after: str, **params: Any
     ) -> Page[Item] | OutcomeUnknown:
-        """The page of a list behind the item `after`. A refusal of one proves nothing either."""
+        """The page of a list after the item `after`. A refusal proves nothing either."""
         read = partial(page_of, item_of)
         place = {"starting_after": after} if after else {}
-        page = await self.call(read, refusal_in, "get", path, limit=PAGE, **place, **params)
+        page = await self.call(read, refusal_in, "get", path, limit=PAGE_SIZE, **place, **params)
         return OutcomeUnknown("the list was refused") if isinstance(page, Definite) else page
 
     async def call(
@@ -231,41 +239,45 @@ class StripeProcessor:
         path: str,
         **params: Any,
     ) -> Read | Failed:
-        """One request, once. The library's typed services are left out: making their objects
-        takes six times the rest of a call (1,250 of 1,450 us, where a dozen fields are read).
+        """One request, once. The library's typed services are not used: their objects take six times
+        as long as the rest of a call (1,250 of 1,450 us), and a dozen fields are read.
         """
         try:
-            answer = await self._client.raw_request_async(method, path, **params)
-        except Exception as error:  # noqa: BLE001 - what is not listed is unknown, and never raised
+            response = await self._client.raw_request_async(method, path, **params)
+        except Exception as error:  # noqa: BLE001 - an unknown outcome, never raised
             reply = failed(error)
-            _tell(reply, error)
+            log_reply(reply, error)
             return reply
-        found = read(answer.data)
-        _tell(found)
+        found = read(response.data)
+        log_reply(found)
         return found
 
 
-def _tell(reply: object, error: Exception | None = None) -> None:
-    """Log what was no evidence: never Stripe's sentence, which may quote what was sent."""
-    number = getattr(error, "request_id", None)
+def log_reply(reply: object, error: Exception | None = None) -> None:
+    """Log a reply that is no evidence, without Stripe's message, which may quote what was sent."""
+    request_id = getattr(error, "request_id", None)
     match reply:
-        case OutcomeUnknown() if getattr(error, "http_status", None) in KEY_REFUSED:
-            log.error("processor_refuses_our_key", reason=reply.why, processor_request=number)
-        case OutcomeUnknown() if error and not isinstance(error, LOST):
-            log.error("processor_call_failed", exc_info=error)  # bytes that the library trips over
+        case OutcomeUnknown() if getattr(error, "http_status", None) in API_KEY_REFUSED:
+            log.error("processor_api_key_refused", reason=reply.why, processor_request=request_id)
+        case OutcomeUnknown() if error and not isinstance(error, KNOWN_ERRORS):
+            log.error("processor_call_failed", exc_info=error)  # bytes that the library cannot read
         case OutcomeUnknown():
-            log.warning("processor_said_nothing", reason=reply.why, processor_request=number)
+            log.warning("processor_outcome_unknown", reason=reply.why, processor_request=request_id)
+        case NotFound():
+            log.warning(
+                "processor_outcome_unknown", reason="HTTP 404", processor_request=request_id
+            )
         case ServerError():
-            log.warning("processor_failed", processor_request=number)
+            log.warning("processor_server_error", processor_request=request_id)
         case IdempotencyKeyConflict():
-            log.error("processor_key_misused", processor_request=number)
+            log.error("processor_idempotency_key_conflict", processor_request=request_id)
         case Rejection():
-            log.info("processor_refused", code=reply.code, processor_request=number)
+            log.info("processor_refused", code=reply.code, processor_request=request_id)
 
 
-def _silence() -> None:
-    """Keep the library from writing requests and answers to the log, or (STRIPE_LOG) to standard
-    error: they hold tokens and cards. And from telling Stripe about this machine.
+def disable_library_logs() -> None:
+    """Stop the library from writing requests and replies to the log, or (STRIPE_LOG) to standard
+    error: they hold tokens and cards. And from sending Stripe data about this machine.
     """
     logging.getLogger("stripe").setLevel(logging.WARNING)
     stripe.log = None

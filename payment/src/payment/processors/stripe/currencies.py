@@ -1,9 +1,10 @@
-"""Where Stripe's amounts are not ISO 4217's minor units (https://docs.stripe.com/currencies).
+"""Where Stripe's amounts differ from ISO 4217's minor units (https://docs.stripe.com/currencies).
 
-Ours are ISO's everywhere. They are converted on the way out and back, and compared after that.
+Ours are ISO's everywhere. They are converted on the way to Stripe and back, and compared after that.
 """
 
 from payment.domain.evidence import Rejection
+from payment.domain.values import RequestPart
 
 UNITS: dict[str, tuple[int, int]] = {
     "ISK": (1, 100),  # no decimals in ISO; Stripe keeps two, which must be zero
@@ -15,22 +16,26 @@ UNITS: dict[str, tuple[int, int]] = {
     "OMR": (10, 10),
     "TND": (10, 10),
 }
-"""So many of our minor units are so many of Stripe's; neither side can say less."""
+"""So many of our minor units equal so many of Stripe's; neither side can express less."""
 SAME = (1, 1)
 
 
 def to_stripe(minor_units: int, currency_code: str) -> int | Rejection:
-    """Our amount as Stripe counts; Rejection, with nothing asked, where it cannot be said."""
+    """Our amount in Stripe's units; a Rejection, without asking Stripe, where it has none for it."""
     ours, theirs = UNITS.get(currency_code, SAME)
     whole, rest = divmod(minor_units, ours)
     if rest:
         message = f"an amount in {currency_code} must be a multiple of {ours} minor units"
-        return Rejection("amount_not_payable", "amount", message)
+        return Rejection("amount_not_payable", RequestPart.AMOUNT, message)
     return whole * theirs
 
 
 def from_stripe(amount: int, currency_code: str) -> int:
-    """Stripe's amount in our minor units. Raises ValueError where it cannot be said."""
+    """Stripe's amount in our minor units.
+
+    Raises:
+        ValueError: it cannot be expressed in them.
+    """
     ours, theirs = UNITS.get(currency_code, SAME)
     whole, rest = divmod(amount, theirs)
     if rest:

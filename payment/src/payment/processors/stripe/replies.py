@@ -1,8 +1,9 @@
-"""What Stripe's answers mean, as values of `payment.domain.evidence`: pure functions of JSON.
+"""Reads Stripe's replies, as values of `payment.domain.evidence`: pure functions of JSON.
 
-The rules (docs/payment.md; https://docs.stripe.com/error-low-level): a 200, or a 402 that carries
-the intent, is evidence. A 400 or 402 with Stripe's error in its body is a definite no, to a creation
-a 404 as well. A 500 is kept under the key. Whatever is not listed is unknown, a 200 that cannot be read among it.
+The rules (docs/payment.md; https://docs.stripe.com/error-low-level): a 200, or a 402 with the intent in
+it, is evidence. A 400 or 402 with Stripe's error in its body is a definite refusal, and so is a 404 to
+a creation; a 404 to a retrieval is `NotFound`. A 500 is recorded under the key. All other replies are
+unknown, and so is a 200 that cannot be read.
 """
 
 import re
@@ -17,6 +18,7 @@ from payment.domain.evidence import (
     IdempotencyKeyConflict,
     Intent,
     IntentStatus,
+    NotFound,
     OutcomeUnknown,
     Page,
     ProcessorRefund,
@@ -25,30 +27,33 @@ from payment.domain.evidence import (
     Reply,
     ServerError,
 )
-from payment.domain.payment import Failure
-from payment.domain.values import Money
+from payment.domain.values import Failure, Money, RequestPart
 from payment.processors.stripe.currencies import from_stripe
 
 Json = dict[str, Any]
 Definite = Rejection | ServerError | IdempotencyKeyConflict
 Read = TypeVar("Read")
 Item = TypeVar("Item")
-MAX_TEXT_LENGTH = 2000  # characters of Stripe's that are kept
+MAX_TEXT_LENGTH = 2000  # characters of a text of Stripe's that are kept
 
 REFUSALS = frozenset({400, 402})
-PASSING = frozenset({"rate_limit", "lock_timeout"})
-"""Codes that older versions of the API answered with 400 where they now answer 429."""
-OURS = frozenset({"payment_method", "amount", "currency"})
-"""Parameters that are a caller's; a refusal that names another one is our mistake."""
+TRANSIENT = frozenset({"rate_limit", "lock_timeout"})
+"""Codes that older versions of the API sent with 400 and newer ones with 429."""
+PARTS: dict[str, RequestPart] = {
+    "payment_method": RequestPart.PAYMENT_METHOD,
+    "amount": RequestPart.AMOUNT,
+    "currency": RequestPart.CURRENCY,
+}
+"""Parameters that come from a caller; a refusal that names another one is our mistake."""
 
 
 def intent_of(body: object) -> Intent | OutcomeUnknown:
-    """The payment intent in an answer."""
+    """The payment intent in a reply."""
     return _read(_intent, "payment_intent", body)
 
 
 def refund_of(body: object) -> ProcessorRefund | OutcomeUnknown:
-    """The refund in an answer."""
+    """The refund in a reply."""
     return _read(processor_refund, "refund", body)
 
 
@@ -67,14 +72,14 @@ def _read(make: Callable[[Json], Read], kind: str, body: object) -> Read | Outco
             raise TypeError(f"no {kind}")
         return make(body)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
-        return OutcomeUnknown(f"an answer that cannot be read ({type(error).__name__})")
+        return OutcomeUnknown(f"a reply that cannot be read ({type(error).__name__})")
 
 
 def _intent(body: Json) -> Intent:
     status = IntentStatus(body["status"])
     currency_code = body["currency"].upper()
     received = body.get("amount_received")
-    if received is None:  # Stripe always says it; localstripe never does
+    if received is None:  # Stripe always sends it; localstripe never does
         received = body["amount"] if status is IntentStatus.SUCCEEDED else 0
     return Intent(
         id=id_in(body["id"]),
@@ -92,12 +97,16 @@ def _intent(body: Json) -> Intent:
 
 
 def processor_refund(body: Json) -> ProcessorRefund:
-    """A refund; what cannot be read of it is raised."""
+    """A refund.
+
+    Raises:
+        KeyError, TypeError, ValueError: it cannot be read.
+    """
     status = body["status"]
     reason = text_in(body.get("failure_reason"))
     return ProcessorRefund(
         id=id_in(body["id"]),
-        # The customer has to give a bank account: not done, and not failed.
+        # The customer has to give a bank account: neither done nor failed.
         status=RefundStatus("pending" if status == "requires_action" else status),
         amount=amount_in(body["amount"], body["currency"].upper()),
         refund_id=_uuid(value_at(body, "metadata", "refund")),
@@ -118,7 +127,7 @@ def id_in(text: str) -> str:
 
 
 def text_in(text: object) -> str:
-    """A text that is kept, without what a database cannot keep; empty where there is none."""
+    """A text without the characters that a database cannot store; empty where there is none."""
     if not isinstance(text, str):
         return ""
     return "".join(letter for letter in text[:MAX_TEXT_LENGTH] if letter.isprintable())
@@ -129,7 +138,7 @@ def _time(seconds: int | None) -> datetime | None:
 
 
 def _uuid(text: object) -> UUID | None:
-    """Our id; None for what is somebody else's."""
+    """An id of ours; None for any other text."""
     try:
         return UUID(str(text))
     except ValueError:
@@ -144,7 +153,7 @@ def _failure(error: Json | None) -> Failure | None:
 
 
 def value_at(body: object, *path: str) -> Any:
-    """What is at the end of the path; None where it breaks off, as at what is not expanded."""
+    """The value at the end of the path; None where the path ends early, as in what is not expanded."""
     found = body
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None
@@ -152,7 +161,7 @@ def value_at(body: object, *path: str) -> Any:
 
 
 def reply_to(error: Exception) -> Reply:
-    """What a call about an intent came back with, where it raised. A decline is evidence."""
+    """The reply to a call about an intent that raised. A decline is evidence."""
     if isinstance(error, stripe.StripeError) and error.http_status == 402:
         declined = value_at(error.json_body, "error", "payment_intent")
         if declined:
@@ -161,29 +170,42 @@ def reply_to(error: Exception) -> Reply:
 
 
 def reply_to_creation(error: Exception) -> Reply:
-    """The same of a creation: its address names no intent, so a 404 is about what was asked."""
+    """The reply to a creation that raised. Its URL names no intent, so a 404 is about its content."""
     return refusal_in(error, REFUSALS | {404})
 
 
+def reply_to_retrieval(error: Exception) -> Reply:
+    """The reply to a retrieval that raised. A 404 means that there is no such intent, if Stripe's error
+    is in its body: without it the 404 is a proxy's.
+    """
+    if (
+        isinstance(error, stripe.StripeError)
+        and error.http_status == 404
+        and isinstance(value_at(error.json_body, "error"), dict)
+    ):
+        return NotFound()
+    return reply_to(error)
+
+
 def refusal_in(error: Exception, refusals: frozenset[int] = REFUSALS) -> Definite | OutcomeUnknown:
-    """What it means that a call raised: a definite no, or nothing at all."""
+    """The reply to a call that raised: a definite refusal, or unknown."""
     if not isinstance(error, stripe.StripeError) or error.http_status is None:
         return OutcomeUnknown(
-            f"no answer ({type(error.__cause__ or error).__name__})", unreachable=True
+            f"no reply ({type(error.__cause__ or error).__name__})", unreachable=True
         )
     status = error.http_status
     if status == 500:
         return ServerError()
-    told = value_at(error.json_body, "error")
-    code, kind = text_in(value_at(told, "code")), text_in(value_at(told, "type"))
-    if status not in refusals or not isinstance(told, dict) or code in PASSING:
+    reported = value_at(error.json_body, "error")
+    code, kind = text_in(value_at(reported, "code")), text_in(value_at(reported, "type"))
+    if status not in refusals or not isinstance(reported, dict) or code in TRANSIENT:
         return OutcomeUnknown(f"HTTP {status}", unreachable=status > 500 or status == 429)
     if kind == "idempotency_error":
         return IdempotencyKeyConflict()
-    param = text_in(told.get("param"))
-    about_card = "payment_method" if kind == "card_error" else ""
+    param = text_in(reported.get("param"))
+    about_card = RequestPart.PAYMENT_METHOD if kind == "card_error" else None
     return Rejection(
         code=code or kind or "unknown",
-        field=param if param in OURS else about_card,
-        message=text_in(told.get("message")),
+        part=PARTS.get(param, about_card),
+        message=text_in(reported.get("message")),
     )

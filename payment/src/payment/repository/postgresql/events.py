@@ -1,12 +1,13 @@
-"""Events in PostgreSQL. They are written by the statements of what they tell."""
+"""Events in PostgreSQL. The statements of payments and refunds write them."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from chassis.database import Pool
+from chassis.sql import Statement
 from payment.domain.events import EventType, PaymentEvent
 from payment.domain.payment import State
-from payment.repository import cursor as cursors
+from payment.repository.cursor import StreamPosition, read_cursor, write_cursor
 from payment.repository.postgresql.rows import Row
 
 # `place`, not `xid`: ORDER BY would take the output's name, sort texts, and pass by the index.
@@ -15,20 +16,24 @@ SELECT payment_id, refund_id, sequence, event_time, type, state, note, xid::text
   FROM payment_events
 """
 
-OF_PAYMENT = f"{EVENTS} WHERE payment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"
+OF_PAYMENT = Statement(
+    f"{EVENTS} WHERE payment_id = :payment_id AND sequence > :after ORDER BY sequence LIMIT :limit"
+)
 
 # A transaction that is still open may commit below what can already be seen, so nobody reads on
 # from there: the bound is the oldest of them, in any database of the cluster.
 SETTLED = "xid < pg_snapshot_xmin(pg_current_snapshot())"
-AFTER = "(xid, payment_id, sequence) > ($1::text::xid8, $2, $3)"
+AFTER = "(xid, payment_id, sequence) > (:after_xid::text::xid8, :after_payment_id, :after_sequence)"
 
-STREAM = f"{EVENTS} WHERE {AFTER} AND {SETTLED} ORDER BY xid, payment_id, sequence LIMIT $4"
+STREAM = Statement(
+    f"{EVENTS} WHERE {AFTER} AND {SETTLED} ORDER BY xid, payment_id, sequence LIMIT :limit"
+)
 
 # The same order: a payment's events have growing places.
-STREAM_OF_PAYMENT = f"""
-{EVENTS} WHERE payment_id = $5 AND sequence > $6 AND {AFTER} AND {SETTLED}
-ORDER BY sequence LIMIT $4
-"""
+STREAM_OF_PAYMENT = Statement(f"""
+{EVENTS} WHERE payment_id = :payment_id AND sequence > :passed AND {AFTER} AND {SETTLED}
+ORDER BY sequence LIMIT :limit
+""")
 
 
 class PostgresEvents:
@@ -36,26 +41,33 @@ class PostgresEvents:
 
     def __init__(self, pool: Pool, generation: int) -> None:
         self._pool = pool
-        self._era = generation
+        self._generation = generation
 
     async def of_payment(self, payment_id: UUID, limit: int, after: int) -> Sequence[PaymentEvent]:
-        found = await self._pool.fetch(OF_PAYMENT, payment_id, after, limit)
+        found = await OF_PAYMENT.fetch(self._pool, payment_id=payment_id, after=after, limit=limit)
         return [self._event(row) for row in found]
 
     async def stream(
         self, payment_id: UUID | None, limit: int, cursor: str
     ) -> Sequence[PaymentEvent]:
-        xid, last_payment_id, sequence = cursors.read(cursor, self._era)
-        place = (str(xid), last_payment_id, sequence)
+        xid, last_payment_id, sequence = read_cursor(cursor, self._generation)
+        position = {
+            "after_xid": str(xid),
+            "after_payment_id": last_payment_id,
+            "after_sequence": sequence,
+            "limit": limit,
+        }
         if payment_id is None:
-            found = await self._pool.fetch(STREAM, *place, limit)
+            found = await STREAM.fetch(self._pool, **position)
         else:
             passed = sequence if payment_id == last_payment_id else 0
-            found = await self._pool.fetch(STREAM_OF_PAYMENT, *place, limit, payment_id, passed)
+            found = await STREAM_OF_PAYMENT.fetch(
+                self._pool, payment_id=payment_id, passed=passed, **position
+            )
         return [self._event(row) for row in found]
 
     def _event(self, row: Row) -> PaymentEvent:
-        place = cursors.Place(int(row["place"]), row["payment_id"], row["sequence"])
+        position = StreamPosition(int(row["place"]), row["payment_id"], row["sequence"])
         return PaymentEvent(
             payment_id=row["payment_id"],
             sequence=row["sequence"],
@@ -64,5 +76,5 @@ class PostgresEvents:
             refund_id=row["refund_id"],
             note=row["note"],
             event_time=row["event_time"],
-            cursor=cursors.written(place, self._era),
+            cursor=write_cursor(position, self._generation),
         )

@@ -1,49 +1,48 @@
 """The statement of a page of payments."""
 
-from typing import Any
-
+from chassis.sql import Statement
 from payment.domain.payment import PublicState
 from payment.service_layer.ports import PaymentQuery
 
 
-def select(query: PaymentQuery) -> tuple[str, list[Any]]:
-    """The statement, made of fixed pieces, and its arguments. Each condition is written so that
+def select(query: PaymentQuery) -> tuple[Statement, dict[str, object]]:
+    """The statement, made of fixed pieces, and its values. Each condition is written so that
     PostgreSQL finds its index: tests look at the plans.
     """
-    arguments: list[Any] = []
-
-    def given(value: object) -> str:
-        arguments.append(value)
-        return f"${len(arguments)}"
-
+    values: dict[str, object] = {"limit": query.limit}
     conditions: list[str] = []
     if query.customer is not None:
-        conditions.append(f"customer_id = {given(query.customer.id)}")
+        conditions.append("customer_id = :customer_id")
+        values["customer_id"] = query.customer.id
     if query.state is PublicState.SUCCEEDED:
-        conditions.append("public_state IS NULL")  # nearly all have: the walk finds them
+        conditions.append("public_state IS NULL")  # nearly all have: the list itself finds them
     elif query.state is not None:
-        conditions.append(f"public_state = {given(query.state.value)}")
+        conditions.append("public_state = :state")
+        values["state"] = query.state.value
     if query.reference is not None:
-        conditions.append(f"reference = {given(query.reference.text)}")
+        conditions.append("reference = :reference")
+        values["reference"] = query.reference.text
     if query.held is not None:
         conditions.append(f"held_time IS {'NOT NULL' if query.held else 'NULL'}")
-    for how, time in query.create_time:
-        conditions.append(f"create_time {how.value} {given(time)}")
+    for number, (comparison, time) in enumerate(query.create_time):
+        conditions.append(f"create_time {comparison.value} :time_{number}")
+        values[f"time_{number}"] = time
     passed, direction = ("<", "DESC") if query.newest_first else (">", "ASC")
     if query.after is not None:
-        place = f"{given(query.after.create_time)}, {given(query.after.id)}"
-        conditions.append(f"(create_time, id) {passed} ({place})")
-    order = f"ORDER BY create_time {direction}, id {direction} LIMIT {given(query.limit)}"
+        conditions.append(f"(create_time, id) {passed} (:after_time, :after_id)")
+        values |= {"after_time": query.after.create_time, "after_id": query.after.id}
+    order = f"ORDER BY create_time {direction}, id {direction} LIMIT :limit"
     pages = (
         f"(SELECT * FROM payments WHERE {' AND '.join([*conditions, half])} {order})"  # noqa: S608
         for half in halves(query)
     )
-    return f"SELECT * FROM ({' UNION ALL '.join(pages)}) AS page {order}", arguments  # noqa: S608
+    statement = f"SELECT * FROM ({' UNION ALL '.join(pages)}) AS page {order}"  # noqa: S608
+    return Statement(statement), values
 
 
 def halves(query: PaymentQuery) -> list[str]:
-    """Where to look: the deleted payments are apart. What was never deleted is not looked for among
-    them, since that would be a walk over all.
+    """Which indexes to read: deleted payments have their own. States that cannot be deleted are not
+    looked for there, since that would scan all of it.
     """
     deletable = query.state in {None, PublicState.FAILED, PublicState.CANCELED} and not query.held
     if query.show_deleted and deletable:

@@ -1,11 +1,11 @@
-"""What PostgreSQL shows of work that stands still."""
+"""Shows in PostgreSQL whether the event stream and recovery go on."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 from chassis.database import Pool
 
-# Beyond the bound that `events` reads up to.
+# The first event behind the bound that `events` reads up to.
 OLDEST_HIDDEN_EVENT = """
 SELECT clock_timestamp() - event_time FROM payment_events
  WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, payment_id, sequence LIMIT 1
@@ -16,10 +16,10 @@ SELECT clock_timestamp() - least((SELECT min(due_time) FROM payments),
                                  (SELECT min(due_time) FROM refunds))
 """
 
-# Whoever has a transaction id, the oldest first: in any database of the cluster, since they share
-# them. What sessions of other roles do is not shown to ours, beyond who they are. Snapshots that only
-# read, standbys and replication slots hold up the vacuum, but not the stream. Of nobody the query.
-HOLDERS = """
+# Every transaction with a transaction id, the oldest first, in any database of the cluster, since
+# databases share the ids. Our role does not see what sessions of other roles do. Snapshots that only
+# read, standbys and replication slots hold back vacuum, but not the stream. No query text is shown.
+BLOCKERS = """
 SELECT format('process %s in database %s (%s)', pid, coalesce(datname, '-'),
               coalesce(state || ' for ' || round(extract(epoch FROM
                        clock_timestamp() - xact_start)) || ' s', 'of another role')) AS words,
@@ -33,7 +33,7 @@ SELECT format('a transaction prepared in database %s at %s', database, prepared)
 
 
 class PostgresProgress:
-    """The port `ProgressReader`, on a pool of the service's own database."""
+    """A ProgressReader on a pool of the service's own database."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -42,8 +42,8 @@ class PostgresProgress:
         age: timedelta | None = await self._pool.fetchval(OLDEST_HIDDEN_EVENT)
         return age
 
-    async def holders_of_the_stream(self) -> Sequence[str]:
-        return [row["words"] for row in await self._pool.fetch(HOLDERS)]
+    async def stream_blockers(self) -> Sequence[str]:
+        return [row["words"] for row in await self._pool.fetch(BLOCKERS)]
 
     async def longest_due(self) -> timedelta | None:
         age: timedelta | None = await self._pool.fetchval(LONGEST_DUE)

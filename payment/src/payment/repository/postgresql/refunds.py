@@ -8,7 +8,9 @@ from uuid import UUID
 import asyncpg
 
 from chassis.aip.pages import Position
+from chassis.aip.resources import Snapshot
 from chassis.database import Pool
+from chassis.sql import Statement
 from payment.domain.errors import InvariantViolation, RefundNotFound
 from payment.domain.events import NewEvent
 from payment.domain.refund import Refund, RefundState
@@ -16,82 +18,87 @@ from payment.domain.schedule import CLAIM_LASTS
 from payment.domain.values import RefundName
 from payment.domain.webhook_notification import GRACE
 from payment.repository.postgresql import rows
-from payment.service_layer.ports import DueRefund, RequestRecord
+from payment.service_layer.ports import Due, RequestRecord
 
 REFUNDS = """
 SELECT refunds.*, intent_id, currency_code
   FROM refunds JOIN payments ON payments.id = payment_id
 """
 
-# The sum is tested on the newest row, whoever else refunds meanwhile. As with a payment's insert,
-# a first copy of this one that may be under way is waited for.
-INSERT = """
+# The sum is tested on the newest row, whoever else refunds meanwhile. As with a payment's insert, a
+# first copy of this one that is still running is waited for.
+INSERT = Statement("""
 WITH payment AS (
     UPDATE payments
-       SET amount_refunded = amount_refunded + $3, version = version + 1,
+       SET amount_refunded = amount_refunded + :amount, version = version + 1,
            event_xid = greatest(event_xid, pg_current_xact_id()), update_time = now()
-     WHERE id = $2 AND state = 'SUCCEEDED' AND amount_refunded + $3 <= amount_captured
+     WHERE id = :payment_id AND state = 'SUCCEEDED'
+       AND amount_refunded + :amount <= amount_captured
        AND set_config('lock_timeout', '0', true) = '0'
     RETURNING *
-), build_payment AS (
+), inserted AS (
     INSERT INTO refunds (id, payment_id, amount, reason, due_time)
-    SELECT $1, id, $3, $4, now() + $5::interval FROM payment
+    SELECT :id, id, :amount, :reason, now() + :claim_lasts::interval FROM payment
     RETURNING *
 ), request AS (
     INSERT INTO requests (request_id, fingerprint, payment_id, refund_id)
-    SELECT $6, $7, payment_id, id FROM build_payment
+    SELECT :request_id, :fingerprint, payment_id, id FROM inserted
 ), event AS (
     INSERT INTO payment_events (payment_id, refund_id, sequence, xid, type, state)
-    SELECT id, $1, version, event_xid, 'refund.created', state FROM payment
+    SELECT id, :id, version, event_xid, 'refund.created', state FROM payment
 )
-SELECT build_payment.*, intent_id, currency_code FROM build_payment, payment
-"""
+SELECT inserted.*, intent_id, currency_code FROM inserted, payment
+""")
 
-GET = f"{REFUNDS} WHERE refunds.id = $1 AND payment_id = $2"
+GET = Statement(f"{REFUNDS} WHERE refunds.id = :id AND payment_id = :payment_id")
 
-SAVE = """
+SAVE = Statement("""
 WITH saved AS (
     UPDATE refunds
-       SET state = $3, failure = $4, processor_id = $5, due_time = now() + $8::interval,
+       SET state = :state, failure = :failure, processor_id = :processor_id,
+           due_time = now() + :claim_lasts::interval,
            version = version + 1, update_time = now(), attempt = 0
-     WHERE id = $1 AND version = $2 AND ($10::timestamptz IS NULL OR clock_timestamp() < $10)
+     WHERE id = :id AND version = :version_before
+       AND (:by::timestamptz IS NULL OR clock_timestamp() < :by)
     RETURNING *
 ), payment AS (
     UPDATE payments
-       SET amount_refunded = amount_refunded - $9, version = payments.version + 1,
+       SET amount_refunded = amount_refunded - :amount_given_back,
+           version = payments.version + 1,
            event_xid = greatest(event_xid, pg_current_xact_id()), update_time = now()
       FROM saved
      WHERE payments.id = saved.payment_id
     RETURNING payments.*
 ), event AS (
     INSERT INTO payment_events (payment_id, refund_id, sequence, xid, type, state, note)
-    SELECT id, $1, version, event_xid, $6, state, $7 FROM payment
+    SELECT id, :id, version, event_xid, :event_type, state, :event_note FROM payment
 )
 SELECT saved.*, intent_id, currency_code FROM saved, payment
-"""
+""")
 
 # The first page is what comes before the end of time.
-LIST = f"""
-{REFUNDS} WHERE payment_id = $1
-   AND (refunds.create_time, refunds.id) < (coalesce($2, 'infinity'::timestamptz), $3)
-ORDER BY refunds.create_time DESC, refunds.id DESC LIMIT $4
-"""
+LIST = Statement(f"""
+{REFUNDS} WHERE payment_id = :payment_id
+   AND (refunds.create_time, refunds.id)
+       < (coalesce(:create_time_before, 'infinity'::timestamptz), :id_before)
+ORDER BY refunds.create_time DESC, refunds.id DESC LIMIT :limit
+""")
 
-CLAIM_DUE = """
+CLAIM_DUE = Statement("""
 WITH due AS (
     SELECT id FROM refunds
-     WHERE due_time <= now() ORDER BY due_time LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
+     WHERE due_time <= now() ORDER BY due_time LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE refunds SET due_time = now() + $2::interval
+UPDATE refunds SET due_time = now() + :claim_lasts::interval
   FROM due, payments
  WHERE refunds.id = due.id AND payments.id = payment_id
 RETURNING refunds.*, intent_id, currency_code, now() AS read_time
-"""
+""")
 
-RESCHEDULE = """
-UPDATE refunds SET due_time = now() + $3::interval, attempt = $4
- WHERE id = $1 AND version = $2 AND due_time > clock_timestamp() + $5::interval
-"""
+RESCHEDULE = Statement("""
+UPDATE refunds SET due_time = now() + :wait::interval, attempt = :attempt
+ WHERE id = :id AND version = :version AND due_time > clock_timestamp() + :grace::interval
+""")
 
 
 class PostgresRefunds:
@@ -101,48 +108,67 @@ class PostgresRefunds:
         self._pool = pool
 
     async def insert(self, refund: Refund, request: RequestRecord) -> Refund | None:
-        reason = refund.reason and refund.reason.value
-        what = (refund.id, refund.payment_id, refund.amount, reason, CLAIM_LASTS)
-        record = (request.request_id.uuid, request.fingerprint)
         row = None
         with suppress(asyncpg.UniqueViolationError):  # the request_id was used
-            row = await rows.insert(self._pool, INSERT, *what, *record)
+            row = await rows.insert(
+                self._pool,
+                INSERT,
+                id=refund.id,
+                payment_id=refund.payment_id,
+                amount=refund.amount,
+                reason=refund.reason and refund.reason.value,
+                claim_lasts=CLAIM_LASTS,
+                request_id=request.request_id.uuid,
+                fingerprint=request.fingerprint,
+            )
         return None if row is None else rows.refund(row)
 
     async def get(self, payment_id: UUID, refund_id: UUID) -> Refund:
-        row = await self._pool.fetchrow(GET, refund_id, payment_id)
+        row = await GET.fetchrow(self._pool, id=refund_id, payment_id=payment_id)
         if row is None:
             raise RefundNotFound(str(RefundName(payment_id, refund_id)))
         return rows.refund(row)
 
     async def save(
-        self, before: Refund, after: Refund, event_for: NewEvent, by: datetime | None = None
+        self, before: Refund, after: Refund, event: NewEvent, by: datetime | None = None
     ) -> Refund | None:
-        fails = after.state is RefundState.FAILED
-        given_back = before.amount if fails and before.state is not RefundState.FAILED else 0
-        what = (after.state.value, rows.failure(after.failure), after.processor_id or None)
-        told = (event_for.type.value, event_for.note)
-        due = None if fails else CLAIM_LASTS
+        fails = after.state is RefundState.FAILED is not before.state
         try:
-            row = await self._pool.fetchrow(
-                SAVE, before.id, before.version, *what, *told, due, given_back, by
+            row = await SAVE.fetchrow(
+                self._pool,
+                id=before.id,
+                version_before=before.version,
+                state=after.state.value,
+                failure=rows.failure(after.failure),
+                processor_id=after.processor_id or None,
+                claim_lasts=None if after.is_settled else CLAIM_LASTS,
+                by=by,
+                amount_given_back=before.amount if fails else 0,
+                event_type=event.type.value,
+                event_note=event.note,
             )
         except asyncpg.UniqueViolationError:
-            raise InvariantViolation(
-                "a refund of the processor's is named for two of ours"
-            ) from None
+            words = "two of our refunds name the same refund of the processor's"
+            raise InvariantViolation(words) from None
         return None if row is None else rows.refund(row)
 
     async def list(self, payment_id: UUID, limit: int, after: Position | None) -> Sequence[Refund]:
-        place = (after.create_time, after.id) if after else (None, None)
-        found = await self._pool.fetch(LIST, payment_id, *place, limit)
+        found = await LIST.fetch(
+            self._pool,
+            payment_id=payment_id,
+            create_time_before=after and after.create_time,
+            id_before=after and after.id,
+            limit=limit,
+        )
         return [rows.refund(row) for row in found]
 
-    async def claim_due(self, limit: int) -> Sequence[DueRefund]:
-        claimed = await self._pool.fetch(CLAIM_DUE, limit, CLAIM_LASTS)
+    async def claim_due(self, limit: int) -> Sequence[Due[Refund]]:
+        claimed = await CLAIM_DUE.fetch(self._pool, limit=limit, claim_lasts=CLAIM_LASTS)
         return [
-            DueRefund(rows.refund(row), row["attempt"] + 1, row["read_time"]) for row in claimed
+            Due(Snapshot(rows.refund(row), row["read_time"]), row["attempt"] + 1) for row in claimed
         ]
 
-    async def reschedule(self, seen: Refund, wait: timedelta | None, attempt: int) -> None:
-        await self._pool.execute(RESCHEDULE, seen.id, seen.version, wait, attempt, GRACE)
+    async def reschedule(self, read: Refund, wait: timedelta | None, attempt: int) -> None:
+        await RESCHEDULE.execute(
+            self._pool, id=read.id, version=read.version, wait=wait, attempt=attempt, grace=GRACE
+        )

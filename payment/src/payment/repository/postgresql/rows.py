@@ -1,4 +1,4 @@
-"""Rows as the domain's values, and the statements whose answers must not be lost."""
+"""Rows as domain values and back, and the inserts whose outcome may be unknown."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,23 +8,23 @@ import asyncpg
 
 from chassis.database import Pool
 from chassis.database_errors import is_database_away
+from chassis.sql import Statement
 from chassis.values import Metadata, Reference, RequestId, from_trusted
 from payment.domain.payment import (
     CancelReason,
     CaptureMethod,
-    Failure,
     Held,
     Payment,
     PaymentRequest,
     State,
 )
 from payment.domain.refund import Refund, RefundReason, RefundState
-from payment.domain.values import CustomerName, Money, PaymentMethod, ReturnUrl
+from payment.domain.values import CustomerName, Failure, Money, PaymentMethod, ReturnUrl
 from payment.service_layer.ports import CommitUnknown
 
 Row = asyncpg.Record
 
-OF_PAYMENT = (
+PAYMENT_FIELDS = (
     *("id", "fingerprint", "customer_etag", "intent_id", "start_by", "create_time", "update_time"),
     *(
         "idempotency_counter",
@@ -36,25 +36,26 @@ OF_PAYMENT = (
     ),
     *("amount_capturing", "amount_captured", "amount_refunded"),
 )
-OF_REFUND = (
+REFUND_FIELDS = (
     *("id", "payment_id", "intent_id", "amount", "currency_code", "create_time", "update_time"),
     "version",
 )
 """The columns that are fields of the same name and type."""
 
 
-async def insert(pool: Pool, statement: str, *arguments: object) -> Row | None:
-    """Run an insert. Raises CommitUnknown once it was sent; what fails before that, says that
-    nothing was.
+async def insert(pool: Pool, statement: Statement, **values: object) -> Row | None:
+    """Run an insert.
+
+    Raises:
+        CommitUnknown: it was sent, and got no answer. Another error means that it was not sent.
     """
     async with pool.acquire() as connection:
         try:
-            row: Row | None = await connection.fetchrow(statement, *arguments)
+            return await statement.fetchrow(connection, **values)
         except Exception as error:
             if is_database_away(error):
                 raise CommitUnknown from error
             raise
-        return row
 
 
 def payment(row: Row) -> Payment:
@@ -76,50 +77,68 @@ def payment(row: Row) -> Payment:
         cancel_reason=CancelReason(reason) if reason else None,
         failure=_failure(row),
         held=Held(row["held_reason"], row["held_time"]) if row["held_time"] else None,
-        **_fields(row, OF_PAYMENT),
+        **_fields(row, PAYMENT_FIELDS),
     )
 
 
 def refund(row: Row) -> Refund:
-    """Of a refund's row, with the intent and the currency of its payment."""
+    """A refund from its row, which has the intent and the currency of its payment."""
     return Refund(
         reason=RefundReason(row["reason"]) if row["reason"] else None,
         state=RefundState(row["state"]),
         failure=_failure(row),
         processor_id=row["processor_id"] or "",
-        **_fields(row, OF_REFUND),
+        **_fields(row, REFUND_FIELDS),
     )
 
 
-def birth(payment: Payment) -> tuple[object, ...]:
-    """What a payment is recorded with, in the order of its insert."""
-    asked, url, reference = payment.request, payment.request.return_url, payment.request.reference
-    return (
-        *(payment.id, asked.request_id.uuid, payment.fingerprint),
-        *(asked.customer.id, payment.customer_etag),
-        *(asked.amount.minor_units, asked.amount.currency_code, asked.payment_method.token),
-        *(asked.capture_method.value, url and url.address),
-        *(asked.description, reference and reference.text, asked.metadata.as_dict()),
-        *(payment.intent_id, payment.start_by),
-    )
+def request_columns(payment: Payment) -> dict[str, object]:
+    """The columns of the request and its intent, which never change."""
+    request, url, reference = payment.request, payment.request.return_url, payment.request.reference
+    return {
+        "id": payment.id,
+        "request_id": request.request_id.uuid,
+        "fingerprint": payment.fingerprint,
+        "customer_id": request.customer.id,
+        "customer_etag": payment.customer_etag,
+        "amount": request.amount.minor_units,
+        "currency_code": request.amount.currency_code,
+        "payment_method": request.payment_method.token,
+        "capture_method": request.capture_method.value,
+        "return_url": url and url.address,
+        "description": request.description,
+        "reference": reference and reference.text,
+        "metadata": request.metadata.as_dict(),
+        "intent_id": payment.intent_id,
+        "start_by": payment.start_by,
+    }
 
 
-def changeable(payment: Payment) -> tuple[object, ...]:
-    """What may become different with a change, in the order of its update."""
-    asked, reason, held = payment.request, payment.cancel_reason, payment.held
-    return (
-        *(payment.state.value, payment.idempotency_counter),
-        *(payment.action_by, payment.capture_before, payment.redirect_url),
-        *(reason and reason.value, failure(payment.failure)),
-        *(held and held.reason, held and held.time),
-        *(payment.amount_capturing, payment.amount_captured, payment.delete_time),
-        *(asked.description, asked.reference and asked.reference.text, asked.metadata.as_dict()),
-    )
+def changeable_columns(payment: Payment) -> dict[str, object]:
+    """The columns that a change may write."""
+    request, reason, held = payment.request, payment.cancel_reason, payment.held
+    return {
+        "state": payment.state.value,
+        "idempotency_counter": payment.idempotency_counter,
+        "action_by": payment.action_by,
+        "capture_before": payment.capture_before,
+        "redirect_url": payment.redirect_url,
+        "cancel_reason": reason and reason.value,
+        "failure": failure(payment.failure),
+        "held_reason": held and held.reason,
+        "held_time": held and held.time,
+        "amount_capturing": payment.amount_capturing,
+        "amount_captured": payment.amount_captured,
+        "delete_time": payment.delete_time,
+        "description": request.description,
+        "reference": request.reference and request.reference.text,
+        "metadata": request.metadata.as_dict(),
+    }
 
 
-def failure(said: Failure | None) -> dict[str, str] | None:
+def failure(reported: Failure | None) -> dict[str, str] | None:
     """The column of a failure."""
-    return None if said is None else dataclasses.asdict(said)
+    return None if reported is None else dataclasses.asdict(reported)
 
 
 def _failure(row: Row) -> Failure | None:

@@ -24,8 +24,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class Customer(_message.Message):
     """A person or a company that pays.
 
-    All personal data of Oncepay is here and nowhere else: other services store
-    a customer's `name`, and ask for the rest.
+    All personal details are kept here and nowhere else: other services keep a
+    customer's `name`, and ask for the rest.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -41,8 +41,8 @@ class Customer(_message.Message):
         ACTIVE: Customer._State.ValueType  # 1
         """May pay."""
         BLOCKED: Customer._State.ValueType  # 2
-        """May start no new payment; payments in progress continue. Set and reset
-        with UpdateCustomer.
+        """May start no new payment; payments in progress go on. Set and unset with
+        UpdateCustomer.
         """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
@@ -53,8 +53,8 @@ class Customer(_message.Message):
     ACTIVE: Customer.State.ValueType  # 1
     """May pay."""
     BLOCKED: Customer.State.ValueType  # 2
-    """May start no new payment; payments in progress continue. Set and reset
-    with UpdateCustomer.
+    """May start no new payment; payments in progress go on. Set and unset with
+    UpdateCustomer.
     """
 
     @_typing.final
@@ -100,8 +100,8 @@ class Customer(_message.Message):
     """
     email: _builtins.str
     """An email address, at most 254 characters, without a display name and
-    without quoted or bracketed forms. No two living customers have the same
-    one; upper and lower case count as the same. It is kept and returned as it
+    without quoted or bracketed forms. No two customers that are not deleted have
+    the same one; upper and lower case count as the same. It is kept and returned as it
     was written.
     """
     phone: _builtins.str
@@ -109,24 +109,25 @@ class Customer(_message.Message):
     them not 0. Empty where there is none.
     """
     reference: _builtins.str
-    """The caller's own id for this customer: 1 to 128 characters on one line.
-    Unique among all customers, deleted ones included. Erasure does not remove
-    it, so it must not contain personal data. Empty where there is none.
+    """The caller's own number for this customer: 1 to 128 characters on one
+    line. Unique among all customers, deleted ones included. It is kept
+    after an erasure, so it must not hold personal details. Empty where there is
+    none.
     """
     state: Global___Customer.State.ValueType
     """Whether the customer may pay. A new customer is ACTIVE unless the request
-    sets BLOCKED.
+    says BLOCKED.
     """
     etag: _builtins.str
     """A token that changes with every change of the customer (AIP-154). Send it
-    with an update, a deletion, an undeletion or an erasure to have the call
-    rejected (ABORTED) if the customer has changed. Compare it for equality only.
+    back with a change to have the call refused (ABORTED) if the customer changed
+    meanwhile. Compare it for equality only.
     """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The caller's own data about the customer: at most 50 pairs, keys of 1 to 40
-        characters, values of at most 500. Text that looks like a card number is
-        rejected.
+        """The caller's own data about the customer: at most 50 pairs, keys
+        of 1 to 40 characters, values of at most 500. Nothing that looks like a
+        card number is taken.
         """
 
     @_builtins.property
@@ -139,14 +140,14 @@ class Customer(_message.Message):
 
     @_builtins.property
     def delete_time(self) -> _timestamp_pb2.Timestamp:
-        """When the customer was deleted; absent if it is not. A deleted customer
+        """When the customer was deleted; absent while it is not. A deleted customer
         cannot pay, and its email is free for others.
         """
 
     @_builtins.property
     def erase_time(self) -> _timestamp_pb2.Timestamp:
-        """When the customer's personal data was erased; absent if it was not.
-        An erased customer is also deleted, and cannot be undeleted.
+        """When the customer's personal details were erased; absent if they were not.
+        An erased customer is deleted too, and cannot come back.
         """
 
     def __init__(

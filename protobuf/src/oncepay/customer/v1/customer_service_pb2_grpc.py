@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class CustomerServiceStub:
-    """Registers and stores customers.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -37,24 +37,23 @@ class CustomerServiceStub:
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
-    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
+    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    caller may send a call id in the metadata `x-request-id`; the reply's
-    trailing metadata has the call id that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A caller
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     def __init__(self, channel):
@@ -101,7 +100,7 @@ class CustomerServiceStub:
 
 
 class CustomerServiceServicer:
-    """Registers and stores customers.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -111,31 +110,30 @@ class CustomerServiceServicer:
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
-    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
+    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    caller may send a call id in the metadata `x-request-id`; the reply's
-    trailing metadata has the call id that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A caller
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     def CreateCustomer(self, request, context):
         """Registers a customer.
 
-        With a `request_id` the call may be repeated until an answer comes: it
-        registers one customer.
+        With a `request_id` it may be sent again until an answer comes: the same
+        request makes one customer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,17 +163,17 @@ class CustomerServiceServicer:
 
     def DeleteCustomer(self, request, context):
         """Deletes a customer softly (AIP-164): it stays readable, starts no new
-        payment, and its email is free for others. Payments in progress continue.
-        Deleting a deleted customer returns it unchanged, so a repeated call gets
-        the same answer.
+        payment, and its email is free for others. Payments in progress go on.
+        Deleting a deleted customer returns it unchanged, so that a repeated call
+        is answered like the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UndeleteCustomer(self, request, context):
-        """Restores a deleted customer. ALREADY_EXISTS (EMAIL_TAKEN) if another
-        customer has its email now; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
+        """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
+        was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
         Undeleting a customer that is not deleted returns it unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -183,11 +181,11 @@ class CustomerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EraseCustomer(self, request, context):
-        """Erases a customer's personal data for ever (the right to be forgotten):
+        """Erases a customer's personal details for ever (the right to be forgotten):
         display_name, email, phone and metadata, and the fingerprint of the request
-        that registered the customer. The customer is also deleted. Its name,
-        reference, state and times stay, so that payments still refer to a
-        customer. Erasing an erased customer returns it unchanged.
+        that created the customer. The customer is also deleted. Its name, reference,
+        state and times stay, so that payments still point at something. Erasing
+        an erased customer returns it unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,7 +238,7 @@ def add_CustomerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CustomerService:
-    """Registers and stores customers.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -250,24 +248,23 @@ class CustomerService:
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
-    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
+    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    caller may send a call id in the metadata `x-request-id`; the reply's
-    trailing metadata has the call id that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A caller
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     @staticmethod

@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CustomerServiceStub:
-    """Registers and stores customers.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -38,24 +38,23 @@ class CustomerServiceStub:
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
-    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
+    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    caller may send a call id in the metadata `x-request-id`; the reply's
-    trailing metadata has the call id that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A caller
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     @_typing.overload
@@ -65,8 +64,8 @@ class CustomerServiceStub:
     CreateCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.CreateCustomerRequest, _customer_pb2.Customer]
     """Registers a customer.
 
-    With a `request_id` the call may be repeated until an answer comes: it
-    registers one customer.
+    With a `request_id` it may be sent again until an answer comes: the same
+    request makes one customer.
     """
     GetCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_pb2.Customer]
     """Returns a customer, a deleted one too (AIP-164: look at `delete_time`)."""
@@ -78,26 +77,26 @@ class CustomerServiceStub:
     """
     DeleteCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteCustomerRequest, _customer_pb2.Customer]
     """Deletes a customer softly (AIP-164): it stays readable, starts no new
-    payment, and its email is free for others. Payments in progress continue.
-    Deleting a deleted customer returns it unchanged, so a repeated call gets
-    the same answer.
+    payment, and its email is free for others. Payments in progress go on.
+    Deleting a deleted customer returns it unchanged, so that a repeated call
+    is answered like the first.
     """
     UndeleteCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.UndeleteCustomerRequest, _customer_pb2.Customer]
-    """Restores a deleted customer. ALREADY_EXISTS (EMAIL_TAKEN) if another
-    customer has its email now; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
+    """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
+    was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
     Undeleting a customer that is not deleted returns it unchanged.
     """
     EraseCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_pb2.Customer]
-    """Erases a customer's personal data for ever (the right to be forgotten):
+    """Erases a customer's personal details for ever (the right to be forgotten):
     display_name, email, phone and metadata, and the fingerprint of the request
-    that registered the customer. The customer is also deleted. Its name,
-    reference, state and times stay, so that payments still refer to a
-    customer. Erasing an erased customer returns it unchanged.
+    that created the customer. The customer is also deleted. Its name, reference,
+    state and times stay, so that payments still point at something. Erasing
+    an erased customer returns it unchanged.
     """
 
 @_typing.type_check_only
 class CustomerServiceAsyncStub(CustomerServiceStub):
-    """Registers and stores customers.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -107,32 +106,31 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
-    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
+    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    caller may send a call id in the metadata `x-request-id`; the reply's
-    trailing metadata has the call id that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A caller
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.CreateCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Registers a customer.
 
-    With a `request_id` the call may be repeated until an answer comes: it
-    registers one customer.
+    With a `request_id` it may be sent again until an answer comes: the same
+    request makes one customer.
     """
     GetCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Returns a customer, a deleted one too (AIP-164: look at `delete_time`)."""
@@ -144,25 +142,25 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """
     DeleteCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Deletes a customer softly (AIP-164): it stays readable, starts no new
-    payment, and its email is free for others. Payments in progress continue.
-    Deleting a deleted customer returns it unchanged, so a repeated call gets
-    the same answer.
+    payment, and its email is free for others. Payments in progress go on.
+    Deleting a deleted customer returns it unchanged, so that a repeated call
+    is answered like the first.
     """
     UndeleteCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.UndeleteCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
-    """Restores a deleted customer. ALREADY_EXISTS (EMAIL_TAKEN) if another
-    customer has its email now; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
+    """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
+    was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
     Undeleting a customer that is not deleted returns it unchanged.
     """
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
-    """Erases a customer's personal data for ever (the right to be forgotten):
+    """Erases a customer's personal details for ever (the right to be forgotten):
     display_name, email, phone and metadata, and the fingerprint of the request
-    that registered the customer. The customer is also deleted. Its name,
-    reference, state and times stay, so that payments still refer to a
-    customer. Erasing an erased customer returns it unchanged.
+    that created the customer. The customer is also deleted. Its name, reference,
+    state and times stay, so that payments still point at something. Erasing
+    an erased customer returns it unchanged.
     """
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Registers and stores customers.
+    """Registers customers and keeps their personal details.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.customer`, a `reason` from the list below), BadRequest
@@ -172,24 +170,23 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     | code                | reason                 | it means                                  |
     |---------------------|------------------------|-------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)             | a field breaks a rule; BadRequest names it |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id was used for another one  |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED      | this request_id came with another content |
     | NOT_FOUND           | CUSTOMER_NOT_FOUND     | no customer has this name                 |
-    | ALREADY_EXISTS      | EMAIL_TAKEN            | another living customer has this email    |
+    | ALREADY_EXISTS      | EMAIL_TAKEN            | another customer has this email           |
     | ALREADY_EXISTS      | REFERENCE_TAKEN        | another customer has this reference       |
     | FAILED_PRECONDITION | CUSTOMER_DELETED       | undelete it first                         |
-    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot be undeleted                    |
-    | ABORTED             | ETAG_MISMATCH          | it has changed; read it again             |
-    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | the outcome is unknown: repeat the call   |
-    | UNAVAILABLE         | TRY_AGAIN              | it lost a race and did nothing: repeat it |
+    | FAILED_PRECONDITION | CUSTOMER_ERASED        | it cannot come back                       |
+    | ABORTED             | ETAG_MISMATCH          | it changed since; read it again           |
+    | UNAVAILABLE         | DATABASE_UNAVAILABLE   | nothing is known of the call: repeat it   |
+    | UNAVAILABLE         | TRY_AGAIN              | it lost a race, and did nothing: repeat   |
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    caller may send a call id in the metadata `x-request-id`; the reply's
-    trailing metadata has the call id that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A caller
+    may give the call an id in the metadata `x-request-id`; the reply's trailing
+    metadata has the id that stands in the logs.
     """
 
     @_abc_1.abstractmethod
@@ -200,8 +197,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
         """Registers a customer.
 
-        With a `request_id` the call may be repeated until an answer comes: it
-        registers one customer.
+        With a `request_id` it may be sent again until an answer comes: the same
+        request makes one customer.
         """
 
     @_abc_1.abstractmethod
@@ -237,9 +234,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
         """Deletes a customer softly (AIP-164): it stays readable, starts no new
-        payment, and its email is free for others. Payments in progress continue.
-        Deleting a deleted customer returns it unchanged, so a repeated call gets
-        the same answer.
+        payment, and its email is free for others. Payments in progress go on.
+        Deleting a deleted customer returns it unchanged, so that a repeated call
+        is answered like the first.
         """
 
     @_abc_1.abstractmethod
@@ -248,8 +245,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.UndeleteCustomerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
-        """Restores a deleted customer. ALREADY_EXISTS (EMAIL_TAKEN) if another
-        customer has its email now; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
+        """Brings a deleted customer back. ALREADY_EXISTS (EMAIL_TAKEN) if its email
+        was taken meanwhile; FAILED_PRECONDITION (CUSTOMER_ERASED) after erasure.
         Undeleting a customer that is not deleted returns it unchanged.
         """
 
@@ -259,11 +256,11 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.EraseCustomerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
-        """Erases a customer's personal data for ever (the right to be forgotten):
+        """Erases a customer's personal details for ever (the right to be forgotten):
         display_name, email, phone and metadata, and the fingerprint of the request
-        that registered the customer. The customer is also deleted. Its name,
-        reference, state and times stay, so that payments still refer to a
-        customer. Erasing an erased customer returns it unchanged.
+        that created the customer. The customer is also deleted. Its name, reference,
+        state and times stay, so that payments still point at something. Erasing
+        an erased customer returns it unchanged.
         """
 
 def add_CustomerServiceServicer_to_server(servicer: CustomerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -83,10 +83,10 @@ Global___Failure: _TypeAlias = Failure  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
-    """A payment by card, from the request to its proven outcome.
+    """A payment by card.
 
-    Oncepay stores no card number and no personal data here. `description` and
-    `metadata` must not contain them either.
+    Oncepay keeps no card number and no personal detail here. `description` and
+    `metadata` must not hold them either.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -100,17 +100,17 @@ class Payment(_message.Message):
         STATE_UNSPECIFIED: Payment._State.ValueType  # 0
         """Never used."""
         PROCESSING: Payment._State.ValueType  # 1
-        """In progress. The service finds the outcome by itself, whatever crashes:
-        read the payment again, or watch its events.
+        """In progress. The service finds the outcome by itself, whatever crashes;
+        get the payment again, or watch its events.
         """
         REQUIRES_ACTION: Payment._State.ValueType  # 2
         """The customer has to act: see `next_action`. Canceled after 24 hours."""
         AUTHORIZED: Payment._State.ValueType  # 3
-        """The amount is reserved on the card until `capture_before_time`, for
+        """The amount is authorized on the card until `capture_before_time`; call
         CapturePayment or CancelPayment.
         """
         SUCCEEDED: Payment._State.ValueType  # 4
-        """The money moved: `amount_captured` says how much."""
+        """The money moved: see `amount_captured`."""
         FAILED: Payment._State.ValueType  # 5
         """The card was declined: see `failure`. No money moved, and none will."""
         CANCELED: Payment._State.ValueType  # 6
@@ -119,24 +119,24 @@ class Payment(_message.Message):
         """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """The state of a payment. SUCCEEDED, FAILED and CANCELED are final: they are
-        set only on the processor's proof, and never change.
+        """The state of a payment. SUCCEEDED, FAILED and CANCELED are final: they rest
+        on the processor's proof, and never change.
         """
 
     STATE_UNSPECIFIED: Payment.State.ValueType  # 0
     """Never used."""
     PROCESSING: Payment.State.ValueType  # 1
-    """In progress. The service finds the outcome by itself, whatever crashes:
-    read the payment again, or watch its events.
+    """In progress. The service finds the outcome by itself, whatever crashes;
+    get the payment again, or watch its events.
     """
     REQUIRES_ACTION: Payment.State.ValueType  # 2
     """The customer has to act: see `next_action`. Canceled after 24 hours."""
     AUTHORIZED: Payment.State.ValueType  # 3
-    """The amount is reserved on the card until `capture_before_time`, for
+    """The amount is authorized on the card until `capture_before_time`; call
     CapturePayment or CancelPayment.
     """
     SUCCEEDED: Payment.State.ValueType  # 4
-    """The money moved: `amount_captured` says how much."""
+    """The money moved: see `amount_captured`."""
     FAILED: Payment.State.ValueType  # 5
     """The card was declined: see `failure`. No money moved, and none will."""
     CANCELED: Payment.State.ValueType  # 6
@@ -153,23 +153,23 @@ class Payment(_message.Message):
         CAPTURE_METHOD_UNSPECIFIED: Payment._CaptureMethod.ValueType  # 0
         """Not set. In a request it means AUTOMATIC."""
         AUTOMATIC: Payment._CaptureMethod.ValueType  # 1
-        """The money moves at once."""
+        """Captured at once."""
         MANUAL: Payment._CaptureMethod.ValueType  # 2
-        """The amount is only reserved on the card until CapturePayment."""
+        """Only authorized, until CapturePayment."""
 
     class CaptureMethod(_CaptureMethod, metaclass=_CaptureMethodEnumTypeWrapper):
-        """Whether authorization also captures the money."""
+        """Whether a payment is also captured when it is authorized."""
 
     CAPTURE_METHOD_UNSPECIFIED: Payment.CaptureMethod.ValueType  # 0
     """Not set. In a request it means AUTOMATIC."""
     AUTOMATIC: Payment.CaptureMethod.ValueType  # 1
-    """The money moves at once."""
+    """Captured at once."""
     MANUAL: Payment.CaptureMethod.ValueType  # 2
-    """The amount is only reserved on the card until CapturePayment."""
+    """Only authorized, until CapturePayment."""
 
     @_typing.final
     class NextAction(_message.Message):
-        """What the customer must do before the payment can continue (3D Secure)."""
+        """What the customer has to do before the payment can go on (3D Secure)."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -191,8 +191,8 @@ class Payment(_message.Message):
 
     @_typing.final
     class Held(_message.Message):
-        """The payment needs manual review: the processor's reply contradicts the
-        request. The service makes no call for it until ReleasePayment.
+        """The payment needs manual review: the processor's reply contradicts what was
+        asked. The service makes no call for it until ReleasePayment.
         """
 
         DESCRIPTOR: _descriptor.Descriptor
@@ -264,16 +264,17 @@ class Payment(_message.Message):
     service makes; what a caller sends here with CreatePayment is ignored.
     """
     customer: _builtins.str
-    """Who pays, `customers/{customer}`: a living, active customer of the Customer
-    service. Later changes of the customer do not affect the payment.
+    """Who pays, `customers/{customer}`: an active customer of the Customer
+    service, not deleted. A later change of the customer does not stop the
+    payment.
     """
     payment_method: _builtins.str
     """The processor's token for the card, `pm_` and letters, digits or
     underscores, at most 255 characters. Never a card number.
     """
     capture_method: Global___Payment.CaptureMethod.ValueType
-    """Whether the money moves at once (AUTOMATIC, the default) or is reserved
-    until CapturePayment (MANUAL).
+    """Whether the payment is captured at once (AUTOMATIC, the default) or only
+    authorized until CapturePayment (MANUAL).
     """
     return_url: _builtins.str
     """Where the processor sends the customer's browser after 3D Secure: an
@@ -285,16 +286,16 @@ class Payment(_message.Message):
     number.
     """
     reference: _builtins.str
-    """The caller's own id for what is paid, for example an order number: 1 to 128
+    """The caller's own number for what is paid, an order's for example: 1 to 128
     characters on one line. While a payment that has not FAILED or been
-    CANCELED has a reference, no other payment can have it: an order is paid
-    once. It may be set later with UpdatePayment, once.
+    CANCELED holds a reference, no other payment gets it: an order is paid
+    once. It may be given later with UpdatePayment, once.
     """
     state: Global___Payment.State.ValueType
     """The state of the payment."""
     customer_etag: _builtins.str
-    """The customer's etag when the payment was accepted: the version of the
-    customer that the decision was based on.
+    """The customer's etag when the payment was accepted: the version of
+    the customer that the decision rested on.
     """
     processor_id: _builtins.str
     """The processor's own id of this payment (Stripe: `pi_...`), to find it in
@@ -302,7 +303,7 @@ class Payment(_message.Message):
     """
     etag: _builtins.str
     """A token that changes with every change of the payment (AIP-154). Send it
-    with a call to have it rejected (ABORTED) if the payment has changed.
+    back to have a call refused (ABORTED) if something changed meanwhile.
     Compare it for equality only.
     """
     @_builtins.property
@@ -311,9 +312,9 @@ class Payment(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The caller's own data about the payment: at most 50 pairs, keys of 1 to 40
-        characters, values of at most 500. Text that looks like a card number is
-        rejected. It is not sent to the processor.
+        """The caller's own data about the payment: at most 50 pairs, keys
+        of 1 to 40 characters, values of at most 500. Nothing that looks like a
+        card number is taken. It is not sent to the processor.
         """
 
     @_builtins.property
@@ -322,7 +323,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def next_action(self) -> Global___Payment.NextAction:
-        """What the customer must do; present only in REQUIRES_ACTION."""
+        """What the customer has to do; present only in REQUIRES_ACTION."""
 
     @_builtins.property
     def held(self) -> Global___Payment.Held:
@@ -330,7 +331,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def amount_captured(self) -> Global___Money:
-        """The captured amount; 0 before SUCCEEDED."""
+        """What was captured; 0 before SUCCEEDED."""
 
     @_builtins.property
     def amount_refunded(self) -> Global___Money:
@@ -390,7 +391,7 @@ Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):
-    """A refund: money that goes back to the customer."""
+    """A refund of a payment, whole or in part."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -403,10 +404,10 @@ class Refund(_message.Message):
         STATE_UNSPECIFIED: Refund._State.ValueType  # 0
         """Never used."""
         PENDING: Refund._State.ValueType  # 1
-        """In progress; the service finds the outcome by itself."""
+        """In progress; the service brings it to a final state by itself."""
         SUCCEEDED: Refund._State.ValueType  # 2
-        """The processor accepted it. A bank may still return it days later: then it
-        becomes FAILED, the only way in which a refund leaves this state.
+        """The processor accepted it. A bank may still send it back days later: then
+        it becomes FAILED, the only way out of this state.
         """
         FAILED: Refund._State.ValueType  # 3
         """It did not happen: see `failure`. Its amount can be refunded again."""
@@ -417,10 +418,10 @@ class Refund(_message.Message):
     STATE_UNSPECIFIED: Refund.State.ValueType  # 0
     """Never used."""
     PENDING: Refund.State.ValueType  # 1
-    """In progress; the service finds the outcome by itself."""
+    """In progress; the service brings it to a final state by itself."""
     SUCCEEDED: Refund.State.ValueType  # 2
-    """The processor accepted it. A bank may still return it days later: then it
-    becomes FAILED, the only way in which a refund leaves this state.
+    """The processor accepted it. A bank may still send it back days later: then
+    it becomes FAILED, the only way out of this state.
     """
     FAILED: Refund.State.ValueType  # 3
     """It did not happen: see `failure`. Its amount can be refunded again."""
@@ -441,7 +442,7 @@ class Refund(_message.Message):
         """The customer asked for it."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
-        """Why money goes back, in the card schemes' terms."""
+        """Why a payment is refunded, in the card schemes' terms."""
 
     REASON_UNSPECIFIED: Refund.Reason.ValueType  # 0
     """Not set."""
@@ -466,7 +467,7 @@ class Refund(_message.Message):
     UUIDv7 that the service makes.
     """
     reason: Global___Refund.Reason.ValueType
-    """Why."""
+    """The reason."""
     state: Global___Refund.State.ValueType
     """The state of the refund."""
     processor_id: _builtins.str
@@ -516,8 +517,8 @@ Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
 class PaymentEvent(_message.Message):
-    """A change of a payment or of one of its refunds. An event is written in the
-    same commit as the change, and never changes itself.
+    """A domain event of a payment or its refunds. An event is written in the same
+    commit as the change that it reports, and never changes.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -541,21 +542,20 @@ class PaymentEvent(_message.Message):
     `payment.succeeded`, `payment.failed`, `payment.canceled`, `payment.held`,
     `payment.released`, `payment.updated`, `payment.deleted`,
     `payment.undeleted`, `refund.created`, `refund.updated`,
-    `refund.succeeded`, `refund.failed`. More may come. Use
-    `state` to see whether a payment has ended: a release can find that it
-    succeeded.
+    `refund.succeeded`, `refund.failed`. More may be added. `state` has whether the
+    payment is final: a release can find that it succeeded.
     """
     state: Global___Payment.State.ValueType
     """The payment's state after the event."""
     refund: _builtins.str
     """The refund it is about; empty where it is about the payment itself."""
     note: _builtins.str
-    """The reason in words where there is one: a person's note of a release, why
-    the payment is held.
+    """The reason in words where there is one: the note of a release, why the
+    payment is held.
     """
     cursor: _builtins.str
-    """The event's position in the stream of all events. Store it after the event
-    is processed, and watch from it again. Opaque.
+    """The event's position in the stream of all events. Keep it after an event is
+    processed, and watch from it again. Opaque.
     """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:

@@ -30,10 +30,10 @@ class CreatePaymentRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A UUID of any version, made by the caller for this one payment (AIP-155).
-    Repeated with the same content it returns the same payment as it is now;
-    with another content it is rejected (INVALID_ARGUMENT, REQUEST_ID_REUSED).
-    It is stored for ever and unique in the installation. Store it until an
-    answer has come.
+    Sent again with the same content it returns the same payment as it is now;
+    with another content it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED).
+    It is kept for ever and unique in the installation. Keep it until an answer
+    comes.
     """
     @_builtins.property
     def payment(self) -> _payment_pb2.Payment:
@@ -88,17 +88,17 @@ class ListPaymentsRequest(_message.Message):
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many payments to return at most: 50 where it is 0; more than 1,000 is
-    taken for 1,000; a negative number is rejected (AIP-158).
+    taken for 1,000; a negative number is refused (AIP-158).
     """
     page_token: _builtins.str
-    """`next_page_token` of the previous page. It is valid with the same filter,
-    order and show_deleted; with others it is rejected.
+    """`next_page_token` of the page before. It goes with the same filter, order
+    and show_deleted; with others it is refused.
     """
     filter: _builtins.str
     """Which payments (AIP-160), comparisons joined by AND:
     `customer = "customers/..."`, `state = "FAILED"`, `reference = "A-1"`,
     `held = true`, and ranges of create_time with <, <=, >, >=:
-    `create_time >= "2026-01-01T00:00:00Z"`. Others are rejected: no index
+    `create_time >= "2026-01-01T00:00:00Z"`. Others are refused: no index
     serves them.
     """
     order_by: _builtins.str
@@ -168,7 +168,7 @@ class UpdatePaymentRequest(_message.Message):
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """The fields to change: description, metadata, reference. Without a mask,
         every one of them that has a value in `payment`; with `*`, all of them.
-        `metadata` is replaced whole. Other paths are rejected.
+        `metadata` is replaced whole. Other paths are refused.
         """
 
     def __init__(
@@ -257,8 +257,8 @@ class CapturePaymentRequest(_message.Message):
     """The payment's current etag; any where it is empty."""
     @_builtins.property
     def amount(self) -> _payment_pb2.Money:
-        """The amount to capture, in the payment's currency and at most its amount. If
-        absent, all of it.
+        """How much to capture, in the payment's currency and at most its amount. Where
+        it is absent, all of it.
         """
 
     def __init__(
@@ -321,8 +321,8 @@ class ReleasePaymentRequest(_message.Message):
     name: _builtins.str
     """The payment's name, `payments/{payment}`."""
     note: _builtins.str
-    """What the review found, 1 to 1,000 characters, none of them a card number. It
-    is stored as an event, so it must not contain personal data.
+    """What was found, 1 to 1,000 characters, without a card number. It is kept as
+    an event, so it must not hold personal details.
     """
     etag: _builtins.str
     """The payment's current etag; any where it is empty."""
@@ -410,10 +410,10 @@ class ListRefundsRequest(_message.Message):
     """The payment, `payments/{payment}`."""
     page_size: _builtins.int
     """How many refunds to return at most: 50 where it is 0; more than 1,000 is
-    taken for 1,000; a negative number is rejected (AIP-158).
+    taken for 1,000; a negative number is refused (AIP-158).
     """
     page_token: _builtins.str
-    """`next_page_token` of the previous page, of the same parent."""
+    """`next_page_token` of the page before, of the same parent."""
     def __init__(
         self,
         *,
@@ -470,10 +470,10 @@ class ListPaymentEventsRequest(_message.Message):
     """The payment, `payments/{payment}`, or all of them, `payments/-` (AIP-159)."""
     page_size: _builtins.int
     """How many events to return at most: 50 where it is 0; more than 1,000 is
-    taken for 1,000; a negative number is rejected (AIP-158).
+    taken for 1,000; a negative number is refused (AIP-158).
     """
     page_token: _builtins.str
-    """`next_page_token` of the previous page, of the same parent."""
+    """`next_page_token` of the page before, of the same parent."""
     def __init__(
         self,
         *,
@@ -528,8 +528,8 @@ class WatchPaymentEventsRequest(_message.Message):
     parent: _builtins.str
     """The payment, `payments/{payment}`, or all of them, `payments/-` (AIP-159)."""
     cursor: _builtins.str
-    """The cursor of the last event that was processed; empty to begin with the
-    first event.
+    """The cursor of the last event that was processed. Where it is empty, the
+    stream begins with the first event.
     """
     def __init__(
         self,

@@ -27,18 +27,18 @@ if _version_not_supported:
 
 
 class PaymentServiceStub:
-    """Executes payments through a card processor and stores them.
+    """Executes payments through a card processor and keeps them.
 
-    **Once.** Each request that moves money has a `request_id`. However often it
-    is sent with that request_id, it moves money at most once and gets the same
-    payment as its answer.
+    **Once.** Where money moves, a request carries a `request_id`. Sent again
+    with the same request_id, a request moves money at most once, however often
+    it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
     RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
-    exception, below). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A declined card is not an error: the reply is OK, with a
-    payment that FAILED.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -48,11 +48,11 @@ class PaymentServiceStub:
     | code                | reason                       | it means                                     |
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id was used for another request |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor rejects the named field        |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | an open or paid payment has this reference   |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
@@ -61,7 +61,7 @@ class PaymentServiceStub:
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
-    | ABORTED             | ETAG_MISMATCH                | it has changed; read it again                |
+    | ABORTED             | ETAG_MISMATCH                | it changed since; read it again              |
     | UNAVAILABLE         | CUSTOMER_SERVICE_UNAVAILABLE | the Customer service does not answer         |
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
@@ -69,13 +69,12 @@ class PaymentServiceStub:
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    deadline ends the waiting, not the payment. A caller may send a call id in
-    the metadata `x-request-id`; the reply's trailing metadata has the call id
-    that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A deadline
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     def __init__(self, channel):
@@ -157,18 +156,18 @@ class PaymentServiceStub:
 
 
 class PaymentServiceServicer:
-    """Executes payments through a card processor and stores them.
+    """Executes payments through a card processor and keeps them.
 
-    **Once.** Each request that moves money has a `request_id`. However often it
-    is sent with that request_id, it moves money at most once and gets the same
-    payment as its answer.
+    **Once.** Where money moves, a request carries a `request_id`. Sent again
+    with the same request_id, a request moves money at most once, however often
+    it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
     RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
-    exception, below). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A declined card is not an error: the reply is OK, with a
-    payment that FAILED.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -178,11 +177,11 @@ class PaymentServiceServicer:
     | code                | reason                       | it means                                     |
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id was used for another request |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor rejects the named field        |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | an open or paid payment has this reference   |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
@@ -191,7 +190,7 @@ class PaymentServiceServicer:
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
-    | ABORTED             | ETAG_MISMATCH                | it has changed; read it again                |
+    | ABORTED             | ETAG_MISMATCH                | it changed since; read it again              |
     | UNAVAILABLE         | CUSTOMER_SERVICE_UNAVAILABLE | the Customer service does not answer         |
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
@@ -199,21 +198,20 @@ class PaymentServiceServicer:
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    deadline ends the waiting, not the payment. A caller may send a call id in
-    the metadata `x-request-id`; the reply's trailing metadata has the call id
-    that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A deadline
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     def CreatePayment(self, request, context):
         """Executes a payment: asks the Customer service about the customer, records
         the payment, charges the card, and returns the payment in the state it has
         reached. PROCESSING means that the outcome is not known yet: the service
-        continues by itself, and a repeated call returns the payment's current
-        state.
+        goes on by itself, and the same call sent again returns the payment as it
+        is then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,8 +232,8 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePayment(self, request, context):
-        """Changes a payment's description and metadata, and sets its reference if it
-        has none.
+        """Changes what moves no money: the payment's description, its metadata, and
+        its reference once, while it is empty.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -251,7 +249,7 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UndeletePayment(self, request, context):
-        """Restores a deleted payment to the lists. Undeleting one that is not
+        """Brings a deleted payment back into the lists. Undeleting one that is not
         deleted returns it unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -259,35 +257,34 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CapturePayment(self, request, context):
-        """Captures the money of an AUTHORIZED payment, all or a part of it, once:
-        what is not captured is released on the card.
+        """Captures an AUTHORIZED payment, whole or in part. It is done once: what is
+        not captured goes back to the card.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelPayment(self, request, context):
-        """Cancels a payment that has not succeeded: PROCESSING before a capture,
-        REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-        it. If the card was charged before, the call fails with FAILED_PRECONDITION
-        and the payment is SUCCEEDED.
+        """Cancels a payment that is PROCESSING before a capture, REQUIRES_ACTION or
+        AUTHORIZED. It is CANCELED when the processor has proven it; where the card
+        was charged first, the call is FAILED_PRECONDITION and the payment SUCCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleasePayment(self, request, context):
-        """Releases a held payment after manual review, with a note of what was found.
-        The service asks the processor again and continues from its reply.
+        """Ends the manual review of a held payment, with a note of what was found.
+        The service asks the processor again and goes on from its reply.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateRefund(self, request, context):
-        """Refunds a SUCCEEDED payment, all or a part of it, as often as something is
-        left. The refunds that have not failed never exceed the captured amount,
-        however many are requested at once.
+        """Refunds a SUCCEEDED payment, whole or in part, as often as something is
+        left. The refunds that have not failed never pass what was captured, however
+        many are asked for at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -315,9 +312,9 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchPaymentEvents(self, request, context):
-        """Streams events as they are committed, for as long as the caller listens.
-        After a cursor it omits no event and repeats none; without one it begins
-        with the first. The stream ends with UNAVAILABLE when the service restarts:
+        """Sends events as they are committed, for as long as the caller listens. From
+        a cursor on it misses no event and repeats none; without one it begins with
+        the first. The stream ends with UNAVAILABLE when the service restarts:
         watch again from the last cursor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -406,18 +403,18 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PaymentService:
-    """Executes payments through a card processor and stores them.
+    """Executes payments through a card processor and keeps them.
 
-    **Once.** Each request that moves money has a `request_id`. However often it
-    is sent with that request_id, it moves money at most once and gets the same
-    payment as its answer.
+    **Once.** Where money moves, a request carries a `request_id`. Sent again
+    with the same request_id, a request moves money at most once, however often
+    it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
     RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
-    exception, below). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A declined card is not an error: the reply is OK, with a
-    payment that FAILED.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -427,11 +424,11 @@ class PaymentService:
     | code                | reason                       | it means                                     |
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id was used for another request |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor rejects the named field        |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | an open or paid payment has this reference   |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
@@ -440,7 +437,7 @@ class PaymentService:
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
-    | ABORTED             | ETAG_MISMATCH                | it has changed; read it again                |
+    | ABORTED             | ETAG_MISMATCH                | it changed since; read it again              |
     | UNAVAILABLE         | CUSTOMER_SERVICE_UNAVAILABLE | the Customer service does not answer         |
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
@@ -448,13 +445,12 @@ class PaymentService:
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    deadline ends the waiting, not the payment. A caller may send a call id in
-    the metadata `x-request-id`; the reply's trailing metadata has the call id
-    that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A deadline
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     @staticmethod

@@ -28,18 +28,18 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PaymentServiceStub:
-    """Executes payments through a card processor and stores them.
+    """Executes payments through a card processor and keeps them.
 
-    **Once.** Each request that moves money has a `request_id`. However often it
-    is sent with that request_id, it moves money at most once and gets the same
-    payment as its answer.
+    **Once.** Where money moves, a request carries a `request_id`. Sent again
+    with the same request_id, a request moves money at most once, however often
+    it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
     RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
-    exception, below). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A declined card is not an error: the reply is OK, with a
-    payment that FAILED.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -49,11 +49,11 @@ class PaymentServiceStub:
     | code                | reason                       | it means                                     |
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id was used for another request |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor rejects the named field        |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | an open or paid payment has this reference   |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
@@ -62,7 +62,7 @@ class PaymentServiceStub:
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
-    | ABORTED             | ETAG_MISMATCH                | it has changed; read it again                |
+    | ABORTED             | ETAG_MISMATCH                | it changed since; read it again              |
     | UNAVAILABLE         | CUSTOMER_SERVICE_UNAVAILABLE | the Customer service does not answer         |
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
@@ -70,13 +70,12 @@ class PaymentServiceStub:
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    deadline ends the waiting, not the payment. A caller may send a call id in
-    the metadata `x-request-id`; the reply's trailing metadata has the call id
-    that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A deadline
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     @_typing.overload
@@ -87,16 +86,16 @@ class PaymentServiceStub:
     """Executes a payment: asks the Customer service about the customer, records
     the payment, charges the card, and returns the payment in the state it has
     reached. PROCESSING means that the outcome is not known yet: the service
-    continues by itself, and a repeated call returns the payment's current
-    state.
+    goes on by itself, and the same call sent again returns the payment as it
+    is then.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]
     """Returns a payment, a deleted one too (AIP-164: look at `delete_time`)."""
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]
     """Lists payments, the newest first unless `order_by` says otherwise."""
     UpdatePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.UpdatePaymentRequest, _payment_pb2.Payment]
-    """Changes a payment's description and metadata, and sets its reference if it
-    has none.
+    """Changes what moves no money: the payment's description, its metadata, and
+    its reference once, while it is empty.
     """
     DeletePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.DeletePaymentRequest, _payment_pb2.Payment]
     """Deletes a FAILED or CANCELED payment softly (AIP-164): it stays readable,
@@ -104,27 +103,26 @@ class PaymentServiceStub:
     unchanged.
     """
     UndeletePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.UndeletePaymentRequest, _payment_pb2.Payment]
-    """Restores a deleted payment to the lists. Undeleting one that is not
+    """Brings a deleted payment back into the lists. Undeleting one that is not
     deleted returns it unchanged.
     """
     CapturePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_pb2.Payment]
-    """Captures the money of an AUTHORIZED payment, all or a part of it, once:
-    what is not captured is released on the card.
+    """Captures an AUTHORIZED payment, whole or in part. It is done once: what is
+    not captured goes back to the card.
     """
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_pb2.Payment]
-    """Cancels a payment that has not succeeded: PROCESSING before a capture,
-    REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-    it. If the card was charged before, the call fails with FAILED_PRECONDITION
-    and the payment is SUCCEEDED.
+    """Cancels a payment that is PROCESSING before a capture, REQUIRES_ACTION or
+    AUTHORIZED. It is CANCELED when the processor has proven it; where the card
+    was charged first, the call is FAILED_PRECONDITION and the payment SUCCEEDED.
     """
     ReleasePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ReleasePaymentRequest, _payment_pb2.Payment]
-    """Releases a held payment after manual review, with a note of what was found.
-    The service asks the processor again and continues from its reply.
+    """Ends the manual review of a held payment, with a note of what was found.
+    The service asks the processor again and goes on from its reply.
     """
     CreateRefund: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CreateRefundRequest, _payment_pb2.Refund]
-    """Refunds a SUCCEEDED payment, all or a part of it, as often as something is
-    left. The refunds that have not failed never exceed the captured amount,
-    however many are requested at once.
+    """Refunds a SUCCEEDED payment, whole or in part, as often as something is
+    left. The refunds that have not failed never pass what was captured, however
+    many are asked for at once.
     """
     GetRefund: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetRefundRequest, _payment_pb2.Refund]
     """Returns a refund."""
@@ -133,26 +131,26 @@ class PaymentServiceStub:
     ListPaymentEvents: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentEventsRequest, _payment_service_pb2.ListPaymentEventsResponse]
     """Lists the events of a payment, or of all payments, the oldest first."""
     WatchPaymentEvents: _grpc.UnaryStreamMultiCallable[_payment_service_pb2.WatchPaymentEventsRequest, _payment_service_pb2.WatchPaymentEventsResponse]
-    """Streams events as they are committed, for as long as the caller listens.
-    After a cursor it omits no event and repeats none; without one it begins
-    with the first. The stream ends with UNAVAILABLE when the service restarts:
+    """Sends events as they are committed, for as long as the caller listens. From
+    a cursor on it misses no event and repeats none; without one it begins with
+    the first. The stream ends with UNAVAILABLE when the service restarts:
     watch again from the last cursor.
     """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
-    """Executes payments through a card processor and stores them.
+    """Executes payments through a card processor and keeps them.
 
-    **Once.** Each request that moves money has a `request_id`. However often it
-    is sent with that request_id, it moves money at most once and gets the same
-    payment as its answer.
+    **Once.** Where money moves, a request carries a `request_id`. Sent again
+    with the same request_id, a request moves money at most once, however often
+    it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
     RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
-    exception, below). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A declined card is not an error: the reply is OK, with a
-    payment that FAILED.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -162,11 +160,11 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     | code                | reason                       | it means                                     |
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id was used for another request |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor rejects the named field        |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | an open or paid payment has this reference   |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
@@ -175,7 +173,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
-    | ABORTED             | ETAG_MISMATCH                | it has changed; read it again                |
+    | ABORTED             | ETAG_MISMATCH                | it changed since; read it again              |
     | UNAVAILABLE         | CUSTOMER_SERVICE_UNAVAILABLE | the Customer service does not answer         |
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
@@ -183,13 +181,12 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    deadline ends the waiting, not the payment. A caller may send a call id in
-    the metadata `x-request-id`; the reply's trailing metadata has the call id
-    that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A deadline
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -197,16 +194,16 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Executes a payment: asks the Customer service about the customer, records
     the payment, charges the card, and returns the payment in the state it has
     reached. PROCESSING means that the outcome is not known yet: the service
-    continues by itself, and a repeated call returns the payment's current
-    state.
+    goes on by itself, and the same call sent again returns the payment as it
+    is then.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """Returns a payment, a deleted one too (AIP-164: look at `delete_time`)."""
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists payments, the newest first unless `order_by` says otherwise."""
     UpdatePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.UpdatePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Changes a payment's description and metadata, and sets its reference if it
-    has none.
+    """Changes what moves no money: the payment's description, its metadata, and
+    its reference once, while it is empty.
     """
     DeletePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.DeletePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """Deletes a FAILED or CANCELED payment softly (AIP-164): it stays readable,
@@ -214,27 +211,26 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     unchanged.
     """
     UndeletePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.UndeletePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Restores a deleted payment to the lists. Undeleting one that is not
+    """Brings a deleted payment back into the lists. Undeleting one that is not
     deleted returns it unchanged.
     """
     CapturePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Captures the money of an AUTHORIZED payment, all or a part of it, once:
-    what is not captured is released on the card.
+    """Captures an AUTHORIZED payment, whole or in part. It is done once: what is
+    not captured goes back to the card.
     """
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Cancels a payment that has not succeeded: PROCESSING before a capture,
-    REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-    it. If the card was charged before, the call fails with FAILED_PRECONDITION
-    and the payment is SUCCEEDED.
+    """Cancels a payment that is PROCESSING before a capture, REQUIRES_ACTION or
+    AUTHORIZED. It is CANCELED when the processor has proven it; where the card
+    was charged first, the call is FAILED_PRECONDITION and the payment SUCCEEDED.
     """
     ReleasePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ReleasePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Releases a held payment after manual review, with a note of what was found.
-    The service asks the processor again and continues from its reply.
+    """Ends the manual review of a held payment, with a note of what was found.
+    The service asks the processor again and goes on from its reply.
     """
     CreateRefund: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CreateRefundRequest, _payment_pb2.Refund]  # type: ignore[assignment]
-    """Refunds a SUCCEEDED payment, all or a part of it, as often as something is
-    left. The refunds that have not failed never exceed the captured amount,
-    however many are requested at once.
+    """Refunds a SUCCEEDED payment, whole or in part, as often as something is
+    left. The refunds that have not failed never pass what was captured, however
+    many are asked for at once.
     """
     GetRefund: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetRefundRequest, _payment_pb2.Refund]  # type: ignore[assignment]
     """Returns a refund."""
@@ -243,25 +239,25 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     ListPaymentEvents: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentEventsRequest, _payment_service_pb2.ListPaymentEventsResponse]  # type: ignore[assignment]
     """Lists the events of a payment, or of all payments, the oldest first."""
     WatchPaymentEvents: _aio.UnaryStreamMultiCallable[_payment_service_pb2.WatchPaymentEventsRequest, _payment_service_pb2.WatchPaymentEventsResponse]  # type: ignore[assignment]
-    """Streams events as they are committed, for as long as the caller listens.
-    After a cursor it omits no event and repeats none; without one it begins
-    with the first. The stream ends with UNAVAILABLE when the service restarts:
+    """Sends events as they are committed, for as long as the caller listens. From
+    a cursor on it misses no event and repeats none; without one it begins with
+    the first. The stream ends with UNAVAILABLE when the service restarts:
     watch again from the last cursor.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Executes payments through a card processor and stores them.
+    """Executes payments through a card processor and keeps them.
 
-    **Once.** Each request that moves money has a `request_id`. However often it
-    is sent with that request_id, it moves money at most once and gets the same
-    payment as its answer.
+    **Once.** Where money moves, a request carries a `request_id`. Sent again
+    with the same request_id, a request moves money at most once, however often
+    it is sent, and is answered with the same payment.
 
     INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED and
     RESOURCE_EXHAUSTED mean that this call did nothing (CancelPayment has an
-    exception, below). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
+    exception). UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL mean
     *unknown*: repeat the call **with the same request_id**. A new request_id is a
-    new payment. A declined card is not an error: the reply is OK, with a
-    payment that FAILED.
+    new payment. A decline is not an error: the reply is OK, with a payment that
+    FAILED.
 
     Errors are `google.rpc.Status` with details (AIP-193): ErrorInfo always
     (domain `oncepay.payment`, a `reason` from the list below), BadRequest where
@@ -271,11 +267,11 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     | code                | reason                       | it means                                     |
     |---------------------|------------------------------|----------------------------------------------|
     | INVALID_ARGUMENT    | (the rule)                   | a field breaks a rule; BadRequest names it    |
-    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id was used for another request |
-    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor rejects the named field        |
+    | INVALID_ARGUMENT    | REQUEST_ID_REUSED            | this request_id came with another content    |
+    | INVALID_ARGUMENT    | REFUSED_BY_PROCESSOR         | the processor refuses the named field        |
     | NOT_FOUND           | PAYMENT_NOT_FOUND            | no payment has this name                     |
     | NOT_FOUND           | REFUND_NOT_FOUND             | no refund has this name                      |
-    | ALREADY_EXISTS      | REFERENCE_TAKEN              | an open or paid payment has this reference   |
+    | ALREADY_EXISTS      | REFERENCE_TAKEN              | another payment has this reference           |
     | FAILED_PRECONDITION | CUSTOMER_NOT_FOUND           | the Customer service knows no such customer  |
     | FAILED_PRECONDITION | CUSTOMER_DELETED             | the customer is deleted                      |
     | FAILED_PRECONDITION | CUSTOMER_BLOCKED             | the customer is blocked                      |
@@ -284,7 +280,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     | FAILED_PRECONDITION | PAYMENT_DELETED              | undelete it first                            |
     | FAILED_PRECONDITION | AMOUNT_TOO_LARGE             | more than can be captured or refunded        |
     | FAILED_PRECONDITION | REFERENCE_SET                | a reference is set once                      |
-    | ABORTED             | ETAG_MISMATCH                | it has changed; read it again                |
+    | ABORTED             | ETAG_MISMATCH                | it changed since; read it again              |
     | UNAVAILABLE         | CUSTOMER_SERVICE_UNAVAILABLE | the Customer service does not answer         |
     | UNAVAILABLE         | PROCESSOR_UNAVAILABLE        | the processor does not answer                |
     | UNAVAILABLE         | DATABASE_UNAVAILABLE         | the database does not answer                 |
@@ -292,13 +288,12 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every service may also answer UNAVAILABLE (STARTING, DRAINING: call another
     replica, or again), RESOURCE_EXHAUSTED (TOO_MANY_CALLS), DEADLINE_EXCEEDED,
-    and INTERNAL, which is a bug of ours: report it with the call id in the
-    message.
+    and INTERNAL, which is a defect of the service: its message has the call's id.
 
-    A call without a deadline gets 10 seconds; no call gets more than 30. A
-    deadline ends the waiting, not the payment. A caller may send a call id in
-    the metadata `x-request-id`; the reply's trailing metadata has the call id
-    that the logs contain.
+    A call without a deadline gets 10 seconds; none gets more than 30. A deadline
+    ends the waiting, not the payment. A caller may give the call an id in the
+    metadata `x-request-id`; the reply's trailing metadata has the id that stands
+    in the logs.
     """
 
     @_abc_1.abstractmethod
@@ -310,8 +305,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Executes a payment: asks the Customer service about the customer, records
         the payment, charges the card, and returns the payment in the state it has
         reached. PROCESSING means that the outcome is not known yet: the service
-        continues by itself, and a repeated call returns the payment's current
-        state.
+        goes on by itself, and the same call sent again returns the payment as it
+        is then.
         """
 
     @_abc_1.abstractmethod
@@ -336,8 +331,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.UpdatePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Changes a payment's description and metadata, and sets its reference if it
-        has none.
+        """Changes what moves no money: the payment's description, its metadata, and
+        its reference once, while it is empty.
         """
 
     @_abc_1.abstractmethod
@@ -357,7 +352,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.UndeletePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Restores a deleted payment to the lists. Undeleting one that is not
+        """Brings a deleted payment back into the lists. Undeleting one that is not
         deleted returns it unchanged.
         """
 
@@ -367,8 +362,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CapturePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Captures the money of an AUTHORIZED payment, all or a part of it, once:
-        what is not captured is released on the card.
+        """Captures an AUTHORIZED payment, whole or in part. It is done once: what is
+        not captured goes back to the card.
         """
 
     @_abc_1.abstractmethod
@@ -377,10 +372,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CancelPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Cancels a payment that has not succeeded: PROCESSING before a capture,
-        REQUIRES_ACTION or AUTHORIZED. It is CANCELED when the processor has proven
-        it. If the card was charged before, the call fails with FAILED_PRECONDITION
-        and the payment is SUCCEEDED.
+        """Cancels a payment that is PROCESSING before a capture, REQUIRES_ACTION or
+        AUTHORIZED. It is CANCELED when the processor has proven it; where the card
+        was charged first, the call is FAILED_PRECONDITION and the payment SUCCEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -389,8 +383,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.ReleasePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Releases a held payment after manual review, with a note of what was found.
-        The service asks the processor again and continues from its reply.
+        """Ends the manual review of a held payment, with a note of what was found.
+        The service asks the processor again and goes on from its reply.
         """
 
     @_abc_1.abstractmethod
@@ -399,9 +393,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CreateRefundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Refund, _abc.Awaitable[_payment_pb2.Refund]]:
-        """Refunds a SUCCEEDED payment, all or a part of it, as often as something is
-        left. The refunds that have not failed never exceed the captured amount,
-        however many are requested at once.
+        """Refunds a SUCCEEDED payment, whole or in part, as often as something is
+        left. The refunds that have not failed never pass what was captured, however
+        many are asked for at once.
         """
 
     @_abc_1.abstractmethod
@@ -434,9 +428,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.WatchPaymentEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_payment_service_pb2.WatchPaymentEventsResponse], _abc.AsyncIterator[_payment_service_pb2.WatchPaymentEventsResponse]]:
-        """Streams events as they are committed, for as long as the caller listens.
-        After a cursor it omits no event and repeats none; without one it begins
-        with the first. The stream ends with UNAVAILABLE when the service restarts:
+        """Sends events as they are committed, for as long as the caller listens. From
+        a cursor on it misses no event and repeats none; without one it begins with
+        the first. The stream ends with UNAVAILABLE when the service restarts:
         watch again from the last cursor.
         """
 

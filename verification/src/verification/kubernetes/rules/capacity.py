@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import fields
 
-from chassis.call_handling import MAX_CALLS
+from chassis.interceptor import MAX_CALLS
 from customer.settings import Settings as CustomerSettings
 from payment.settings import Settings as PaymentSettings
 from verification.kubernetes.rendering import Object, Rendering, describe, namespace_of
