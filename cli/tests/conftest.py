@@ -1,4 +1,4 @@
-"""All of Oncepay for a test: `oncepay up` as a process, in a home and on ports of its own."""
+"""Fixtures for the command's tests: `oncepay up` as a process, with a home and ports of its own."""
 
 import io
 import json
@@ -22,35 +22,78 @@ from oncepay_cli.__main__ import main
 from oncepay_cli.local.health import free_port
 from oncepay_cli.local.os_processes import OsProcess, find
 
-UP = "Everything is up."
-# Importing everything on a busy machine takes a while; it is a bound, not an expectation.
-PATIENCE_SECONDS = 120
+LAST_LINE = "Everything is up."
+PORTS = ("customer", "payment", "sandbox", "postgresql", "webhooks")
+# A bound that only a hang exceeds.
+MAX_WAIT_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a command came to."""
+class Result:
+    """The result of a command that has ended."""
 
     code: int | str | None
     stdout: str
     stderr: str
 
 
-@dataclass
-class Home:
-    """A folder for ONCEPAY_HOME, five free ports, and the command on them.
+class UpProcess:
+    """A running `oncepay up`.
 
     Attributes:
-        ports: by the name of what listens there.
+        output: what it has printed so far.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], stream: TextIO) -> None:
+        self.process = process
+        self.output = ""
+        self._stream = stream
+
+    def read_line(self) -> str:
+        """The next line; empty at the end of the output."""
+        try:
+            line = self._stream.readline()
+        except OSError:  # the end of a pseudo-terminal
+            line = ""
+        self.output += line
+        return line
+
+    def wait_until_up(self) -> str:
+        """Read until everything is up; returns the output."""
+        while line := self.read_line():
+            if line.startswith(LAST_LINE):
+                return self.output
+        raise AssertionError(f"exit code {self.process.wait(MAX_WAIT_SECONDS)}: {self.output}")
+
+    def wait_for_exit(self) -> int:
+        """Read to the end of the output; returns the exit code."""
+        while self.read_line():
+            pass
+        self._stream.close()
+        return self.process.wait(MAX_WAIT_SECONDS)
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal and wait; returns the exit code."""
+        self.process.send_signal(number)
+        return self.wait_for_exit()
+
+    def first_payment(self) -> str:
+        """The resource name of the first payment."""
+        found = re.search(r"payment:? +(payments/\S+)", self.output)
+        assert found is not None, self.output
+        return found[1]
+
+
+@dataclass
+class Home:
+    """A folder for ONCEPAY_HOME, five free ports, and the commands that use them.
+
+    Attributes:
+        ports: by the name of the process that listens on it.
     """
 
     folder: Path
-    ports: dict[str, int] = field(
-        default_factory=lambda: {
-            name: free_port()
-            for name in ("customer", "payment", "sandbox", "postgresql", "webhooks")
-        }
-    )
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in PORTS})
 
     @property
     def environment(self) -> dict[str, str]:
@@ -64,8 +107,11 @@ class Home:
             **{name: value for name, value in os.environ.items() if name.startswith("COV_")},
         }
 
-    def run(self, *arguments: str) -> Done:
-        """Run the command to its end, in this process: starting one costs more than most of them."""
+    def port_options(self, *names: str) -> list[str]:
+        return [f"--{name}-port={self.ports[name]}" for name in names or PORTS]
+
+    def run(self, *arguments: str) -> Result:
+        """Run a command in this process: starting a new one takes longer than most commands."""
         code: int | str | None = 0
         with (
             mock.patch.dict(os.environ, self.environment, clear=True),
@@ -78,31 +124,36 @@ class Home:
                 main()
             except SystemExit as end:
                 code = end.code
-        return Done(code, stdout.getvalue(), stderr.getvalue())
+        return Result(code, stdout.getvalue(), stderr.getvalue())
 
     def json(self, *arguments: str) -> dict[str, Any]:
-        """Run the command with --json; what it said."""
-        done = self.run(*arguments, "--json")
-        assert done.code == 0, done.stderr
-        said: dict[str, Any] = json.loads(done.stdout)
-        return said
+        """Run a command with --json; returns its reply."""
+        result = self.run(*arguments, "--json")
+        assert result.code == 0, result.stderr
+        reply: dict[str, Any] = json.loads(result.stdout)
+        return reply
 
-    def up(self, terminal: bool = False) -> "Up":
-        """Start everything; with its output on a pseudo-terminal, or on a pipe."""
+    def start_up(self, terminal: bool = False) -> UpProcess:
+        """Start `oncepay up`, its output on a pseudo-terminal or on a pipe."""
         read, write = os.openpty() if terminal else os.pipe()
-        options = (f"--{name}-port={port}" for name, port in self.ports.items())
         process = subprocess.Popen(
-            [sys.executable, "-m", "oncepay_cli", "up", *options],
+            [sys.executable, "-m", "oncepay_cli", "up", *self.port_options()],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=write,
             stderr=write,
         )
         os.close(write)
-        return Up(process, os.fdopen(read, encoding="utf-8"))
+        return UpProcess(process, os.fdopen(read, encoding="utf-8"))
+
+    def up(self, terminal: bool = False) -> UpProcess:
+        """Start `oncepay up` and wait until everything is up."""
+        process = self.start_up(terminal)
+        process.wait_until_up()
+        return process
 
     def processes(self) -> dict[str, OsProcess]:
-        """What runs from here, by its name."""
+        """The processes that run from this home, by name."""
         found = {
             record.stem: find(json.loads(record.read_text())["pid"])
             for record in (self.folder / "run").glob("*.json")
@@ -110,58 +161,11 @@ class Home:
         pid_file = self.folder / "data" / "postgresql" / "postmaster.pid"
         if pid_file.exists():
             found["postgresql"] = find(int(pid_file.read_text().splitlines()[0]))
-        return {name: running for name, running in found.items() if running is not None}
+        return {name: process for name, process in found.items() if process is not None}
 
 
-class Up:
-    """A running `oncepay up`.
-
-    Attributes:
-        said: its lines so far.
-    """
-
-    def __init__(self, process: subprocess.Popen[bytes], output: TextIO) -> None:
-        self.process = process
-        self.said = ""
-        self._output = output
-
-    def line(self) -> str:
-        """The next line; empty when there are no more."""
-        try:
-            line = self._output.readline()
-        except OSError:  # the end of a pseudo-terminal
-            line = ""
-        self.said += line
-        return line
-
-    def wait(self) -> str:
-        """Read until everything is up; what it said."""
-        while line := self.line():
-            if line.startswith(UP):
-                return self.said
-        raise AssertionError(f"it ended (exit code {self.process.wait()}): {self.said}")
-
-    def wait_for_end(self) -> int:
-        """Read until it has ended; the exit code."""
-        while self.line():
-            pass
-        self._output.close()
-        return self.process.wait(PATIENCE_SECONDS)
-
-    def end(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Send a signal, and read to the end; the exit code."""
-        self.process.send_signal(number)
-        return self.wait_for_end()
-
-    def payment(self) -> str:
-        """The name of the first payment."""
-        named = re.search(r"payment: (payments/\S+)", self.said)
-        assert named is not None, self.said
-        return named[1]
-
-
-def _home() -> Iterator[Home]:
-    # Not pytest's own: where root runs the tests, the user nobody must get in.
+def _new_home() -> Iterator[Home]:
+    # Not pytest's temporary folder: where root runs the tests, PostgreSQL's user must be able to enter.
     folder = Path(tempfile.mkdtemp(prefix="oncepay home "))
     folder.chmod(0o711)
     home = Home(folder)
@@ -174,25 +178,60 @@ def _home() -> Iterator[Home]:
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    """A home of the test's own, with nothing in it."""
-    yield from _home()
+    """An empty home."""
+    yield from _new_home()
 
 
-@pytest.fixture(scope="module")
-def lived_in() -> Iterator[Home]:
-    """A home that was up before: its cluster is made, and its customer registered."""
-    for home in _home():
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A home where everything is up, and its `oncepay up` on a pseudo-terminal."""
+
+    home: Home
+    up: UpProcess
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    """Everything is up, started from an empty home; shared by the tests of several files."""
+    for home in _new_home():
+        up = home.up(terminal=True)
+        yield Running(home, up)
+        assert up.end() == 0
+
+
+@pytest.fixture(scope="session")
+def oncepay(running: Running) -> Home:
+    """The home of `running`: commands run against the services that are up."""
+    return running.home
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRun:
+    """What was observed of the first `oncepay up` of a home, ended by Ctrl-C.
+
+    Attributes:
+        home: the home, where nothing runs any more.
+        processes: those that ran while everything was up.
+    """
+
+    home: Home
+    output: str
+    payment: str
+    processes: dict[str, OsProcess]
+    exit_code: int
+
+
+@pytest.fixture(scope="session")
+def first_run() -> Iterator[FirstRun]:
+    """The first `oncepay up` of an empty home, ended by Ctrl-C; shared by the tests of several files."""
+    for home in _new_home():
         up = home.up()
-        up.wait()
-        up.end()
-        yield home
+        processes = home.processes()
+        exit_code = up.end(signal.SIGINT)
+        yield FirstRun(home, up.output, up.first_payment(), processes, exit_code)
 
 
-@pytest.fixture(scope="module")
-def oncepay() -> Iterator[Home]:
-    """A home where everything is up, for the tests of one file."""
-    for home in _home():
-        up = home.up()
-        up.wait()
-        yield home
-        up.end()
+@pytest.fixture
+def used_home(first_run: FirstRun) -> Home:
+    """A home with a cluster, a customer and payments of earlier runs; nothing runs."""
+    return first_run.home

@@ -1,4 +1,4 @@
-"""Calls to a service that is away, slow to come back, or refuses: against a real gRPC server."""
+"""Calls to a service that is unavailable, restarts or rejects them, against a real gRPC server."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,23 +21,23 @@ REQUEST = CreateCustomerRequest(request_id="5f0c6f0e-0000-4000-8000-000000000000
 
 
 class Service:
-    """Answers what a test has planned, and remembers what it was asked."""
+    """Returns planned replies and records the request_ids of the calls."""
 
-    def __init__(self, *answers: Customer | status_pb2.Status) -> None:
-        self.answers = list(answers)
-        self.asked: list[str] = []
+    def __init__(self, *replies: Customer | status_pb2.Status) -> None:
+        self.replies = list(replies)
+        self.request_ids: list[str] = []
 
     def create(self, request: CreateCustomerRequest, context: grpc.ServicerContext) -> Customer:
-        self.asked.append(request.request_id)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Customer):
-            return answer
-        context.abort_with_status(rpc_status.to_status(answer))
+        self.request_ids.append(request.request_id)
+        reply = self.replies.pop(0)
+        if isinstance(reply, Customer):
+            return reply
+        context.abort_with_status(rpc_status.to_status(reply))
         raise AssertionError("abort raises")
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "FIRST_WAIT_SECONDS", 0.001)
 
 
@@ -63,32 +63,31 @@ def serving(service: Service) -> Iterator[CustomerServiceStub]:
 def status(code: int, message: str, *details: Message) -> status_pb2.Status:
     packed = []
     for detail in details:
-        one = any_pb2.Any()
-        one.Pack(detail)
-        packed.append(one)
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(detail)
     return status_pb2.Status(code=code, message=message, details=packed)
 
 
-AWAY = status(code_pb2.UNAVAILABLE, "the database is away")
+UNAVAILABLE = status(code_pb2.UNAVAILABLE, "the database is unavailable")
 
 
-def test_an_unavailable_service_is_asked_again_with_the_same_request_id() -> None:
-    service = Service(AWAY, AWAY, Customer(name="customers/1"))
+def test_a_call_is_retried_with_the_same_request_id_while_the_service_is_unavailable() -> None:
+    service = Service(UNAVAILABLE, UNAVAILABLE, Customer(name="customers/1"))
     with serving(service) as stub:
         assert call(stub.CreateCustomer, REQUEST).name == "customers/1"
-    assert service.asked == [REQUEST.request_id] * 3
+    assert service.request_ids == [REQUEST.request_id] * 3
 
 
-def test_it_is_asked_a_few_times_and_no_more() -> None:
-    service = Service(*[AWAY] * 100)
+def test_the_number_of_attempts_is_bounded_and_the_error_says_how_to_repeat_the_request() -> None:
+    service = Service(*[UNAVAILABLE] * 100)
     with serving(service) as stub, pytest.raises(CallFailed) as caught:
         call_once(stub.CreateCustomer, REQUEST, REQUEST.request_id)
-    assert len(service.asked) == connection.ATTEMPTS
+    assert len(service.request_ids) == connection.MAX_ATTEMPTS
     assert f"--request-id {REQUEST.request_id}" in caught.value.__notes__[0]
 
 
-def test_a_refusal_is_not_sent_again_and_names_field_rule_and_reason() -> None:
-    failure = status(
+def test_a_rejected_call_is_not_retried_and_the_error_has_reason_field_and_resource() -> None:
+    rejection = status(
         code_pb2.ALREADY_EXISTS,
         "another customer has this email",
         error_details_pb2.ErrorInfo(reason="EMAIL_TAKEN", domain="oncepay.customer"),
@@ -101,26 +100,28 @@ def test_a_refusal_is_not_sent_again_and_names_field_rule_and_reason() -> None:
         ),
         error_details_pb2.ResourceInfo(resource_name="customers/2"),
     )
-    service = Service(failure)
+    service = Service(rejection)
     with serving(service) as stub, pytest.raises(CallFailed) as caught:
         call_once(stub.CreateCustomer, REQUEST, REQUEST.request_id)
-    assert len(service.asked) == 1
+    assert len(service.request_ids) == 1
     assert caught.value.reasons == ["EMAIL_TAKEN"]
     assert str(caught.value) == (
         "another customer has this email [EMAIL_TAKEN, ALREADY_EXISTS]\n"
         "  customer.email: give another [UNIQUE]\n"
-        "  about: customers/2"
+        "  resource: customers/2"
     )
     assert not hasattr(caught.value, "__notes__")
 
 
-def test_where_nobody_listens_it_says_how_to_start(free_port: Callable[[], int]) -> None:
-    failure = pytest.raises(CallFailed, match=r"Nobody answers there.*oncepay up")
-    with connect(f"127.0.0.1:{free_port()}") as channel, failure:
+def test_the_error_for_a_service_that_does_not_run_says_how_to_start_it(
+    free_port: Callable[[], int],
+) -> None:
+    error = pytest.raises(CallFailed, match=r"does not answer.*oncepay up")
+    with connect(f"127.0.0.1:{free_port()}") as channel, error:
         call(CustomerServiceStub(channel).CreateCustomer, REQUEST)
 
 
-def test_a_proxy_of_the_shell_is_not_asked(
+def test_calls_do_not_go_through_a_proxy_of_the_shell(
     monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")

@@ -1,4 +1,4 @@
-"""The passwords of one installation."""
+"""The passwords of a local installation."""
 
 import os
 import stat
@@ -7,7 +7,9 @@ from pathlib import Path
 from oncepay_cli.local import passwords
 
 
-def test_passwords_are_made_once_and_only_their_owner_gets_to_them(tmp_path: Path) -> None:
+def test_passwords_are_created_once_in_a_folder_that_only_its_owner_may_enter(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "secrets"
     passwords.make(folder)
     made = {path.name: path.read_text() for path in folder.iterdir()}
@@ -26,7 +28,7 @@ def test_passwords_are_made_once_and_only_their_owner_gets_to_them(tmp_path: Pat
     assert {path.name: path.read_text() for path in folder.iterdir()} == made
 
 
-def test_a_password_of_an_earlier_release_is_opened_for_the_user_of_a_container(
+def test_a_password_file_becomes_readable_for_the_user_of_a_container(
     tmp_path: Path,
 ) -> None:
     passwords.make(tmp_path)
@@ -35,7 +37,7 @@ def test_a_password_of_an_earlier_release_is_opened_for_the_user_of_a_container(
     assert stat.S_IMODE(passwords.file_of(tmp_path, "customer").stat().st_mode) == 0o444
 
 
-def test_an_empty_or_half_written_password_is_made_anew(tmp_path: Path) -> None:
+def test_an_empty_or_partial_password_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "customer.txt").write_text("")
     (tmp_path / "payment.partial").write_text("half")
     passwords.make(tmp_path)
@@ -43,7 +45,7 @@ def test_an_empty_or_half_written_password_is_made_anew(tmp_path: Path) -> None:
     assert passwords.read(tmp_path, "payment") != "half"
 
 
-def test_each_service_finds_its_passwords_through_links(tmp_path: Path) -> None:
+def test_links_lead_from_a_services_folder_to_its_passwords(tmp_path: Path) -> None:
     folder = tmp_path / ".oncepay" / "secrets"
     for service in passwords.SERVICES:
         (tmp_path / service).mkdir()
@@ -58,7 +60,7 @@ def test_each_service_finds_its_passwords_through_links(tmp_path: Path) -> None:
     assert not os.path.isabs(link.readlink())  # noqa: PTH117  the folder may be moved
 
 
-def test_a_password_file_of_ones_own_is_kept(tmp_path: Path) -> None:
+def test_an_existing_password_file_is_kept(tmp_path: Path) -> None:
     for service in passwords.SERVICES:
         (tmp_path / service).mkdir()
     own = tmp_path / "customer" / "password.txt"

@@ -1,4 +1,4 @@
-"""The README's words, held to what the commands do."""
+"""The README's commands and output, checked against the real ones."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from oncepay_cli.application import app
 
 if TYPE_CHECKING:
-    from cli.tests.conftest import Home
+    from cli.tests.conftest import Home, Running
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -27,55 +27,54 @@ CALLS = [
         r"^(?:oncepay|buf curl) (?:'[^']*'|\\\n|[^'\n\\])*$", block, re.MULTILINE
     )
 ]
-OURS = [call for call in CALLS if call.startswith("oncepay ")]
+COMMANDS = [call for call in CALLS if call.startswith("oncepay ")]
 
 
-def test_the_blocks_are_found() -> None:
-    assert len(OURS) >= 3
-    assert len(CALLS) >= len(OURS) + 2
+def test_the_readme_has_commands_and_calls_to_check() -> None:
+    assert len(COMMANDS) >= 3
+    assert len(CALLS) >= len(COMMANDS) + 2
 
 
-@pytest.mark.parametrize("line", OURS)
-def test_a_command_in_the_readme_has_these_options(line: str) -> None:
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_in_the_readme_parses(line: str) -> None:
     command = typer.main.get_command(app)
-    words = shlex.split(line.replace("\\\n", ""))[1:]
+    arguments = shlex.split(line.replace("\\\n", ""))[1:]
     while isinstance(command, TyperGroup):
-        name = words.pop(0)
+        name = arguments.pop(0)
         assert name in command.commands, f"there is no {name}"
         command = command.commands[name]
     assert isinstance(command, TyperCommand)
-    command.make_context(line, words)  # parses them, and raises what it would tell a person
+    command.make_context(line, arguments)  # raises the error that it would print
 
 
-def test_make_run_says_what_the_readme_shows_and_its_calls_work(home: "Home") -> None:
-    up = home.up(terminal=True)
-    up.wait()
-    said = [_without_figures(line) for line in _as_shown(up.said).splitlines()]
+def test_up_prints_what_the_readme_shows(running: "Running") -> None:
+    printed = [_without_numbers(line) for line in _visible(running.up.output).splitlines()]
     (shown,) = [block for block in BLOCKS if "First payment" in block]
     for line in shown.splitlines():
-        assert _without_figures(line) in said
+        assert _without_numbers(line) in printed
 
+
+def test_the_calls_of_the_readme_work(oncepay: "Home") -> None:
     names: dict[str, str] = {}
     payments = []
     for line in CALLS:
-        done = _run(_with_names(line, names), home)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        result = _run(_with_names(line, names), oncepay)
+        assert result.returncode == 0, f"{line}\n{result.stderr}"
         names |= {
-            name.split("/")[0]: name for name in re.findall(r"\w+/[0-9a-f-]{36}", done.stdout)
+            name.split("/")[0]: name for name in re.findall(r"\w+/[0-9a-f-]{36}", result.stdout)
         }
-        assert done.stdout.strip()
+        assert result.stdout.strip()
         payments += [names["payments"]] if "payments" in names else []
     *succeeded, secured = [
-        _run(f"oncepay payments events {name}", home).stdout for name in dict.fromkeys(payments)
+        _run(f"oncepay payments events {name}", oncepay).stdout for name in dict.fromkeys(payments)
     ]
     assert len(succeeded) == 2
-    assert all("payment.succeeded" in told for told in succeeded)
+    assert all("payment.succeeded" in events for events in succeeded)
     assert "payment.requires_action" in secured
-    up.end()
 
 
 def _with_names(line: str, names: dict[str, str]) -> str:
-    """A line whose `customers/…` is the customer that an earlier line made."""
+    """The line with the resource names of earlier lines in place of `customers/…`."""
     return re.sub(r"(\w+)/…", lambda found: names[found[1]], line)
 
 
@@ -92,12 +91,12 @@ def _run(line: str, home: "Home") -> "subprocess.CompletedProcess[str]":
     )
 
 
-def _as_shown(said: str) -> str:
-    """What a terminal shows at last: without colours, and without what moves and is gone."""
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "\n")
+def _visible(output: str) -> str:
+    """The text of a terminal's output, without escape sequences."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output).replace("\r", "\n")
 
 
-def _without_figures(line: str) -> str:
-    """A line without what differs from run to run: times, ids and ports."""
+def _without_numbers(line: str) -> str:
+    """A line without what differs between runs: times, ids and ports."""
     line = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|pi_\w+|[0-9]+", "0", line)
     return re.sub(r" +", " ", re.sub(r" 0\.0 s$", "", line.rstrip()))

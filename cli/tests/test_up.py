@@ -1,4 +1,4 @@
-"""`oncepay up`, as a person uses it: to the first payment, again, and after every kind of ending."""
+"""`oncepay up`, `down` and `demo`: starting, stopping, and starting again after every kind of end."""
 
 import signal
 import socket
@@ -7,152 +7,164 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from cli.tests.conftest import Home
+    from cli.tests.conftest import FirstRun, Home, Running
 
 
-def test_from_nothing_to_a_first_payment_and_back(home: "Home") -> None:
+def test_up_starts_everything_from_nothing_and_executes_a_payment_once(
+    first_run: "FirstRun",
+) -> None:
+    assert sorted(first_run.processes) == ["customer", "payment", "postgresql", "sandbox"]
+    assert "a new cluster" in first_run.output
+    assert "new customer" in first_run.output
+    assert "pays EUR 42.00: SUCCEEDED" in first_run.output
+    assert "commit 1: payment.created" in first_run.output
+    assert "commit 2: payment.succeeded" in first_run.output
+    assert "the card was charged once" in first_run.output
+
+
+def test_ctrl_c_stops_every_process_and_the_exit_code_is_0(first_run: "FirstRun") -> None:
+    assert first_run.exit_code == 0
+    assert not any(process.is_alive() for process in first_run.processes.values())
+
+
+def test_output_to_a_pipe_has_no_escape_sequences(first_run: "FirstRun") -> None:
+    assert "\x1b" not in first_run.output
+
+
+def test_a_second_run_has_the_data_of_the_first_and_sigterm_stops_it_too(
+    first_run: "FirstRun",
+) -> None:
+    home = first_run.home
     up = home.up()
-    said = up.wait()
-    assert "a new cluster" in said
-    assert "pays EUR 42.00: SUCCEEDED" in said
-    assert "commit 1: payment.created" in said
-    assert "commit 2: payment.succeeded" in said
-    assert "the card was charged once" in said
-    assert "\x1b" not in said  # no terminal: no colours, nothing that moves
-    running = home.processes()
-    assert sorted(running) == ["customer", "payment", "postgresql", "sandbox"]
 
-    assert up.end(signal.SIGINT) == 0
-    assert "Stopped." in up.said
+    assert "with existing data" in up.output
+    assert "existing customer" in up.output
+    assert home.json("payments", "get", first_run.payment)["state"] == "SUCCEEDED"
+    assert home.json("payments", "get", up.first_payment())["state"] == "SUCCEEDED"
+    assert up.end(signal.SIGTERM) == 0
     assert home.processes() == {}
-    assert not any(process.is_alive() for process in running.values())
 
 
-def test_a_second_run_starts_from_the_same_data(lived_in: "Home") -> None:
-    first = lived_in.up()
-    first.wait()
-    assert first.end(signal.SIGTERM) == 0
+def test_on_a_terminal_the_receipt_is_a_coloured_box(running: "Running") -> None:
+    output = running.up.output
 
-    second = lived_in.up()
-    said = second.wait()
-    assert "with your data" in said
-    assert "known from before" in said
-    listed = lived_in.json("payments", "list", "--page-size=2")["payments"]
-    assert [payment["name"] for payment in listed] == [second.payment(), first.payment()]
-    second.end()
+    assert "╭" in output
+    assert "First payment" in output
+    assert "SUCCEEDED" in output
+    assert "\x1b[" in output
 
 
-def test_a_demonstration_pays_on_what_runs_already(lived_in: "Home") -> None:
-    up = lived_in.up()
-    up.wait()
-    ports = [f"--{name}-port={lived_in.ports[name]}" for name in ("customer", "payment", "sandbox")]
-    done = lived_in.run("demo", *ports)
-    assert "pays EUR 42.00: SUCCEEDED" in done.stdout
-    assert "the card was charged once" in done.stdout
-    assert len(lived_in.json("payments", "list")["payments"]) >= 2
-    up.end()
-    assert "Nobody answers there" in lived_in.run("demo", *ports).stderr
+def test_a_second_up_is_rejected_while_one_runs(running: "Running") -> None:
+    home, process = running.home, running.up.process
+
+    rejected = home.run("up")
+
+    assert rejected.code == 1
+    assert f"already runs from {home.folder} (process {process.pid})" in rejected.stderr
 
 
-def test_what_a_kill_of_the_command_left_is_ended_or_adopted(lived_in: "Home") -> None:
-    killed = lived_in.up()
-    killed.wait()
-    left = lived_in.processes()
-    killed.end(signal.SIGKILL)
-    assert all(process.is_alive() for process in left.values())
+def test_demo_executes_a_payment_on_services_that_run(oncepay: "Home") -> None:
+    demo = oncepay.run("demo", *oncepay.port_options("customer", "payment", "sandbox"))
 
-    up = lived_in.up()
-    said = up.wait()
-    assert "Ended what an earlier run had left: customer, payment, sandbox." in said
-    assert "found running" in said
-    assert lived_in.json("payments", "get", killed.payment())["state"] == "SUCCEEDED"
-    up.end()
-    assert not any(process.is_alive() for process in left.values())
+    assert demo.code == 0, demo.stderr
+    assert "pays EUR 42.00: SUCCEEDED" in demo.stdout
+    assert "the card was charged once" in demo.stdout
 
 
-def test_a_kill_of_everything_is_mended(lived_in: "Home") -> None:
-    killed = lived_in.up()
-    killed.wait()
-    for process in lived_in.processes().values():
+def test_demo_without_services_says_how_to_start_them(home: "Home") -> None:
+    demo = home.run("demo", *home.port_options("customer", "payment", "sandbox"))
+
+    assert demo.code == 1
+    assert "does not answer" in demo.stderr
+    assert "oncepay up" in demo.stderr
+
+
+def test_up_repairs_what_a_kill_9_left_and_no_payment_is_lost(used_home: "Home") -> None:
+    # Given that only the command is killed: the services and PostgreSQL keep running.
+    up = used_home.up()
+    leftovers = used_home.processes()
+    up.end(signal.SIGKILL)
+    assert all(process.is_alive() for process in leftovers.values())
+    payments = [up.first_payment()]
+
+    # Then the next run stops the services and keeps PostgreSQL.
+    up = used_home.up()
+    assert "Stopped leftovers of an earlier run: customer, payment, sandbox." in up.output
+    assert "already running" in up.output
+    payments.append(up.first_payment())
+
+    # Given that every process is killed.
+    for process in used_home.processes().values():
         process.send(signal.SIGKILL)
-    killed.end(signal.SIGKILL)
+    up.end(signal.SIGKILL)
 
-    up = lived_in.up()
-    said = up.wait()
-    assert "known from before" in said
-    assert lived_in.json("payments", "get", killed.payment())["state"] == "SUCCEEDED"
-    up.end()
-
-
-def test_down_ends_what_a_killed_command_left(lived_in: "Home") -> None:
-    killed = lived_in.up()
-    killed.wait()
-    left = lived_in.processes()
-    killed.end(signal.SIGKILL)
-    done = lived_in.run("down")
-    assert done.stdout == "Stopped: customer, payment, sandbox, postgresql.\n"
-    assert not any(process.is_alive() for process in left.values())
-    assert lived_in.run("down").stdout == "Nothing runs from here.\n"
+    # Then the next run starts from the same data.
+    up = used_home.up()
+    assert "existing customer" in up.output
+    for payment in payments:
+        assert used_home.json("payments", "get", payment)["state"] == "SUCCEEDED"
+    assert up.end() == 0
+    assert not any(process.is_alive() for process in leftovers.values())
 
 
-@pytest.mark.parametrize("dead", ["customer", "payment", "sandbox", "postgresql"])
-def test_where_a_part_dies_the_rest_is_stopped_and_it_is_named(lived_in: "Home", dead: str) -> None:
-    up = lived_in.up()
-    up.wait()
-    running = lived_in.processes()
-    running[dead].send(signal.SIGKILL)
-    assert up.wait_for_end() == 1
-    assert f"{dead} ended" in up.said.lower()
-    assert str(lived_in.folder / "logs" / f"{dead}.log") in up.said
-    assert "Traceback" not in up.said
-    assert not any(process.is_alive() for process in running.values())
+def test_down_stops_the_leftovers_of_a_killed_up(used_home: "Home") -> None:
+    up = used_home.up()
+    leftovers = used_home.processes()
+    up.end(signal.SIGKILL)
+
+    down = used_home.run("down")
+
+    assert down.stdout == "Stopped: customer, payment, sandbox, postgresql.\n"
+    assert not any(process.is_alive() for process in leftovers.values())
+    assert used_home.run("down").stdout == "Nothing was running.\n"
 
 
-def test_a_second_command_says_that_one_runs(lived_in: "Home") -> None:
-    up = lived_in.up()
-    up.wait()
-    refused = lived_in.run("up")
-    assert refused.code == 1
-    assert f"already runs from {lived_in.folder} (process {up.process.pid})" in refused.stderr
-    up.end()
+@pytest.mark.parametrize("killed", ["customer", "payment", "sandbox", "postgresql"])
+def test_when_a_process_dies_up_names_it_and_stops_the_others(
+    used_home: "Home", killed: str
+) -> None:
+    up = used_home.up()
+    processes = used_home.processes()
+
+    processes[killed].send(signal.SIGKILL)
+
+    assert up.wait_for_exit() == 1
+    assert f"{killed} ended" in up.output.lower()
+    assert str(used_home.folder / "logs" / f"{killed}.log") in up.output
+    assert "Traceback" not in up.output
+    assert not any(process.is_alive() for process in processes.values())
 
 
-def test_every_taken_port_is_named_before_anything_is_started(home: "Home") -> None:
+def test_up_names_every_port_in_use_before_it_starts_anything(home: "Home") -> None:
     with socket.socket() as one, socket.socket() as other:
-        for taken, name in ((one, "payment"), (other, "postgresql")):
-            taken.bind(("127.0.0.1", home.ports[name]))
-            taken.listen()
-        up = home.up()
-        assert up.wait_for_end() == 1
+        for listener, name in ((one, "payment"), (other, "postgresql")):
+            listener.bind(("127.0.0.1", home.ports[name]))
+            listener.listen()
+        rejected = home.run("up", *home.port_options())
+
+    assert rejected.code == 1
     for name in ("payment", "postgresql"):
-        assert f"{home.ports[name]} ({name})" in up.said
-        assert f"--{name}-port" in up.said
+        assert f"{home.ports[name]} ({name})" in rejected.stderr
+        assert f"--{name}-port" in rejected.stderr
     assert not (home.folder / "data" / "postgresql").exists()
 
 
-def test_a_home_that_cannot_be_written_is_named(home: "Home") -> None:
-    (home.folder / "data").write_text("in the way")  # root, too, can make no folder in a file
-    done = home.run("up")
+def test_up_names_a_folder_that_is_not_writable(home: "Home") -> None:
+    (home.folder / "data").write_text("")  # a file: root, too, cannot create folders in it
+
+    rejected = home.run("up")
+
     (home.folder / "data").unlink()
-    assert done.code == 1
-    assert "cannot be used" in done.stderr
-    assert "ONCEPAY_HOME" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert rejected.code == 1
+    assert "cannot be used" in rejected.stderr
+    assert "ONCEPAY_HOME" in rejected.stderr
+    assert "Traceback" not in rejected.stderr
 
 
-def test_it_is_stopped_while_it_starts(home: "Home") -> None:
-    up = home.up()
-    assert "PostgreSQL" in up.line()
+def test_ctrl_c_during_the_start_stops_what_was_started(home: "Home") -> None:
+    up = home.start_up()
+    assert "PostgreSQL" in up.read_line()
+
     assert up.end(signal.SIGINT) == 130
-    assert "Stopped before it was up." in up.said
+    assert "Stopped before it was up." in up.output
     assert home.processes() == {}
-
-
-def test_on_a_terminal_it_shows_a_receipt(lived_in: "Home") -> None:
-    up = lived_in.up(terminal=True)
-    said = up.wait()
-    assert "╭" in said
-    assert "First payment" in said
-    assert "SUCCEEDED" in said
-    assert "\x1b[" in said
-    assert up.end() == 0

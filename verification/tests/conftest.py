@@ -1,14 +1,14 @@
-"""The whole house for the tests that try to break it: every process real, in a temporary folder."""
+"""One stack for the tests of this folder: every process real, in a temporary folder."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from oncepay_cli.local.installation import Installation
-from verification.house import temporary_house
+from verification.local_stack import local_stack
 
 
 @pytest.fixture(scope="session")
-def house() -> Iterator[Installation]:
-    with temporary_house() as installation:
+def stack() -> Iterator[Installation]:
+    with local_stack() as installation:
         yield installation

@@ -1,16 +1,16 @@
-"""Bad input, whatever can arrive: every field of every request, filled with what it should not be.
+"""Bad input: every field of every request, filled with values that have broken programs before.
 
-Never INTERNAL, never UNKNOWN, never a half-written row. Each case takes a request that works and
-spoils one place of it, so that the wrong value is met behind right ones, deep in the service.
+Never INTERNAL, never UNKNOWN, never a half-written row. Each case takes a valid request and replaces
+one field of it, so that the bad value is met behind good ones, deep in the service.
 """
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
-import asyncpg
 import grpc
 import pytest
 from google.api import field_behavior_pb2
@@ -25,18 +25,21 @@ from oncepay.customer.v1.customer_pb2 import Customer
 from oncepay.payment.v1 import payment_service_pb2
 from oncepay.payment.v1.payment_pb2 import Money, Payment, Refund
 
-from oncepay_cli.local import passwords
+from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import Installation
+from verification.local_stack import Connection, postgresql, superuser_connection
 
 Result = TypeVar("Result")
-Path = tuple[str, ...]
+FieldPath = tuple[str, ...]
 
 SERVICES = {
     "customer": customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
     "payment": payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"],
 }
 METHODS = {method.name: method for service in SERVICES.values() for method in service.methods}
-DID_NOTHING = {
+TIMEOUT_SECONDS = 120
+"""A bound for a busy machine; the services answer within 10 s by themselves."""
+DEFINITE_ERRORS = {
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.ALREADY_EXISTS,
@@ -44,15 +47,21 @@ DID_NOTHING = {
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,  # larger than a message may be
 }
-SOMEBODY = "01939c5e-0000-7000-8000-000000000000"
+UNKNOWN_ID = "01939c5e-0000-7000-8000-000000000000"
 
-WORDS = [
+BAD_TEXTS = [
     *("", " ", "\x00", "a\x00b", "\n", "\x1b[31m", "\x7f", "\u202e", "\ue000", "-", "*"),
     *("a" * 129, "a" * 1001, "é" * 300, "\U0001f4b3", "x" * 100_000, "x" * 300_000),
     *("4242424242424242", "4242 4242 4242 4242", "' OR 1=1 --", "%s%n{0}", "../../etc"),
-    *("customers/", f"customers/{SOMEBODY}", f"customers/{SOMEBODY.upper()}"),
-    *("payments/-", f"payments/{SOMEBODY}", f"payments/{SOMEBODY}/refunds/{SOMEBODY}"),
-    *(SOMEBODY, "6f1ab1c5-1d1c-4a31-8c55-7c4f2f8e0a11", "0" * 36, '"1"', '"99999999999999999999"'),
+    *("customers/", f"customers/{UNKNOWN_ID}", f"customers/{UNKNOWN_ID.upper()}"),
+    *("payments/-", f"payments/{UNKNOWN_ID}", f"payments/{UNKNOWN_ID}/refunds/{UNKNOWN_ID}"),
+    *(
+        UNKNOWN_ID,
+        "6f1ab1c5-1d1c-4a31-8c55-7c4f2f8e0a11",
+        "0" * 36,
+        '"1"',
+        '"99999999999999999999"',
+    ),
     *("pm_card_visa", "pm_nobody_knows", "pm_card_visa_chargeDeclined"),
     *("pm_card_threeDSecure2Required", "EUR", "eur", "XTS", "KWD", "JPY", "USDD"),
     *("name@example.com", "a@b", "@", "a@@b.cc", "+4915112345678", "0151"),
@@ -62,8 +71,8 @@ WORDS = [
     *('create_time > "0001-01-01T00:00:00+23:59"', 'a = "' + "b" * 2000 + '"'),
     *('reference = "\x00"', "create_time", "create_time desc", "name", "create_time, name", "desc"),
 ]
-"""What has broken programs before, and what has a meaning somewhere else here."""
-TEXTS = st.text(max_size=50) | st.text(
+"""What has broken programs before, and what is valid in another field."""
+RANDOM_TEXTS = st.text(max_size=50) | st.text(
     st.characters(categories=["Cc", "Cf", "Co", "Zl", "Zp", "Mn"]), max_size=20
 )
 NUMBERS: dict[int, list[Any]] = {
@@ -78,16 +87,16 @@ def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
-def places(message: Descriptor, above: Path = ()) -> Iterator[Path]:
-    """Every field of a message, as deep as it goes."""
+def field_paths(message: Descriptor, above: FieldPath = ()) -> Iterator[FieldPath]:
+    """Every field of a message and of its messages."""
     for field in message.fields:
         path = (*above, field.name)
         yield path
         if field.message_type is not None and not is_map(field) and not field.is_repeated:
-            yield from places(field.message_type, path)
+            yield from field_paths(field.message_type, path)
 
 
-def field_at(message: Descriptor, path: Path) -> FieldDescriptor:
+def field_at(message: Descriptor, path: FieldPath) -> FieldDescriptor:
     field = message.fields_by_name[path[0]]
     if len(path) == 1:
         return field
@@ -95,36 +104,41 @@ def field_at(message: Descriptor, path: Path) -> FieldDescriptor:
     return field_at(field.message_type, path[1:])
 
 
-def certain(field: FieldDescriptor) -> list[Any]:
-    """What is tried in a field every time; None clears it."""
+def bad_values(field: FieldDescriptor) -> list[Any]:
+    """What is tried in a field in each run; None clears it."""
     if is_map(field):
-        crowd = {str(number): "x" for number in range(51)}
-        return [None, crowd, *({word: "x"} for word in WORDS), *({"key": word} for word in WORDS)]
+        too_many = {str(number): "x" for number in range(51)}
+        return [
+            None,
+            too_many,
+            *({word: "x"} for word in BAD_TEXTS),
+            *({"key": word} for word in BAD_TEXTS),
+        ]
     if field.is_repeated:
-        return [None, *([word] for word in WORDS)]
+        return [None, *([word] for word in BAD_TEXTS)]
     if field.message_type is not None:
         return [None, "empty"]
     if field.type == FieldDescriptor.TYPE_STRING:
-        return WORDS if is_read(field) else WORDS[:5]
+        return BAD_TEXTS if is_input(field) else BAD_TEXTS[:5]
     return NUMBERS[field.type]
 
 
-def by_chance(field: FieldDescriptor) -> st.SearchStrategy[Any]:
-    """What Hypothesis makes up for a field that holds text."""
+def random_values(field: FieldDescriptor) -> st.SearchStrategy[Any]:
+    """What Hypothesis generates for a field that holds text."""
     if is_map(field):
-        return st.dictionaries(TEXTS, TEXTS, max_size=3)
-    return st.lists(TEXTS, min_size=1, max_size=3) if field.is_repeated else TEXTS
+        return st.dictionaries(RANDOM_TEXTS, RANDOM_TEXTS, max_size=3)
+    return st.lists(RANDOM_TEXTS, min_size=1, max_size=3) if field.is_repeated else RANDOM_TEXTS
 
 
-def is_read(field: FieldDescriptor) -> bool:
-    """Whether the service takes the field from a caller, and does not only write it."""
+def is_input(field: FieldDescriptor) -> bool:
+    """Whether the service reads the field from a caller: it is not OUTPUT_ONLY."""
     options: Any = field.GetOptions()
-    said = options.Extensions[field_behavior_pb2.field_behavior]
-    return field_behavior_pb2.OUTPUT_ONLY not in said
+    behavior = options.Extensions[field_behavior_pb2.field_behavior]
+    return field_behavior_pb2.OUTPUT_ONLY not in behavior
 
 
-def spoil(message: Message, path: Path, value: Any) -> None:
-    """Put a value into a place, whatever was there."""
+def replace_field(message: Message, path: FieldPath, value: Any) -> None:
+    """Set a field of a message, whatever it held."""
     for part in path[:-1]:
         inner = getattr(message, part)
         inner.SetInParent()
@@ -147,18 +161,17 @@ def spoil(message: Message, path: Path, value: Any) -> None:
 CASES = [
     pytest.param(name, path, id=f"{name}-{'.'.join(path)}")
     for name, method in METHODS.items()
-    for path in places(method.input_type)
+    for path in field_paths(method.input_type)
 ]
 
 
 @dataclass
-class Breaker:
-    """Calls the services, and counts what their databases hold."""
+class Services:
+    """Calls both services, and counts what their databases hold."""
 
-    house: Installation
     loop: asyncio.AbstractEventLoop
     channels: dict[str, grpc.Channel]
-    books: dict[str, "asyncpg.Connection[asyncpg.Record]"]
+    databases: dict[str, Connection]
     customer: str = ""
     payment: str = ""
     refund: str = ""
@@ -185,14 +198,14 @@ class Breaker:
                 stream.cancel()
         ask: grpc.UnaryUnaryMultiCallable[bytes, bytes]
         ask = self.channels[service].unary_unary(path)
-        return ask(request, timeout=30)
+        return ask(request, timeout=TIMEOUT_SECONDS)
 
     def make(self, name: str, request: Message, reply: Message) -> Any:
         reply.ParseFromString(self.call(name, request.SerializeToString()))
         return reply
 
     def request(self, name: str) -> Any:
-        """A request of the method that works, or did before another case had its way."""
+        """A valid request of the method; `create_resources` makes what it names."""
         kind = METHODS[name].input_type
         module = payment_service_pb2 if "payment" in kind.full_name else customer_service_pb2
         request = getattr(module, kind.name)()
@@ -219,7 +232,7 @@ class Breaker:
         if name == "CreateRefund":
             request.refund.amount.CopyFrom(Money(minor_units=1, currency_code="EUR"))
         if name == "ReleasePayment":
-            request.note = "looked into it"
+            request.note = "reviewed"
         return request
 
     def new_customer(self) -> Customer:
@@ -238,8 +251,8 @@ class Breaker:
             metadata={"colour": "red"},
         )
 
-    def refill(self) -> None:
-        """New things to call by name: the cases before may have deleted or refunded theirs."""
+    def create_resources(self) -> None:
+        """A new customer, payment and refund: earlier cases may have deleted or refunded theirs."""
         create_customer = self.request("CreateCustomer")
         self.customer = self.make("CreateCustomer", create_customer, Customer()).name
         payment = self.make("CreatePayment", self.request("CreatePayment"), Payment())
@@ -248,21 +261,21 @@ class Breaker:
         refund = Refund()
         self.refund = self.make("CreateRefund", self.request("CreateRefund"), refund).name
 
-    def counted(self) -> tuple[int, ...]:
-        """How much is written: it grows with every change, whatever it is."""
+    def rows_written(self) -> tuple[int, ...]:
+        """Counts of rows and versions, which grow with every change."""
         customers = "SELECT count(*), coalesce(sum(version), 0) FROM customers"
         payments = """
             SELECT (SELECT count(*) FROM payments), (SELECT sum(version) FROM payments),
                    (SELECT count(*) FROM payment_events), (SELECT count(*) FROM refunds),
                    (SELECT sum(version) FROM refunds), (SELECT count(*) FROM requests)"""
-        one = self.run(self.books["customer"].fetchrow(customers))
-        other = self.run(self.books["payment"].fetchrow(payments))
-        return (*one.values(), *other.values())  # type: ignore[union-attr]
+        first = self.run(self.databases["customer"].fetchrow(customers))
+        second = self.run(self.databases["payment"].fetchrow(payments))
+        return (*first.values(), *second.values())  # type: ignore[union-attr]
 
-    def half_written(self) -> list[str]:
+    def inconsistent_payments(self) -> list[str]:
         """The payments whose row, events, requests and refunds do not fit each other."""
         rows = self.run(
-            self.books["payment"].fetch(
+            self.databases["payment"].fetch(
                 """
                 SELECT p.id FROM payments p
                  WHERE version <> (SELECT count(*) FROM payment_events e WHERE payment_id = p.id)
@@ -277,87 +290,79 @@ class Breaker:
 
 
 @pytest.fixture(scope="session")
-def breaker(house: Installation) -> Iterator[Breaker]:
+def services(stack: Installation) -> Iterator[Services]:
     loop = asyncio.new_event_loop()
-    secret = passwords.read(house.paths.secrets, passwords.SUPERUSER)
-    books = {
+    server = postgresql(stack.paths, stack.ports.postgresql)
+    ports = {"customer": stack.ports.customer, "payment": stack.ports.payment}
+    open_connections = AsyncExitStack()
+    databases = {
         service: loop.run_until_complete(
-            asyncpg.connect(
-                host="127.0.0.1",
-                port=house.ports.postgresql,
-                user="postgres",
-                password=secret,
-                database=service,
-            )
+            open_connections.enter_async_context(superuser_connection(server, service))
         )
         for service in SERVICES
     }
-    channels = {
-        "customer": grpc.insecure_channel(f"127.0.0.1:{house.ports.customer}"),
-        "payment": grpc.insecure_channel(f"127.0.0.1:{house.ports.payment}"),
-    }
-    yield Breaker(house, loop, channels, books)
+    channels = {service: grpc.insecure_channel(f"{HOST}:{port}") for service, port in ports.items()}
+    yield Services(loop, channels, databases)
     for channel in channels.values():
         channel.close()
-    for connection in books.values():
-        loop.run_until_complete(connection.close())
+    loop.run_until_complete(open_connections.aclose())
     loop.close()
 
 
-def check(breaker: Breaker, name: str, request: bytes) -> status_pb2.Status | None:
-    """Call, and hold the answer and the books to the rules; the status of a refusal."""
-    before = breaker.counted()
+def check(services: Services, name: str, request: bytes) -> status_pb2.Status | None:
+    """Call, and check the answer and the databases; the status of an error."""
+    before = services.rows_written()
     try:
-        breaker.call(name, request)
+        services.call(name, request)
     except grpc.RpcError as error:
-        assert error.code() in DID_NOTHING, f"{error.code()}: {error.details()}"
-        assert breaker.counted() == before, "a refusal wrote something"
+        assert error.code() in DEFINITE_ERRORS, f"{error.code()}: {error.details()}"
+        assert services.rows_written() == before, "an error was answered, and something was written"
         status: status_pb2.Status | None = rpc_status.from_call(error)  # type: ignore[arg-type]
         return status
     return None
 
 
 @pytest.mark.parametrize(("name", "path"), CASES)
-def test_whatever_a_field_holds_is_answered_or_refused_with_reason(
-    breaker: Breaker, name: str, path: Path
+def test_a_bad_value_in_any_field_is_answered_or_refused_with_the_fields_name(
+    services: Services, name: str, path: FieldPath
 ) -> None:
-    breaker.refill()
+    services.create_resources()
     field = field_at(METHODS[name].input_type, path)
 
-    def spoiled(value: Any) -> None:
-        request = breaker.request(name)
-        spoil(request, path, value)
-        status = check(breaker, name, request.SerializeToString())
+    def send(value: Any) -> None:
+        request = services.request(name)
+        replace_field(request, path, value)
+        status = check(services, name, request.SerializeToString())
         if status is not None and status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]:
             bad = error_details_pb2.BadRequest()
             assert any(detail.Unpack(bad) for detail in status.details)
             named = [violation.field for violation in bad.field_violations]
-            assert named, "an invalid argument names its field"
+            assert named, "INVALID_ARGUMENT names its field"
 
-    for value in certain(field):
-        spoiled(value)
-    if is_read(field) and (is_map(field) or field.type == FieldDescriptor.TYPE_STRING):
-        made_up = settings(
+    for value in bad_values(field):
+        send(value)
+    if is_input(field) and (is_map(field) or field.type == FieldDescriptor.TYPE_STRING):
+        generated = settings(
             max_examples=8,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         )
-        made_up(given(by_chance(field))(spoiled))()
-    assert not breaker.half_written()
+        generated(given(random_values(field))(send))()
+    assert not services.inconsistent_payments()
 
 
 @pytest.mark.parametrize("name", METHODS)
 @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(raw=st.binary(min_size=1, max_size=200))
-def test_bytes_that_are_no_request_are_refused(breaker: Breaker, name: str, raw: bytes) -> None:
-    check(breaker, name, raw)
+def test_random_bytes_are_refused(services: Services, name: str, raw: bytes) -> None:
+    check(services, name, raw)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_method_that_is_not_there_is_unimplemented(breaker: Breaker, service: str) -> None:
+def test_an_unknown_method_is_unimplemented(services: Services, service: str) -> None:
     path = f"/{SERVICES[service].full_name}/ChargeTwice"
-    ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = breaker.channels[service].unary_unary(path)
+    ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = services.channels[service].unary_unary(path)
     with pytest.raises(grpc.RpcError) as error:
-        ask(b"", timeout=5)
+        ask(b"", timeout=TIMEOUT_SECONDS)
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -1,4 +1,4 @@
-"""The `oncepay` command: starts everything on one machine, registers customers, makes payments.
+"""The `oncepay` command: starts everything on one machine, registers customers, executes payments.
 
-A client of the services like any other: it speaks gRPC to them, and imports neither.
+It is an ordinary gRPC client of the services and imports neither.
 """

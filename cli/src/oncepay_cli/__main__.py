@@ -1,4 +1,4 @@
-"""`oncepay`, and `python -m oncepay_cli`."""
+"""The entry point of `oncepay` and `python -m oncepay_cli`."""
 
 import signal
 import sys
@@ -7,15 +7,15 @@ from oncepay_cli.errors import CommandError
 
 
 def main() -> None:
-    """Run the command. A failure is a sentence on standard error, and exit code 1."""
+    """Run the command. A CommandError is printed to standard error; the exit code is then 1."""
     try:
-        # Here, and not above: importing takes a moment, in which Ctrl-C is no traceback either.
+        # Imported here, so that Ctrl-C during the imports prints no traceback either.
         from oncepay_cli.application import app
 
         app()
-    except CommandError as failure:
-        notes = getattr(failure, "__notes__", [])
-        sys.stderr.write("\n".join([str(failure), *notes, ""]))
+    except CommandError as error:
+        notes = getattr(error, "__notes__", [])
+        sys.stderr.write("\n".join([str(error), *notes, ""]))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

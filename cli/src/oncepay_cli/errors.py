@@ -1,5 +1,5 @@
-"""What the command says instead of a traceback."""
+"""The error that every command reports as a sentence instead of a traceback."""
 
 
 class CommandError(Exception):
-    """The command cannot go on. Its text is for a person: what, why, and what to do."""
+    """The command cannot continue. The message is for a person: what failed, why, and what to do."""

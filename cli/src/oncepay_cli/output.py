@@ -1,4 +1,4 @@
-"""What the command shows: on a terminal with colour and movement, elsewhere as plain lines."""
+"""Console output: coloured and animated on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -9,15 +9,15 @@ from io import TextIOWrapper
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
-# A pipe or a file has no width; lines there are read by programs, and are not broken.
+# A pipe or a file has no width: programs read its lines, so they are not wrapped.
 PLAIN_WIDTH = 1_000
 
 
 class Step:
-    """A step under way.
+    """A step in progress.
 
     Attributes:
-        done: what to say once it is done.
+        done: the text to print once it is done.
     """
 
     def __init__(self, doing: str) -> None:
@@ -25,16 +25,16 @@ class Step:
 
 
 class Output:
-    """Standard output; or standard error, where the output is a command's own.
+    """Standard output, or standard error where standard output is a command's result.
 
     Attributes:
-        console: rich's; it leaves colour out where the output is no terminal.
+        console: rich's; without colour where the stream is not a terminal.
     """
 
     def __init__(self, *, on_errors: bool = False) -> None:
         stream = sys.stderr if on_errors else sys.stdout
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a tick
+            stream.reconfigure(errors="replace")  # for terminals without the tick's encoding
         width = None if stream.isatty() else PLAIN_WIDTH
         self.console = Console(highlight=False, width=width, stderr=on_errors)
 
@@ -44,12 +44,12 @@ class Output:
 
     @contextmanager
     def step(self, doing: str) -> Iterator[Step]:
-        """One step of something longer: a spinner while it lasts, a line with its time after."""
+        """Show a spinner while the block runs, then a line with its duration."""
         step = Step(doing)
-        begin = time.monotonic()
+        started = time.monotonic()
         with self.console.status(f"[dim]{escape(doing)}[/]", spinner="dots"):
             yield step
-        seconds = time.monotonic() - begin
+        seconds = time.monotonic() - started
         self.print_line(f"[green]{self.tick}[/] {escape(step.done)} [dim]{seconds:.1f} s[/]")
 
     @property
@@ -57,15 +57,15 @@ class Output:
         return "✓" if (self.console.encoding or "").startswith("utf") else "ok"
 
     def print_line(self, line: str) -> None:
-        """A line, in rich's markup; a long one is left to the terminal to fold."""
+        """Print a line of rich's markup; the terminal wraps it."""
         self.console.print(line, soft_wrap=True)
 
     def print_plain(self, line: str) -> None:
-        """A line as it is: nothing in it is markup, and a tab stays one where programs read."""
+        """Print a line unchanged: without markup, and with its tabs where a program reads."""
         if self.is_plain:
             self.console.file.write(line + "\n")
         else:
             self.console.print(line, markup=False, soft_wrap=True)
 
-    def print(self, picture: RenderableType) -> None:
-        self.console.print(picture)
+    def print(self, renderable: RenderableType) -> None:
+        self.console.print(renderable)

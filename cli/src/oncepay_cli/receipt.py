@@ -1,4 +1,4 @@
-"""The receipt of a first payment, and how to go on from there."""
+"""The receipt of a first payment, and the commands to try next."""
 
 import shlex
 import shutil
@@ -22,65 +22,68 @@ WIDTH = 70
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Something that happened on the payment's way.
+class Step:
+    """One step of a payment.
 
     Attributes:
-        after_ms: since the call left; None for what was not measured by itself.
+        after_ms: milliseconds since the request was sent; None where the step was not measured.
     """
 
     text: str
     after_ms: float | None = None
 
 
-def moments(first: FirstPayment) -> list[Moment]:
-    """The way of a payment: measured where something was committed, told in between."""
-    told = [Moment("the call leaves", 0.0)]
-    told.append(Moment("Payment asks Customer: is there one, and may they pay?"))
-    told.append(Moment("an intent is made, unconfirmed: no money can move"))
+def timeline(first: FirstPayment) -> list[Step]:
+    """The steps of a payment in order; the commits are measured."""
+    steps = [
+        Step("request sent", 0.0),
+        Step("Payment asks Customer whether the customer may pay"),
+        Step("an unconfirmed intent is created: no money can move yet"),
+    ]
     for number, event in enumerate(first.events, start=1):
         if number == 2:
-            told.append(Moment("the intent is confirmed: now money moves, once"))
-        happened = event.event_time.ToDatetime(first.sent.tzinfo)
-        after_ms = (happened - first.sent).total_seconds() * 1000
-        told.append(Moment(f"commit {number}: {event.type}", max(after_ms, 0.0)))
-    told.append(Moment("the answer is here", (first.answered - first.sent).total_seconds() * 1000))
-    return told
+            steps.append(Step("the intent is confirmed: the card is charged"))
+        committed = event.event_time.ToDatetime(first.sent.tzinfo)
+        after_ms = (committed - first.sent).total_seconds() * 1000
+        steps.append(Step(f"commit {number}: {event.type}", max(after_ms, 0.0)))
+    duration_ms = (first.answered - first.sent).total_seconds() * 1000
+    return [*steps, Step("reply received", duration_ms)]
 
 
-def verdict(first: FirstPayment) -> str:
-    """What the second sending came to."""
+def charge_count(first: FirstPayment) -> str:
+    """The sentence on the second request: how often the card was charged."""
     times = {0: "never", 1: "once", 2: "twice"}.get(
         len(first.charges), f"{len(first.charges)} times"
     )
     return (
-        "Then it was sent again, with the same request_id: the answer is the same payment,"
+        "The request was sent again, with the same request_id: the reply was the same payment,"
         f" and the card was charged {times}."
     )
 
 
 def show(output: Output, first: FirstPayment) -> None:
+    """Print the receipt."""
     if output.is_plain:
         for line in _lines(first):
             output.print_plain(line)
     else:
-        output.print(Padding(_paper(first), (1, 0)))
+        output.print(Padding(_panel(first), (1, 0)))
 
 
-def go_on(output: Output, first: FirstPayment, ports: Ports) -> None:
-    """Say what can be done now, in lines to copy."""
-    output.print_line("[dim]Go on in another terminal:[/]")
-    for line in (*_preparations(ports), *_commands(first, ports)):
+def show_next_steps(output: Output, first: FirstPayment, ports: Ports) -> None:
+    """Print commands to copy into another terminal."""
+    output.print_line("[dim]Continue in another terminal:[/]")
+    for line in (*_shell_setup(ports), *_commands(first, ports)):
         output.print_plain(f"  {line}")
     output.print_line(
         "[dim]Other cards: pm_card_chargeDeclined, pm_card_threeDSecure2Required, …[/]"
     )
     output.print_line("")
-    output.print_line("Everything is up. [bold]Ctrl-C[/] stops it; the data stays.")
+    output.print_line("Everything is up. [bold]Ctrl-C[/] stops it; the data is kept.")
 
 
-def _preparations(ports: Ports) -> list[str]:
-    """What a shell must be told first: where the commands are, and where the services."""
+def _shell_setup(ports: Ports) -> list[str]:
+    """The variables that another shell needs: the commands' folder and the services' addresses."""
     scripts = sysconfig.get_path("scripts")
     lines = [] if shutil.which("oncepay") else [f'export PATH={shlex.quote(scripts)}:"$PATH"']
     if ports.customer != DEFAULT_PORTS.customer:
@@ -102,30 +105,32 @@ def _commands(first: FirstPayment, ports: Ports) -> list[str]:
         "buf curl --protocol grpc --http2-prior-knowledge \\",
         f"""    -d '{{"name": "{first.payment.name}"}}' \\""",
         f"    http://{HOST}:{ports.payment}/{method}",
-        *([] if has_buf else ["# buf is not here yet: `make check` brings it"]),
+        *([] if has_buf else ["# `make check` installs buf"]),
     ]
 
 
-def _paper(first: FirstPayment) -> RenderableType:
+def _panel(first: FirstPayment) -> RenderableType:
+    """The receipt for a terminal."""
     head = Table.grid(expand=True)
     head.add_column()
     head.add_column(justify="right")
     state = Payment.State.Name(first.payment.state)
     head.add_row(
-        f"[bold]{first.customer.display_name}[/]", f"[bold]{money.written(first.payment.amount)}[/]"
+        f"[bold]{first.customer.display_name}[/]",
+        f"[bold]{money.formatted(first.payment.amount)}[/]",
     )
     colour = "green" if first.payment.state == Payment.SUCCEEDED else "yellow"
     head.add_row(f"[dim]{_contact(first)}[/]", f"[bold {colour}]{state}[/]")
 
-    way = Table.grid(expand=True, padding=(0, 1))
-    way.add_column(width=1)
-    way.add_column(ratio=1)
-    way.add_column(justify="right")
-    for moment in moments(first):
-        if moment.after_ms is None:
-            way.add_row("[dim]│[/]", f"[dim]{moment.text}[/]", "")
+    steps = Table.grid(expand=True, padding=(0, 1))
+    steps.add_column(width=1)
+    steps.add_column(ratio=1)
+    steps.add_column(justify="right")
+    for step in timeline(first):
+        if step.after_ms is None:
+            steps.add_row("[dim]│[/]", f"[dim]{step.text}[/]", "")
         else:
-            way.add_row("[green]●[/]", moment.text, f"{moment.after_ms:.0f} ms")
+            steps.add_row("[green]●[/]", step.text, f"{step.after_ms:.0f} ms")
 
     names = Table.grid(padding=(0, 2))
     names.add_column(style="dim")
@@ -133,19 +138,20 @@ def _paper(first: FirstPayment) -> RenderableType:
         names.add_row(title, name)
 
     body = Table.grid(expand=True)
-    for part in (head, "", way, "", verdict(first), "", names):
-        body.add_row(part)
+    for section in (head, "", steps, "", charge_count(first), "", names):
+        body.add_row(section)
     return Panel(body, title="First payment", width=WIDTH, padding=(1, 2), border_style="dim")
 
 
 def _lines(first: FirstPayment) -> list[str]:
+    """The receipt as plain lines."""
     state = Payment.State.Name(first.payment.state)
-    who = f"{first.customer.display_name} ({_contact(first)})"
-    lines = [f"First payment: {who} pays {money.written(first.payment.amount)}: {state}"]
-    for moment in moments(first):
-        after = "" if moment.after_ms is None else f"{moment.after_ms:.0f} ms"
-        lines.append(f"{after:>8}  {moment.text}")
-    lines.append(verdict(first))
+    payer = f"{first.customer.display_name} ({_contact(first)})"
+    lines = [f"First payment: {payer} pays {money.formatted(first.payment.amount)}: {state}"]
+    for step in timeline(first):
+        after = "" if step.after_ms is None else f"{step.after_ms:.0f} ms"
+        lines.append(f"{after:>8}  {step.text}")
+    lines.append(charge_count(first))
     lines += [f"{title}: {name}" for title, name in _names(first)]
     return lines
 
@@ -160,5 +166,5 @@ def _names(first: FirstPayment) -> list[tuple[str, str]]:
 
 
 def _contact(first: FirstPayment) -> str:
-    new = "registered now" if first.customer_is_new else "known from before"
-    return f"{first.customer.email}, {new}"
+    kind = "new customer" if first.customer_is_new else "existing customer"
+    return f"{first.customer.email}, {kind}"

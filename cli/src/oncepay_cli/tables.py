@@ -1,4 +1,4 @@
-"""Resources as people read them, and as JSON for scripts."""
+"""Printing resources: as tables and lines for people, as JSON for programs."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -22,12 +22,12 @@ _COLOURS = {
     "BLOCKED": "red",
     "CANCELED": "dim",
 }
-_NOT_BROKEN = ("name", "payment", "state", "amount")
-_OTHER_STATE = "yellow"  # under way: somebody still has to do something
+_UNFOLDED_COLUMNS = ("name", "payment", "state", "amount")  # kept whole, to be copied
+_OTHER_STATE = "yellow"  # not final
 
 
 def show_one(message: Message, as_json: bool) -> None:
-    """A resource: its name, then every field that is set."""
+    """Print a resource: every field that is set."""
     if as_json:
         sys.stdout.write(json(message) + "\n")
         return
@@ -46,7 +46,7 @@ def show_one(message: Message, as_json: bool) -> None:
 def show_page(
     reply: Message, items: Sequence[Message], columns: Sequence[str], as_json: bool
 ) -> None:
-    """A page of a list, and how to get the next one; on a terminal without its empty columns."""
+    """Print a page of a list and the next page's token; on a terminal without empty columns."""
     if as_json:
         sys.stdout.write(json(reply) + "\n")
         return
@@ -58,21 +58,21 @@ def show_page(
             output.print_plain("\t".join(cells(item, columns)))
     else:
         rows = [cells(item, columns) for item in items]
-        told = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+        used = [index for index in range(len(columns)) if any(row[index] for row in rows)]
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for at in told:
-            # Names are there to be copied, and are not broken.
-            table.add_column(columns[at], overflow="fold", no_wrap=columns[at] in _NOT_BROKEN)
+        for index in used:
+            name = columns[index]
+            table.add_column(name, overflow="fold", no_wrap=name in _UNFOLDED_COLUMNS)
         for row in rows:
-            table.add_row(*(_coloured(row[at]) for at in told))
+            table.add_row(*(_coloured(row[index]) for index in used))
         output.print(table)
     token = getattr(reply, "next_page_token", "")
     if token:
-        output.print_line(f"[dim]There are more: --page-token {escape(token)}[/]")
+        output.print_line(f"[dim]Next page: --page-token {escape(token)}[/]")
 
 
 def cells(message: Message, columns: Iterable[str]) -> list[str]:
-    """The fields of these names, as text; empty where not set."""
+    """The text of these fields; empty where not set."""
     present = {field.name: text(field, value) for field, value in message.ListFields()}
     return [present.get(name, "") for name in columns]
 
@@ -80,20 +80,20 @@ def cells(message: Message, columns: Iterable[str]) -> list[str]:
 def text(field: FieldDescriptor, value: object) -> str:
     """A field's value on one line."""
     if isinstance(value, Money):
-        return money.written(value)
+        return money.formatted(value)
     if isinstance(value, Timestamp):
         return value.ToDatetime(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z")
     if isinstance(value, Message):
-        return ", ".join(f"{inner.name}: {text(inner, each)}" for inner, each in value.ListFields())
+        return ", ".join(f"{inner.name}: {text(inner, item)}" for inner, item in value.ListFields())
     if field.enum_type is not None:
         return field.enum_type.values_by_number[int(str(value))].name
-    if field.message_type is not None:  # the one map we have: metadata
-        return ", ".join(f"{key}={each}" for key, each in sorted(dict(value).items()))  # type: ignore[call-overload]
+    if field.message_type is not None:  # the only map field: metadata
+        return ", ".join(f"{key}={item}" for key, item in sorted(dict(value).items()))  # type: ignore[call-overload]
     return str(value)
 
 
 def json(message: Message, indent: int | None = 2) -> str:
-    """Protobuf's JSON, with the names of the contract."""
+    """Protobuf's JSON, with the field names of the contract."""
     return MessageToJson(message, preserving_proto_field_name=True, indent=indent)
 
 

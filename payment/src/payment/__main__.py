@@ -2,7 +2,7 @@
 
 `python -m payment` serves until it is told to stop, and `python -m payment reconcile` compares the
 database with the processor. As the database's owner, `migrate` brings its schema forward, and `rebind`
-takes over one that was restored or copied.
+binds one that was restored or copied to the cluster it is in.
 """
 
 import asyncio
@@ -10,8 +10,6 @@ import os
 import random
 import sys
 import time
-from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 
 from oncepay.payment.v1 import payment_service_pb2 as service_pb2
 from oncepay.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
@@ -22,11 +20,11 @@ from chassis.database import Database, Pool
 from chassis.database_errors import is_database_away
 from chassis.identifiers import uuid7
 from chassis.migrate import migrate
-from chassis.rebinding import rebind
 from chassis.server import Server, run
 from chassis.settings import read
 from chassis.startup_error import StartupError
 from chassis.telemetry import log
+from payment import rebinding
 from payment.api.background_tasks import BackgroundTasks
 from payment.api.errors import DOMAIN, translate
 from payment.api.servicer import PaymentServicer
@@ -34,13 +32,7 @@ from payment.api.webhooks import Webhooks
 from payment.customers.client import GrpcCustomers
 from payment.processors.stripe.adapter import MAX_CONNECTIONS, StripeProcessor
 from payment.processors.stripe.webhooks import StripeWebhookReader
-from payment.rebinding import LOWER_PLACES, RECONCILE_SINCE
-from payment.reconciliation.postgresql import PostgresInternalRecords
-from payment.reconciliation.reconcile import Report
-from payment.reconciliation.reconcile import reconcile as reconcile_both_sides
-from payment.reconciliation.report import Asked, as_json, as_text, asked_for
-from payment.reconciliation.sources import CouldNotCompare, ReconciliationSources
-from payment.reconciliation.stripe import StripeListing
+from payment.reconciliation import command as reconciliation
 from payment.repository.postgresql import SCHEMA_VERSION
 from payment.repository.postgresql.events import PostgresEvents
 from payment.repository.postgresql.payments import PostgresPayments
@@ -65,18 +57,13 @@ from payment.service_layer.recovery import (
 )
 from payment.service_layer.refund_driver import RefundDriver
 from payment.service_layer.stall_alerts import StallAlerts
-from payment.settings import MigrationSettings, Settings
+from payment.settings import LOG_FIELDS, MigrationSettings, Settings
 
 NAME = service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
-LOG_FIELDS = ("about", "processor_request")
-"""The fields of this service's logs, beside those of every service."""
 REQUEST_SLOTS = MAX_CONNECTIONS - MAX_CONCURRENT_STEPS
 """How much work of callers is at the processor at once. Recovery takes MAX_CONCURRENT_STEPS, and each
 piece of work makes one call at a time, so that none waits for a connection.
 """
-
-RECONCILING_CONNECTIONS = 2
-DATABASE_WITHIN = 60.0  # seconds: who reconciles is told that it could not be done
 
 
 async def main(arguments: list[str]) -> None:
@@ -91,82 +78,15 @@ async def main(arguments: list[str]) -> None:
             await serve(settings)
         case ["migrate"]:
             migrate(read(MigrationSettings, os.environ))
-        case ["rebind", *said]:
-            owner = read(MigrationSettings, os.environ)
-            sentence = await rebind(
-                owner,
-                said,
-                schema_version=SCHEMA_VERSION,
-                reconcile_since=RECONCILE_SINCE,
-                mend=LOWER_PLACES,
-            )
-            sys.stdout.write(f"{sentence}\n")
-        case ["reconcile", *said]:
-            sys.exit(await reconcile(said))
+        case ["rebind", *options]:
+            await rebinding.run(options, os.environ)
+        case ["reconcile", *options]:
+            sys.exit(await reconciliation.run(options, os.environ))
         case _:
             raise StartupError(
                 "Say `python -m payment` to serve, or `python -m payment migrate`, `rebind` or "
                 "`reconcile`."
             )
-
-
-async def reconcile(arguments: list[str]) -> int:
-    """Compares our books with the processor's, and prints the report. The exit code tells: 0, both
-    sides agree; 1, a person is needed; 2, they could not be compared.
-    """
-    try:
-        asked = asked_for(arguments, datetime.now(UTC))
-        settings = read(Settings, os.environ)
-        telemetry.configure("payment", settings.log_format, settings.log_level, fields=LOG_FIELDS)
-        report = await compare(settings, asked)
-    except (StartupError, CouldNotCompare, TimeoutError) as error:
-        log.error("refused", reason=str(error) or "the database cannot be used; the log says why")
-        return 2
-    except Exception as error:  # noqa: BLE001 (an end by a traceback would be exit code 1)
-        log.error("reconciliation_failed", exc_info=error)
-        return 2
-    sys.stdout.write(as_json(report) if asked.as_json else as_text(report))
-    if not report.differences:
-        return 0
-    log.error(
-        "books_differ", reason=f"{len(report.differences)} differences; the report names each"
-    )
-    return 1
-
-
-async def compare(settings: Settings, asked: Asked) -> Report:
-    """Raises TimeoutError where the database does not open in time."""
-    opening = Database.open(
-        settings.database_url,
-        settings.database_password,
-        pool_size=RECONCILING_CONNECTIONS,
-        schema_version=SCHEMA_VERSION,
-        for_reconciliation=True,
-    )
-    async with AsyncExitStack() as stack:
-        async with asyncio.timeout(DATABASE_WITHIN):
-            database = await stack.enter_async_context(opening)
-        installation = str(database.installation.id)
-        processor = await stack.enter_async_context(
-            StripeProcessor(settings.stripe_api_key, settings.stripe_base_address, installation)
-        )
-        pool = database.pool
-        sides = ReconciliationSources(
-            PostgresPayments(pool),
-            PostgresRefunds(pool),
-            PostgresInternalRecords(pool),
-            processor,
-            StripeListing(processor),
-            asyncio.sleep,
-        )
-        return await reconcile_both_sides(
-            sides,
-            installation,
-            asked.since,
-            asked.until,
-            report_only=asked.report_only,
-            differences_are_known=asked.differences_are_known,
-        )
 
 
 async def serve(settings: Settings) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from chassis.settings import Between, OwnerSettings, Secret, ServiceSettings, SettingsError
 
+LOG_FIELDS = ("about", "processor_request")
+"""What this service's logs may hold, beside what every service's may."""
 SHORTEST_SECRET = 16
 MAX_SECRETS = 2
 

@@ -13,7 +13,7 @@ from oncepay.payment.v1.payment_service_pb2_grpc import (
     PaymentServiceStub,
     add_PaymentServiceServicer_to_server,
 )
-from payment_examples import REQUEST, a_payment
+from support.examples import REQUEST, a_payment
 
 from chassis import call
 from chassis.aip.pages import PageTokens
@@ -90,14 +90,14 @@ async def service() -> AsyncIterator[Service]:
     class Changes:
         capture = work.capture
 
-    unused: Any = None
+    nothing: Any = None
     servicer = PaymentServicer(
-        payments=unused,
-        refunds=unused,
+        payments=nothing,
+        refunds=nothing,
         create_payment=cast("Any", work.create),
         change_payment=cast("Any", Changes()),
-        create_refund=unused,
-        read_events=unused,
+        create_refund=nothing,
+        read_events=nothing,
         background_tasks=background_tasks,
         tokens=PageTokens(bytes(32)),
     )

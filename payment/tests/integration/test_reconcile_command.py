@@ -1,4 +1,4 @@
-"""`python -m payment reconcile` as a process, beside the running service: its report, its exit code."""
+"""`python -m payment reconcile` as a process, beside the running service: report and exit code."""
 
 import json
 from collections.abc import Callable
@@ -7,99 +7,129 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from commands import compared, ended, intents_of, refund_in_the_dashboard
+import structlog
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from whole_service import WholeService, whole_service
+from support.commands import Result, intent_ids, reconcile, refund_in_dashboard, run_command
+from support.running_service import RunningService, running_service
 
-from payment.reconciliation.comparison import Kind
+from payment.reconciliation import sources
+from payment.reconciliation.command import ExitCode, run
 
-KWD = pb.Money(minor_units=12340, currency_code="KWD")
+
+def euros(minor_units: int) -> pb.Money:
+    return pb.Money(minor_units=minor_units, currency_code="EUR")
 
 
-async def a_day(service: WholeService) -> None:
-    """Something of everything."""
-    paid = await service.pay(reference="order-1")
+async def create_payments(service: RunningService) -> None:
+    """Payments in two currencies: refunded, declined, captured in part, authorized."""
+    refunded = await service.pay(reference="order-1")
     await service.stub.CreateRefund(
         service_pb.CreateRefundRequest(
-            parent=paid.name,
-            request_id=str(uuid4()),
-            refund=pb.Refund(amount=pb.Money(minor_units=250, currency_code="EUR")),
+            parent=refunded.name, request_id=str(uuid4()), refund=pb.Refund(amount=euros(250))
         )
     )
-    await service.pay(amount=KWD)
+    await service.pay(amount=pb.Money(minor_units=12340, currency_code="KWD"))
     await service.pay(payment_method="pm_card_visa_chargeDeclined")
-    held = await service.pay(capture_method=pb.Payment.MANUAL)
-    part = pb.Money(minor_units=700, currency_code="EUR")
+    authorized = await service.pay(capture_method=pb.Payment.MANUAL)
     await service.stub.CapturePayment(
-        service_pb.CapturePaymentRequest(name=held.name, amount=part, request_id=str(uuid4()))
+        service_pb.CapturePaymentRequest(
+            name=authorized.name, amount=euros(700), request_id=str(uuid4())
+        )
     )
     await service.pay(capture_method=pb.Payment.MANUAL)
 
 
-async def test_a_clean_day_agrees_while_the_service_runs_and_a_refund_of_somebody_elses_does_not(
+def events(result: Result) -> list[str]:
+    """The events of a command's log."""
+    return [json.loads(line)["event"] for line in result.log.splitlines()]
+
+
+async def test_the_report_of_a_running_service_without_and_with_a_difference(
     payment_database: Any, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    async with whole_service(payment_database, f"127.0.0.1:{free_port()}", tmp_path) as service:
-        await a_day(service)
+    async with running_service(payment_database, f"127.0.0.1:{free_port()}", tmp_path) as service:
+        processor_address = service.processor_address
+
+        # given payments that both sides agree on
+        await create_payments(service)
         paid = await service.pay()
 
-        code, said, _ = await compared(
-            payment_database, service.processor_address, "--since", "1h", "--json"
-        )
-        report = json.loads(said)
-        assert (code, report["agree"], report["differences"]) == (0, True, [])
-        sums = {each["currency_code"]: each for each in report["totals"]}
-        assert (
-            sums["EUR"]["ours"]
-            == sums["EUR"]["processor"]
-            == {
-                "payments": 3,
-                "charged": 2700,
-                "refunds": 1,
-                "refunded": 250,
-            }
-        )
-        assert sums["KWD"]["processor"]["charged"] == 12340
-        assert report["under_way"] == 1, "the hold"
+        # then the report has no difference, and the same totals on both sides
+        result = await reconcile(payment_database, processor_address, "--since", "1h", "--json")
+        report = json.loads(result.output)
+        assert result.exit_code == ExitCode.NO_DIFFERENCES
+        assert (report["agree"], report["differences"]) == (True, [])
+        totals = {each["currency_code"]: each for each in report["totals"]}
+        assert totals["EUR"]["internal"] == totals["EUR"]["processor"]
+        assert totals["EUR"]["internal"] == {
+            "payments": 3,
+            "charged": 2700,
+            "refunds": 1,
+            "refunded": 250,
+        }
+        assert totals["KWD"]["processor"]["charged"] == 12340
+        assert report["in_progress"] == 1, "the payment that is authorized"
 
-        intent_id = (await intents_of(payment_database))[paid.name]
-        await refund_in_the_dashboard(service.processor_address, intent_id, 400)
-        code, said, told = await compared(
-            payment_database, service.processor_address, "--since", "1h"
-        )
-        assert code == 1
-        assert '"event":"books_differ"' in told
-        assert "KWD 12.340" in said
-        assert f"Refunded, and not by us: {paid.name}, intent {intent_id}, refund re_" in said
-        assert "(nothing here, EUR 4.00 at the processor)." in said
+        # when one is refunded without the service
+        intent_id = (await intent_ids(payment_database))[paid.name]
+        await refund_in_dashboard(processor_address, intent_id, 400)
 
-        code, said, _ = await compared(
-            payment_database, service.processor_address, "--since", "1h", "--json"
-        )
-        (found,) = json.loads(said)["differences"]
-        assert (found["kind"], found["payment"]) == (Kind.REFUNDED_ELSEWHERE.value, paid.name)
-        assert found["processor"] == {"minor_units": 400, "currency_code": "EUR"}
+        # then it is a difference, as text
+        result = await reconcile(payment_database, processor_address, "--since", "1h")
+        assert result.exit_code == ExitCode.DIFFERENCES
+        assert "reconciliation_differences" in events(result)
+        assert "KWD 12.340" in result.output
+        names = f"{paid.name}, intent {intent_id}, refund re_"
+        assert f"Refunded outside Oncepay: {names}" in result.output
+        assert "(internal: nothing, processor: EUR 4.00)." in result.output
+
+        # and as JSON
+        result = await reconcile(payment_database, processor_address, "--since", "1h", "--json")
+        (difference,) = json.loads(result.output)["differences"]
+        assert (difference["kind"], difference["payment"]) == ("REFUNDED_ELSEWHERE", paid.name)
+        assert difference["processor_amount"] == {"minor_units": 400, "currency_code": "EUR"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "reason"),
     [
         ([], "--since"),
         (["--since", "yesterday"], "is no time"),
         (["--since", "2026-11-24", "--until", "2026-11-23"], "must be before"),
         (["--since", "1h", "--all"], "--all"),
+        (["--since", "1h"], "DATABASE_PASSWORD is not set"),
     ],
 )
-async def test_what_it_does_not_understand_is_refused_with_its_own_exit_code(
-    arguments: list[str], words: str
+async def test_with_wrong_arguments_or_settings_nothing_is_compared(
+    arguments: list[str], reason: str
 ) -> None:
-    code, said, told = await ended("reconcile", *arguments)
-    assert (code, said) == (2, "")
-    assert words in told
+    result = await run_command("reconcile", *arguments)
+
+    assert (result.exit_code, result.output) == (ExitCode.NOT_COMPARED, "")
+    assert events(result) == ["reconciliation_failed"]
+    assert reason in result.log
 
 
-async def test_without_settings_nothing_is_compared() -> None:
-    code, _, told = await ended("reconcile", "--since", "1h")
-    assert code == 2
-    assert "DATABASE_PASSWORD is not set" in told
+async def test_without_a_reply_of_the_processor_nothing_is_compared(
+    payment_database: Any,
+    free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sources, "MAX_TRIES", 1)
+    environment = {
+        "DATABASE_URL": payment_database.url,
+        "DATABASE_PASSWORD": payment_database.password,
+        "STRIPE_API_KEY": "sk_test_any",
+        "STRIPE_BASE_ADDRESS": f"http://127.0.0.1:{free_port()}",
+        "LOG_FORMAT": "json",
+    }
+    try:
+        exit_code = await run(["--since", "1h"], environment)
+    finally:
+        structlog.reset_defaults()
+
+    output, log = capsys.readouterr()
+    assert (exit_code, output) == (ExitCode.NOT_COMPARED, "")
+    assert "the processor's listing cannot be had" in log

@@ -1,5 +1,5 @@
-"""An older backup is restored: real pg_dump and pg_restore, the commands as processes, the sandbox as
-the processor that forgets nothing.
+"""An older backup is restored, rebound and reconciled: real pg_dump and pg_restore, the commands as
+processes, and the sandbox as the processor, which loses nothing.
 """
 
 import asyncio
@@ -12,42 +12,55 @@ from typing import Any
 
 import asyncpg
 import pytest
-from commands import adopted, compared, intents_of, refund_in_the_dashboard, sandbox_on
 from grpc import StatusCode
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from whole_service import WholeService, refusal, whole_service
+from support.commands import intent_ids, rebind, reconcile, refund_in_dashboard, running_sandbox
+from support.running_service import RunningService, refusal, running_service
 
 from chassis.database import Database, DatabaseUnusable
+from chassis.rebinding import CONFIRMATION
 from chassis.settings import Secret
 from oncepay_cli.local.databases import Roles, make_database
 from oncepay_cli.local.postgresql import PostgreSQL, binary
+from payment.reconciliation.command import ExitCode
 from payment.repository.postgresql import SCHEMA_VERSION
 
-SURE = "--the-old-one-is-stopped"
+# As in a cluster that has run for long: the transaction ids of a new one begin far below.
+RAISE_TRANSACTION_IDS = """
+SET session_replication_role = replica;
+UPDATE payment_events SET xid = (xid::text::bigint + 1000000000)::text::xid8;
+UPDATE payments SET event_xid = (event_xid::text::bigint + 1000000000)::text::xid8;
+"""
 
 
-async def copied(server: PostgreSQL, roles: Roles, backup: Path, of: Any) -> Any:
-    """A new database with what the backup holds."""
-    name = f"{of.name}_restored"
-    make_database(server, name, roles)
-    place = {"name": name} | {
-        url: getattr(of, url).replace(f"/{of.name}", f"/{name}")
-        for url in ("url", "owner_url", "superuser_url")
-    }
-    restored = replace(of, **place)
-    restore = [str(binary("pg_restore")), "--exit-on-error", "--dbname", restored.superuser_url]
-    await asyncio.to_thread(subprocess.run, [*restore, str(backup)], check=True)
-    return restored
+async def raise_transaction_ids(database: Any) -> None:
+    connection = await asyncpg.connect(database.superuser_url)
+    await connection.execute(RAISE_TRANSACTION_IDS)
+    await connection.close()
 
 
-async def backed_up(database: Any, file: Path) -> None:
+async def back_up(database: Any, file: Path) -> None:
     dump = [str(binary("pg_dump")), "--format=custom", "--file", str(file), database.superuser_url]
     await asyncio.to_thread(subprocess.run, dump, check=True)
 
 
-async def all_events(service: WholeService, number: int) -> list[pb.PaymentEvent]:
-    """The first so many events of the stream of all."""
+async def restore(server: PostgreSQL, roles: Roles, backup: Path, original: Any) -> Any:
+    """A new database beside the original, from a backup of it."""
+    name = f"{original.name}_restored"
+    make_database(server, name, roles)
+    addresses = {
+        field: getattr(original, field).replace(f"/{original.name}", f"/{name}")
+        for field in ("url", "owner_url", "superuser_url")
+    }
+    restored = replace(original, name=name, **addresses)
+    command = [str(binary("pg_restore")), "--exit-on-error", "--dbname", restored.superuser_url]
+    await asyncio.to_thread(subprocess.run, [*command, str(backup)], check=True)
+    return restored
+
+
+async def first_events(service: RunningService, number: int) -> list[pb.PaymentEvent]:
+    """The first events of the stream of all payments."""
     watching = service.stub.WatchPaymentEvents(
         service_pb.WatchPaymentEventsRequest(parent="payments/-"), timeout=30
     )
@@ -60,96 +73,84 @@ async def all_events(service: WholeService, number: int) -> list[pb.PaymentEvent
     return found
 
 
-# As in a cluster that has lived for long: a new one's transaction ids begin far below.
-LIVED_LONG = """
-SET session_replication_role = replica;
-UPDATE payment_events SET xid = (xid::text::bigint + 1000000000)::text::xid8;
-UPDATE payments SET event_xid = (event_xid::text::bigint + 1000000000)::text::xid8;
-"""
-
-
-async def test_an_older_backup_is_restored_adopted_compared_and_goes_on(
+async def test_an_older_backup_is_restored_rebound_and_reconciled_and_the_service_goes_on(
     postgresql: PostgreSQL,
     payment_template: Roles,
     payment_database: Any,
     free_port: Callable[[], int],
     tmp_path: Path,
 ) -> None:
-    # given payments, a backup, and a payment after it
+    # given three payments, a backup, and a payment after it
     backup, folder = tmp_path / "backup", tmp_path / "sandbox"
     folder.mkdir()
-    async with whole_service(payment_database, f"127.0.0.1:{free_port()}", folder) as service:
+    async with running_service(payment_database, f"127.0.0.1:{free_port()}", folder) as service:
         kept = [await service.pay(reference=f"order-{number}") for number in range(3)]
-        cursor = (await all_events(service, 4))[-1].cursor
-        token = (
-            await service.stub.ListPaymentEvents(
-                service_pb.ListPaymentEventsRequest(parent="payments/-", page_size=1)
-            )
-        ).next_page_token
-        connection = await asyncpg.connect(payment_database.superuser_url)
-        await connection.execute(LIVED_LONG)
-        await connection.close()
-        await backed_up(payment_database, backup)
+        old_cursor = (await first_events(service, 4))[-1].cursor
+        request = service_pb.ListPaymentEventsRequest(parent="payments/-", page_size=1)
+        old_page_token = (await service.stub.ListPaymentEvents(request)).next_page_token
+        await raise_transaction_ids(payment_database)
+        await back_up(payment_database, backup)
         lost = await service.pay(reference="order-lost")
-        lost_intent = (await intents_of(payment_database))[lost.name]
+        lost_intent = (await intent_ids(payment_database))[lost.name]
 
-    # when it is restored, then nothing acts on it
-    restored = await copied(postgresql, payment_template, backup, payment_database)
+    # when the backup is restored, then no service starts on it
+    restored = await restore(postgresql, payment_template, backup, payment_database)
+    opening = Database.open(
+        restored.url, Secret(restored.password), pool_size=1, schema_version=SCHEMA_VERSION
+    )
     with pytest.raises(DatabaseUnusable, match="is a copy"):
-        async with Database.open(
-            restored.url, Secret(restored.password), pool_size=1, schema_version=SCHEMA_VERSION
-        ):
+        async with opening:
             pass
-    code, _, told = await adopted(restored)
-    assert code == 1
-    assert SURE in told
 
-    # and once it is adopted, it is closed until it was compared from before the backup on
-    code, said, _ = await adopted(restored, SURE)
-    assert code == 0
-    found = re.search(r"--since (\S+Z)", said)
-    assert found is not None
-    since = found[1]
-    async with sandbox_on(folder) as processor:
-        code, report, _ = await compared(restored, processor, "--since", since)
-        assert code == 1
-        assert f"Charged, and not recorded here: intent {lost_intent}" in report
-        assert "EUR 10.00 at the processor" in report
-        assert "1 difference:" in report
-        assert "open now" not in report
-        await refund_in_the_dashboard(processor, lost_intent, 1000)
-        code, report, _ = await compared(restored, processor, "--since", since)
-        assert (code, "open now" in report) == (0, True)
+    # when it is rebound, then it is closed, and the message says from when it has to be reconciled
+    unconfirmed = await rebind(restored)
+    assert (unconfirmed.exit_code, CONFIRMATION in unconfirmed.log) == (1, True)
+    rebound = await rebind(restored, CONFIRMATION)
+    assert rebound.exit_code == 0
+    since = re.search(r"--since (\S+Z)", rebound.output)
+    assert since is not None
 
-    # then it goes on, and its stream has the old events before the new ones, and each once
-    async with whole_service(restored, f"127.0.0.1:{free_port()}", folder) as service:
+    # when it is reconciled, then the lost payment is a difference, and the database stays closed
+    async with running_sandbox(folder) as processor_address:
+        first = await reconcile(restored, processor_address, "--since", since[1])
+        assert first.exit_code == ExitCode.DIFFERENCES
+        assert f"Charged, but no payment recorded: intent {lost_intent}" in first.output
+        assert "processor: EUR 10.00" in first.output
+        assert "1 difference:" in first.output
+        assert "open now" not in first.output
+
+        # when its charge is refunded, then the two sides agree, and the database is open
+        await refund_in_dashboard(processor_address, lost_intent, 1000)
+        second = await reconcile(restored, processor_address, "--since", since[1])
+        assert second.exit_code == ExitCode.NO_DIFFERENCES
+        assert "open now" in second.output
+
+    async with running_service(restored, f"127.0.0.1:{free_port()}", folder) as service:
+        # then a new payment is accepted, and the stream has its events after the old ones
         new = await service.pay(reference="order-lost")
         assert new.state == pb.Payment.SUCCEEDED
-        events = await all_events(service, 8)
-        names = [each.payment for each in events]
-        assert names[6:] == [new.name, new.name]
-        assert set(names[:6]) == {each.name for each in kept}
-        assert [each.sequence for each in events[6:]] == [1, 2]
-        error = await refusal(
-            anext(
-                aiter(
-                    service.stub.WatchPaymentEvents(
-                        service_pb.WatchPaymentEventsRequest(parent="payments/-", cursor=cursor)
-                    )
-                )
-            )
+        events = await first_events(service, 8)
+        assert {each.payment for each in events[:6]} == {each.name for each in kept}
+        assert [(each.payment, each.sequence) for each in events[6:]] == [
+            (new.name, 1),
+            (new.name, 2),
+        ]
+
+        # and cursors and page tokens of the time before are refused
+        watching = service.stub.WatchPaymentEvents(
+            service_pb.WatchPaymentEventsRequest(parent="payments/-", cursor=old_cursor)
         )
-        assert (error.code, error.fields) == (
-            StatusCode.INVALID_ARGUMENT,
-            [("cursor", "CURSOR")],
+        error = await refusal(anext(aiter(watching)))
+        assert error.code is StatusCode.INVALID_ARGUMENT
+        assert error.fields == [("cursor", "CURSOR")]
+        request = service_pb.ListPaymentEventsRequest(
+            parent="payments/-", page_token=old_page_token
         )
-        error = await refusal(
-            service.stub.ListPaymentEvents(
-                service_pb.ListPaymentEventsRequest(parent="payments/-", page_token=token)
-            )
-        )
+        error = await refusal(service.stub.ListPaymentEvents(request))
         assert error.fields == [("page_token", "PAGE_TOKEN")]
         assert "restored" in error.message
+
+        # and an old payment is refunded
         await service.stub.CreateRefund(
             service_pb.CreateRefundRequest(
                 parent=kept[0].name, refund=pb.Refund(), request_id=service.creation().request_id

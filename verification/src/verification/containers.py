@@ -1,4 +1,8 @@
-"""The whole house in containers: what `make up` starts, in a Compose project of its own."""
+"""The whole system in containers: what `make up` starts, in a Compose project of its own.
+
+Proven by verification/tests/containers, by `make compose-test`: isolation, passwords, crashes of each
+container under load that lose no payment, and data that survive `down`.
+"""
 
 import json
 import os
@@ -15,7 +19,7 @@ from typing import Any
 from oncepay_cli.local import health, passwords
 from oncepay_cli.local.installation import Ports
 from oncepay_cli.local.paths import REPOSITORY, Paths
-from verification.house import free_ports
+from verification.local_stack import free_stack_ports
 
 # Migrations end; everything else runs on, and may crash.
 PARTS = ("customer", "payment", "sandbox", "customer-database", "payment-database")
@@ -76,14 +80,14 @@ class Containers:
         return run("docker", "ps", "-aq", "--no-trunc", "--filter", label, "--filter", project)
 
     def inspect(self, part: str) -> dict[str, Any]:
-        """All that the engine tells of a part's container."""
+        """What the engine knows of a part's container."""
         found: dict[str, Any] = json.loads(run("docker", "inspect", self.id_of(part)))[0]
         return found
 
     def crash(self, part: str) -> None:
         """Kill a part's process; return when the engine has started it again, and all is ready.
 
-        By a signal to the process: `docker kill` counts as a wish, which no restart policy undoes.
+        By a signal to the process: after `docker kill`, no restart policy starts the container again.
 
         Raises:
             NotOurProcess: it cannot be signalled from here.
@@ -109,7 +113,7 @@ def run(*command: str, environment: dict[str, str] | None = None) -> str:
     """A program's standard output, stripped.
 
     Raises:
-        RuntimeError: it failed; with what it said.
+        RuntimeError: it failed; with its output.
     """
     done = subprocess.run(
         command,
@@ -140,7 +144,7 @@ def temporary_containers(compose: str) -> Iterator[Containers]:
     secrets = Paths.of().secrets
     passwords.make(secrets)
     passwords.link(secrets, REPOSITORY)
-    containers = Containers(compose, free_ports())
+    containers = Containers(compose, free_stack_ports())
     try:
         containers.compose("build")
         containers.up()

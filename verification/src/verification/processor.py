@@ -1,8 +1,7 @@
-"""A card processor in this process: the port of the Payment service on the sandbox's one decision.
+"""A card processor in this process: the Payment service's port on the sandbox's decision function.
 
-No HTTP, no loss, no clock of its own. Whoever wants faults puts them around it; whoever explores
-sets `view` to the world that is to be asked next. It passes the contract tests of the port, as the
-adapter of Stripe does.
+It has no HTTP, no network faults and no clock of its own: its user adds them. It passes the contract
+tests of the port, as the adapter of Stripe does.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +40,7 @@ from sandbox.actions import (
     List,
     Request,
     Retrieve,
-    Window,
+    TimeRange,
     Write,
 )
 from sandbox.errors import Error
@@ -50,28 +49,28 @@ from sandbox.transition import transition
 from sandbox.world import Response, View, World
 
 PAGE = 100
+PARTS = {part.value for part in RequestPart}
 
 
 class SimulatedProcessor:
-    """The ports `Processor` and `ProcessorListing`. `clock` says the time in Unix seconds; `view` is all there is.
+    """The ports `Processor` and `ProcessorListing`. `clock` returns Unix seconds.
 
-    A `World` as the view is a value, for an explorer; `mutable_world.MutableWorld` is changed in place, for long
-    runs. `mishap` goes wrong inside the processor with the next writes; `keyless` lets them act as if
-    they came without a key.
+    `view` holds the processor's objects: a `World` is a value, for the explorer; a `MutableWorld`
+    is changed in place, for long runs. `fault` is injected into each write; with `ignores_keys` a write
+    takes effect as if it had no idempotency key.
     """
 
     def __init__(
         self, installation: str, clock: Callable[[], int], view: View | None = None
     ) -> None:
         self.view: View = World() if view is None else view
-        self.mishap: InjectedFailure | None = None
-        self.keyless = False
+        self.fault: InjectedFailure | None = None
+        self.ignores_keys = False
         self._installation = installation
         self._clock = clock
 
     def supports_amount(self, amount: Money) -> bool:
-        """Whether the sandbox counts finely enough for this amount, as Stripe does."""
-        return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
+        return supports_amount(amount)
 
     async def create(self, attempt: CreationAttempt) -> Reply:
         """Create an unconfirmed intent."""
@@ -95,9 +94,9 @@ class SimulatedProcessor:
         return intent_reply(self._write(action, f"{self._installation}:{attempt.id}:create"))
 
     async def retrieve(self, intent_id: str) -> Reply:
-        """What there is of an intent now."""
-        answer = self._ask(Request(Retrieve("payment_intent", intent_id)))
-        return NotFound() if answer.status == 404 else intent_reply(answer)
+        """The intent as it is now."""
+        response = self._ask(Request(Retrieve("payment_intent", intent_id)))
+        return NotFound() if response.status == 404 else intent_reply(response)
 
     async def post(self, payment: Payment, post: Post) -> Reply:
         """Confirm, capture or cancel."""
@@ -117,7 +116,7 @@ class SimulatedProcessor:
         return intent_reply(self._write(action, post.key(self._installation, payment.id)))
 
     async def refund(self, refund: Refund) -> RefundReply:
-        """Send money back."""
+        """Refund a charge."""
         amount = to_stripe(refund.amount, refund.currency_code)
         if isinstance(amount, Rejection):
             return amount
@@ -131,10 +130,10 @@ class SimulatedProcessor:
                 ("installation", self._installation),
             ),
         )
-        answer = self._write(action, refund.key(self._installation))
-        if isinstance(answer.body, objects.Refund):
-            return refund_of(answer.body)
-        return refusal_in(answer)
+        response = self._write(action, refund.key(self._installation))
+        if isinstance(response.body, objects.Refund):
+            return refund_of(response.body)
+        return rejection_in(response)
 
     async def refunds(self, intent_id: str) -> Sequence[ProcessorRefund] | OutcomeUnknown:
         """Every refund of an intent, newest first."""
@@ -153,17 +152,17 @@ class SimulatedProcessor:
     async def intents(
         self, since: datetime, until: datetime, after: str
     ) -> Page[ListedIntent] | OutcomeUnknown:
-        """A page of everybody's intents, newest first."""
+        """A page of the account's intents, newest first."""
         page = self._page("payment_intent", since, until, after)
-        intents = [listed_intent(each) for each in page.items if isinstance(each, objects.Intent)]
+        intents = [listed_intent(item) for item in page.items if isinstance(item, objects.Intent)]
         return Page(intents, page.has_more)
 
     async def refunds_made(
         self, since: datetime, until: datetime, after: str
     ) -> Page[ListedRefund] | OutcomeUnknown:
-        """The same of refunds."""
+        """A page of the account's refunds, newest first."""
         page = self._page("refund", since, until, after)
-        refunds = [listed_refund(each) for each in page.items if isinstance(each, objects.Refund)]
+        refunds = [listed_refund(item) for item in page.items if isinstance(item, objects.Refund)]
         return Page(refunds, page.has_more)
 
     async def discard(self, intent_id: str) -> Reply:
@@ -172,41 +171,46 @@ class SimulatedProcessor:
         return intent_reply(self._write(CancelIntent(intent_id), key))
 
     def _page(self, kind: str, since: datetime, until: datetime, after: str) -> world.Page:
-        window = Window(int(since.timestamp()), int(until.timestamp()) - 1)
+        window = TimeRange(int(since.timestamp()), int(until.timestamp()) - 1)
         action = List(kind, PAGE, starting_after=after or None, created=window)
         page = self._ask(Request(action)).body
-        assert isinstance(page, world.Page)  # noqa: S101 (a list of ours is never refused)
+        assert isinstance(page, world.Page)  # noqa: S101 - our lists are never rejected
         return page
 
     def _write(self, action: Write, key: str) -> Response:
-        return self._ask(Request(action, None if self.keyless else key, failure=self.mishap))
+        return self._ask(Request(action, None if self.ignores_keys else key, failure=self.fault))
 
     def _ask(self, request: Request) -> Response:
-        self.view, answer = transition(self.view, request, self._clock())
-        return answer
+        self.view, response = transition(self.view, request, self._clock())
+        return response
 
 
-def intent_reply(answer: Response) -> Reply:
-    """What an answer about an intent says. A decline carries the intent, and is evidence."""
-    if isinstance(answer.body, objects.Intent):
-        return intent_of(answer.body)
-    if answer.status == 402 and isinstance(answer.body, Error) and answer.body.intent:
-        return intent_of(answer.body.intent)
-    return refusal_in(answer)
+def supports_amount(amount: Money) -> bool:
+    """Whether the sandbox's units can express this amount, as Stripe's can."""
+    return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
 
 
-def refusal_in(
-    answer: Response,
+def intent_reply(response: Response) -> Reply:
+    """The reply in a response about an intent. A decline carries the intent, and is evidence."""
+    if isinstance(response.body, objects.Intent):
+        return intent_of(response.body)
+    if response.status == 402 and isinstance(response.body, Error) and response.body.intent:
+        return intent_of(response.body.intent)
+    return rejection_in(response)
+
+
+def rejection_in(
+    response: Response,
 ) -> Rejection | ServerError | IdempotencyKeyConflict | OutcomeUnknown:
-    """What an error says."""
-    error = answer.body
-    if answer.status == 500:
+    """The reply in an error."""
+    error = response.body
+    if response.status == 500:
         return ServerError()
-    if not isinstance(error, Error) or answer.status not in (400, 402):
-        return OutcomeUnknown(f"HTTP {answer.status}")
+    if not isinstance(error, Error) or response.status not in (400, 402):
+        return OutcomeUnknown(f"HTTP {response.status}")
     if error.type == "idempotency_error":
         return IdempotencyKeyConflict()
-    part = next((each for each in RequestPart if each.value == error.param), None)
+    part = RequestPart(error.param) if error.param in PARTS else None
     return Rejection(error.code or error.type, part, error.message)
 
 
@@ -214,8 +218,8 @@ def intent_of(intent: objects.Intent) -> Intent:
     """The sandbox's intent as evidence."""
     currency_code = intent.currency.upper()
     metadata = dict(intent.metadata)
-    waits = intent.status is objects.Status.REQUIRES_ACTION
-    until = intent.charge.capture_before if intent.charge else None
+    needs_action = intent.status is objects.Status.REQUIRES_ACTION
+    capture_before = intent.charge.capture_before if intent.charge else None
     return Intent(
         id=intent.id,
         status=IntentStatus(intent.status.value),
@@ -224,13 +228,15 @@ def intent_of(intent: objects.Intent) -> Intent:
         payment_id=UUID(metadata["payment"]) if "payment" in metadata else None,
         installation=metadata.get("installation", ""),
         failure=failure_of(intent.last_error),
-        redirect_url=f"http://bank.invalid/3ds/{intent.id}" if waits and intent.return_url else "",
-        capture_before=datetime.fromtimestamp(until, UTC) if until else None,
+        redirect_url=f"http://bank.invalid/3ds/{intent.id}"
+        if needs_action and intent.return_url
+        else "",
+        capture_before=datetime.fromtimestamp(capture_before, UTC) if capture_before else None,
     )
 
 
 def listed_intent(intent: objects.Intent) -> ListedIntent:
-    """The sandbox's intent as a list tells it."""
+    """The sandbox's intent as an item of a list."""
     metadata = dict(intent.metadata)
     refunded = intent.charge.amount_refunded if intent.charge else 0
     return ListedIntent(
@@ -244,7 +250,7 @@ def listed_intent(intent: objects.Intent) -> ListedIntent:
 
 
 def listed_refund(refund: objects.Refund) -> ListedRefund:
-    """The same of a refund."""
+    """The sandbox's refund as an item of a list."""
     return ListedRefund(
         id=refund.id,
         intent_id=refund.intent,
@@ -255,7 +261,7 @@ def listed_refund(refund: objects.Refund) -> ListedRefund:
 
 
 def failure_of(error: objects.LastError | None) -> Failure | None:
-    """Why the card was refused."""
+    """Why the card was declined."""
     if error is None:
         return None
     decline = error.decline

@@ -1,59 +1,69 @@
-"""The network of a storm: what it loses, and when, is what its named points say."""
+"""The proxy between processes: what it loses, delays and partitions, and the operations it names."""
 
 import asyncio
 import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
-from verification.chaos.dialects import Http, Postgres
-from verification.chaos.proxy import HOST, CustomerStatus, Moment, Proxy
-from verification.chaos.traps import Trap, Traps
+from oncepay_cli.local.health import HOST
+from verification.chaos.fault_points import FaultPoint, FaultPoints
+from verification.chaos.protocol_parsers import HttpParser, PostgresParser
+from verification.chaos.proxy import Decision, Moment, Proxy
 
+PATIENCE_SECONDS = 60
+LATE_SECONDS = 0.2
 CONFIRM = (
     b"POST /v1/payment_intents/pi_1/confirm HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b"
 )
-ASK = b"GET /v1/payment_intents/pi_1?expand=x HTTP/1.1\r\nHost: a\r\n\r\n"
+RETRIEVE = b"GET /v1/payment_intents/pi_1?expand=x HTTP/1.1\r\nHost: a\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass
 class Server:
-    """Takes requests and answers each."""
+    """Receives requests and answers each.
 
-    taken: list[bytes] = field(default_factory=list)
+    Attributes:
+        last_received: when, by the monotonic clock.
+    """
+
+    received: list[bytes] = field(default_factory=list)
+    last_received: float = 0.0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
-            self.taken.append(data)
+            self.received.append(data)
+            self.last_received = time.monotonic()
             self.arrived.set()
             writer.write(ANSWER)
         writer.close()
 
 
 @asynccontextmanager
-async def proxied() -> AsyncIterator[tuple[Server, Proxy, Traps]]:
-    server, traps = Server(), Traps()
+async def proxied() -> AsyncIterator[tuple[Server, Proxy, FaultPoints]]:
+    server, points = Server(), FaultPoints()
     listening = await asyncio.start_server(server.serve, HOST, 0)
     port = listening.sockets[0].getsockname()[1]
-    proxy = Proxy("processor-1", [port], Http, traps)
+    proxy = Proxy("processor-1", [port], HttpParser, points, LATE_SECONDS)
     await proxy.start()
     try:
-        yield server, proxy, traps
+        yield server, proxy, points
     finally:
         await proxy.stop()
         listening.close()
 
 
-async def ask(proxy: Proxy, request: bytes = CONFIRM) -> bytes:
+async def send(proxy: Proxy, request: bytes = CONFIRM) -> bytes:
     """The answer; b"" where the connection broke."""
     reader, writer = await asyncio.open_connection(HOST, proxy.port)
     try:
         writer.write(request)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await reader.read(65_536)
     except ConnectionError:
         return b""
@@ -61,58 +71,62 @@ async def ask(proxy: Proxy, request: bytes = CONFIRM) -> bytes:
         writer.close()
 
 
-async def springing(traps: Traps, moment: Moment, verdict: CustomerStatus) -> "asyncio.Task[bool]":
-    trap = Trap("processor-", "confirm", moment, lambda: verdict)
-    task = asyncio.create_task(traps.catch(trap, 5))
+async def armed(points: FaultPoints, moment: Moment, decision: Decision) -> "asyncio.Task[bool]":
+    """A fault point at the confirm; whether it is hit."""
+    point = FaultPoint("processor-", "confirm", moment, lambda: decision)
+    task = asyncio.create_task(points.arm(point, PATIENCE_SECONDS))
     await asyncio.sleep(0)
     return task
 
 
-async def test_what_is_not_meant_passes_unchanged() -> None:
-    async with proxied() as (server, proxy, traps):
-        caught = await springing(traps, Moment.SENT, CustomerStatus.CUT)
-        assert await ask(proxy, ASK) == ANSWER
-        assert server.taken == [ASK]
-        caught.cancel()
+async def test_another_operation_than_the_armed_one_passes_unchanged() -> None:
+    async with proxied() as (server, proxy, points):
+        hit = await armed(points, Moment.SENT, Decision.RESET)
+        assert await send(proxy, RETRIEVE) == ANSWER
+        assert server.received == [RETRIEVE]
+        hit.cancel()
 
 
-async def test_cut_before_it_is_sent_the_server_never_has_it() -> None:
-    async with proxied() as (server, proxy, traps):
-        caught = await springing(traps, Moment.UNSENT, CustomerStatus.CUT)
-        assert await ask(proxy) == b""
-        assert await caught
-        assert server.taken == []
+async def test_a_request_that_is_reset_unsent_never_reaches_the_server() -> None:
+    async with proxied() as (server, proxy, points):
+        hit = await armed(points, Moment.UNSENT, Decision.RESET)
+        assert await send(proxy) == b""
+        assert await hit
+        assert server.received == []
 
 
 @pytest.mark.parametrize("moment", [Moment.SENT, Moment.ANSWERED])
-async def test_cut_later_the_server_has_it_and_the_caller_does_not_know(moment: Moment) -> None:
-    async with proxied() as (server, proxy, traps):
-        caught = await springing(traps, moment, CustomerStatus.CUT)
-        assert await ask(proxy) == b""
-        assert await caught
+async def test_a_request_that_is_reset_later_reaches_the_server_and_its_caller_gets_no_answer(
+    moment: Moment,
+) -> None:
+    async with proxied() as (server, proxy, points):
+        hit = await armed(points, moment, Decision.RESET)
+        assert await send(proxy) == b""
+        assert await hit
         await server.arrived.wait()
-        assert server.taken == [CONFIRM]
+        assert server.received == [CONFIRM]
 
 
-async def test_a_late_request_arrives_when_its_caller_has_left() -> None:
-    async with proxied() as (server, proxy, traps):
-        proxy.late_seconds = 0.2
-        await springing(traps, Moment.UNSENT, CustomerStatus.LATE)
-        _, writer = await asyncio.open_connection(HOST, proxy.port)
+async def test_a_late_request_arrives_late_and_its_caller_gets_no_answer() -> None:
+    async with proxied() as (server, proxy, points):
+        hit = await armed(points, Moment.UNSENT, Decision.DELIVER_LATE)
+        sent = time.monotonic()
+        reader, writer = await asyncio.open_connection(HOST, proxy.port)
         writer.write(CONFIRM)
-        await asyncio.sleep(0.05)
-        writer.close()
-        assert server.taken == []
+        assert await hit
         await proxy.all_delivered()
-        assert server.taken == [CONFIRM]
+        assert server.received == [CONFIRM]
+        assert server.last_received - sent >= LATE_SECONDS
+        writer.write_eof()
+        assert await reader.read() == b""
 
 
-async def test_what_is_swallowed_breaks_only_when_the_network_heals() -> None:
+async def test_a_partitioned_connection_breaks_only_when_the_network_heals() -> None:
     async with proxied() as (server, proxy, _):
         reader, writer = await asyncio.open_connection(HOST, proxy.port)
-        writer.write(ASK)
+        writer.write(RETRIEVE)
         assert await reader.read(65_536) == ANSWER
-        proxy.swallow()
+        proxy.partition()
         writer.write(CONFIRM)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
@@ -120,8 +134,8 @@ async def test_what_is_swallowed_breaks_only_when_the_network_heals() -> None:
         proxy.heal()
         with pytest.raises(ConnectionError):
             await reader.read(1)
-        assert server.taken == [ASK]
-        assert await ask(proxy) == ANSWER
+        assert server.received == [RETRIEVE]
+        assert await send(proxy) == ANSWER
 
 
 def in_pieces(data: bytes, size: int) -> list[bytes]:
@@ -129,10 +143,12 @@ def in_pieces(data: bytes, size: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-def test_requests_are_named_and_handed_on_whole(size: int) -> None:
-    dialect = Http()
-    passed = [one for piece in in_pieces(CONFIRM + ASK, size) for one in dialect.feed(piece)]
-    assert passed == [("confirm", CONFIRM), ("ask", ASK)]
+def test_requests_are_named_and_forwarded_whole(size: int) -> None:
+    parser = HttpParser()
+    passed = [
+        named for piece in in_pieces(CONFIRM + RETRIEVE, size) for named in parser.feed(piece)
+    ]
+    assert passed == [("confirm", CONFIRM), ("retrieve", RETRIEVE)]
 
 
 def message(letter: bytes, body: bytes) -> bytes:
@@ -140,16 +156,14 @@ def message(letter: bytes, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-def test_a_statement_is_known_by_its_name_once_it_was_prepared(size: int) -> None:
+def test_a_prepared_statement_is_named_whenever_it_is_bound(size: int) -> None:
     begin = message(b"", struct.pack(">i", 80877103)) + message(b"", struct.pack(">i", 196608))
-    text = (
-        b"WITH build_payment AS ( INSERT INTO payments (id) SELECT 1 ) SELECT * FROM build_payment"
-    )
+    text = b"WITH new_payment AS ( INSERT INTO payments (id) SELECT 1 ) SELECT * FROM new_payment"
     prepare = message(b"P", b"s1\0" + text + b"\0\0\0") + message(b"S", b"")
     bind = message(b"B", b"\0s1\0" + bytes(6)) + message(b"E", bytes(5)) + message(b"S", b"")
-    dialect = Postgres()
-    first = [one for piece in in_pieces(begin + prepare, size) for one in dialect.feed(piece)]
+    parser = PostgresParser()
+    first = [named for piece in in_pieces(begin + prepare, size) for named in parser.feed(piece)]
     assert {name for name, _ in first} == {""}
-    second = [one for piece in in_pieces(bind, size) for one in dialect.feed(piece)]
-    assert [name for name, _ in second if name] == ["insert"]
+    second = [named for piece in in_pieces(bind, size) for named in parser.feed(piece)]
+    assert [name for name, _ in second if name] == ["insert_payment"]
     assert b"".join(piece for _, piece in first + second) == begin + prepare + bind

@@ -1,17 +1,18 @@
-"""The images and the Compose file, by a real engine: `make compose-test`."""
+"""The images and the Compose file on a real engine, by `make compose-test`."""
 
 import json
 import os
-import time
-from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
-from oncepay_cli.connection import connect
-from oncepay_cli.local import first_payment, passwords
-from oncepay_cli.local.health import HOST, opener
+from oncepay_cli.local import passwords
+from oncepay_cli.local.first_payment import AMOUNT
+from oncepay_cli.local.health import HOST
 from oncepay_cli.local.paths import Paths
+from verification.audit import discrepancies, list_payments
+from verification.client import execute_first_payment, wait_until
 from verification.containers import (
     MIGRATIONS,
     PARTS,
@@ -21,14 +22,7 @@ from verification.containers import (
     run,
     temporary_containers,
 )
-from verification.load import (
-    AMOUNT,
-    PATIENCE_SECONDS,
-    Load,
-    payments_of,
-    settled_payments_of,
-    under_load,
-)
+from verification.load import Observations, under_load
 
 COMPOSE = os.environ.get("COMPOSE", "")
 if not COMPOSE:
@@ -47,40 +41,28 @@ def containers() -> Iterator[Containers]:
         yield started
 
 
-def captured(containers: Containers) -> Counter[str]:
-    """How often the sandbox has taken money for each of its intents."""
-    address = f"http://{HOST}:{containers.ports.sandbox}/_sandbox/movements"
-    with opener.open(address, timeout=10) as answer:
-        movements = json.load(answer)["movements"]
-    return Counter(one["intent"] for one in movements if one["kind"] == "captured")
-
-
 def python(containers: Containers, part: str, program: str) -> str:
-    """What a program says that runs in a part's container."""
+    """The output of a Python program in a part's container."""
     return run("docker", "exec", containers.id_of(part), "python", "-c", program)
 
 
-def until_answered(load: Load, count: int) -> None:
-    """Wait until that many payments have been answered."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while len(load.answered) < count:
-        assert time.monotonic() < until, f"only {len(load.answered)} were answered: {load.refused}"
-        time.sleep(0.05)
+def load(containers: Containers) -> AbstractContextManager[Observations]:
+    ports = containers.ports
+    return under_load(f"{HOST}:{ports.customer}", f"{HOST}:{ports.payment}")
+
+
+def wait_for_payments(observed: Observations, count: int) -> None:
+    wait_until(lambda: len(observed.payments) >= count, f"too few payments: {observed}")
 
 
 def test_a_first_payment_is_executed_once(containers: Containers) -> None:
-    with (
-        connect(f"{HOST}:{containers.ports.customer}") as customers,
-        connect(f"{HOST}:{containers.ports.payment}") as payments,
-    ):
-        sandbox = f"http://{HOST}:{containers.ports.sandbox}"
-        first = first_payment.execute(customers, payments, sandbox)
+    first = execute_first_payment(containers.ports)
     assert first.payment.State.Name(first.payment.state) == "SUCCEEDED"
-    assert first.charges == [first_payment.AMOUNT.minor_units]
+    assert first.charges == [AMOUNT.minor_units]
 
 
 @pytest.mark.parametrize("part", LIMITED)
-def test_every_container_is_contained(containers: Containers, part: str) -> None:
+def test_every_container_is_isolated_and_limited(containers: Containers, part: str) -> None:
     found = containers.inspect(part)
     host = found["HostConfig"]
     user, _, group = found["Config"]["User"].partition(":")
@@ -103,16 +85,16 @@ def test_every_port_is_published_on_the_loopback_only(containers: Containers, pa
 
 
 @pytest.mark.parametrize("part", LIMITED)
-def test_the_engine_tells_no_password(containers: Containers, part: str) -> None:
-    told = json.dumps(containers.inspect(part))
+def test_the_engine_knows_no_password(containers: Containers, part: str) -> None:
+    shown = json.dumps(containers.inspect(part))
     folder = Paths.of().secrets
     names = [role for service in SERVICES for role in (service, passwords.owner_of(service))]
     names.append(passwords.WEBHOOKS)
-    assert [name for name in names if passwords.read(folder, name) in told] == []
+    assert [name for name in names if passwords.read(folder, name) in shown] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_has_its_own_password_alone_and_not_in_its_environment(
+def test_a_service_has_only_its_own_password_and_not_in_its_environment(
     containers: Containers, service: str
 ) -> None:
     folder = Paths.of().secrets
@@ -155,7 +137,7 @@ def test_no_service_reaches_the_others_database(
     assert python(containers, service, program.format(hosts)).split() == ["reached", "not", "not"]
 
 
-def test_nobody_enters_a_database_as_its_superuser_from_outside(containers: Containers) -> None:
+def test_a_superuser_cannot_connect_from_outside(containers: Containers) -> None:
     password = passwords.read(Paths.of().secrets, passwords.owner_of("customer"))
     program = (
         "import asyncio, asyncpg\n"
@@ -169,9 +151,7 @@ def test_nobody_enters_a_database_as_its_superuser_from_outside(containers: Cont
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_image_says_by_itself_whether_it_is_healthy(
-    containers: Containers, service: str
-) -> None:
+def test_the_image_has_a_health_check(containers: Containers, service: str) -> None:
     check = containers.inspect(service)["Config"]["Healthcheck"]["Test"]
     assert check[0] == "CMD"  # without a shell
     assert run("docker", "exec", containers.id_of(service), *check[1:]) == ""
@@ -180,37 +160,32 @@ def test_the_image_says_by_itself_whether_it_is_healthy(
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_crash_under_load_loses_no_payment_and_doubles_none(
+def test_a_crash_under_load_loses_no_payment_and_charges_none_twice(
     containers: Containers, part: str
 ) -> None:
-    with under_load(containers.ports) as load:
-        until_answered(load, 20)
+    with load(containers) as observed:
+        wait_for_payments(observed, 20)
         try:
             containers.crash(part)
         except NotOurProcess as reason:
             pytest.skip(f"No container's process can be killed from here: {reason}.")
-        until_answered(load, len(load.answered) + 20)
-    assert load.refused == []
-    payments = settled_payments_of(containers.ports, load.customer)
-    assert sorted(payment.name for payment in payments) == sorted(load.answered.values())
-    assert {payment.State.Name(payment.state) for payment in payments} == {"SUCCEEDED"}
-    taken = captured(containers)
-    assert {taken[payment.processor_id] for payment in payments} == {1}
-    assert {payment.amount_captured.minor_units for payment in payments} == {AMOUNT.minor_units}
+        wait_for_payments(observed, len(observed.payments) + 20)
+    assert observed.given_up == []
+    assert discrepancies(containers.ports, observed) == []
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_that_is_told_to_stop_ends_by_itself(containers: Containers, part: str) -> None:
+def test_a_stopped_container_exits_with_code_0(containers: Containers, part: str) -> None:
     containers.compose("stop", part)
     state = containers.inspect(part)["State"]
     containers.up()
     assert state["ExitCode"] == 0
 
 
-def test_what_was_paid_survives_down_and_up(containers: Containers) -> None:
-    with under_load(containers.ports) as load:
-        until_answered(load, 5)
+def test_payments_survive_down_and_up(containers: Containers) -> None:
+    with load(containers) as observed:
+        wait_for_payments(observed, 5)
     containers.compose("down")
     containers.up()
-    found = payments_of(containers.ports, load.customer)
-    assert {payment.name for payment in found} == set(load.answered.values())
+    found = list_payments(containers.ports, observed.customer)
+    assert {payment.name for payment in found} == {*observed.payments}

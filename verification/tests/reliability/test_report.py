@@ -9,13 +9,13 @@ import pytest
 
 from oncepay_cli.local.paths import REPOSITORY
 from verification.reliability.__main__ import report
-from verification.reliability.figures import at, read
+from verification.reliability.figures import quantile, read
 from verification.reliability.plot import plot
 from verification.reliability.tables import fill, tables
 
 
-def a_storm(design: str, **said: Any) -> dict[str, Any]:
-    storm = {
+def chaos_run(design: str, **changed: Any) -> dict[str, Any]:
+    run = {
         "plan": {"design": design},
         "service_kills": 10,
         "database_kills": 2,
@@ -26,38 +26,38 @@ def a_storm(design: str, **said: Any) -> dict[str, Any]:
         "calls": 900,
         "found": {"double": 0, "lost": 0},
         "findings": [],
-        "points": {"insert sent": 4},
-        "faults": {"stopped for 28 s": 1},
-        "under_fire": [0.5, 2.0, 40.0],
-        "after": [0.1],
+        "points": {"insert_payment sent": 4},
+        "faults": {"paused for 28 s": 1},
+        "decided_during_faults": [0.5, 2.0, 40.0],
+        "decided_after_faults": [0.1],
     }
-    return {**storm, **said}
+    return {**run, **changed}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     double = {"found": {"double": 3, "lost": 1}, "findings": [{}, {}, {}, {}]}
-    storms = [a_storm("oncepay"), a_storm("oncepay"), a_storm("charge_first", **double)]
-    for number, storm in enumerate(storms):
-        (tmp_path / f"storm-{number}.json").write_text(json.dumps(storm))
+    runs = [chaos_run("oncepay"), chaos_run("oncepay"), chaos_run("charge_first", **double)]
+    for number, run in enumerate(runs):
+        (tmp_path / f"chaos-{number}.json").write_text(json.dumps(run))
     return tmp_path
 
 
-def test_storms_of_one_design_are_added_up(folder: Path) -> None:
-    ours = read(folder).storms["oncepay"]
+def test_chaos_runs_of_one_design_are_added_up(folder: Path) -> None:
+    ours = read(folder).chaos["oncepay"]
     assert (ours.runs, ours.service_kills, ours.payments, ours.refunds) == (2, 20, 600, 6)
-    assert ours.points == {"insert sent": 8}
-    assert ours.under_fire == [0.5, 2.0, 40.0, 0.5, 2.0, 40.0]
+    assert ours.points == {"insert_payment sent": 8}
+    assert ours.decided_during_faults == [0.5, 2.0, 40.0, 0.5, 2.0, 40.0]
 
 
-def test_a_clean_design_has_a_bound_and_a_broken_one_its_counts(folder: Path) -> None:
-    table = tables(read(folder))["storms"]
+def test_a_design_without_findings_has_a_bound_and_another_its_counts(folder: Path) -> None:
+    table = tables(read(folder))["chaos"]
     ours, theirs = table.splitlines()[2:]
     assert ours.endswith("| **0** | **0** | 1 in 200 |")
     assert theirs.endswith("| **3** | **1** | none |")
 
 
-def test_a_table_takes_the_place_that_has_its_name_and_no_other() -> None:
+def test_a_table_replaces_the_one_of_its_name_and_no_other() -> None:
     page = "a\n<!-- one -->\nold\n<!-- / -->\nb\n<!-- two -->\nold\n<!-- / -->\n"
     appendix = "c\n<!-- three -->\nold\n<!-- / -->\n"
     new = "| new |"
@@ -80,17 +80,17 @@ def test_the_summary_counts_what_each_tool_ran_and_found(folder: Path) -> None:
     )
 
 
-def test_the_largest_share_is_the_largest_value() -> None:
-    assert [at([3.0, 1.0, 2.0], share) for share in (0, 0.5, 0.99, 1)] == [1.0, 2.0, 3.0, 3.0]
+def test_a_quantile_is_a_value_of_the_nearest_rank() -> None:
+    assert [quantile([3.0, 1.0, 2.0], share) for share in (0, 0.5, 0.99, 1)] == [1.0, 2.0, 3.0, 3.0]
 
 
-def test_the_picture_is_svg_and_says_what_the_storms_came_to(folder: Path) -> None:
+def test_the_picture_is_svg_with_the_figures_of_the_runs(folder: Path) -> None:
     picture = plot(read(folder))
     ElementTree.fromstring(picture)  # noqa: S314 - our own
     assert "10 charged twice" in picture
     assert "0 lost" in picture
 
 
-def test_the_pages_and_their_picture_are_what_the_figures_say() -> None:
+def test_the_pages_and_their_picture_agree_with_the_figures() -> None:
     for path, text in report(read(REPOSITORY / "docs" / "figures")).items():
         assert path.read_text() == text, f"{path.name}: run `make report`"

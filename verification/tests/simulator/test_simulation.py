@@ -1,4 +1,4 @@
-"""The simulator: the same seed is the same run, what is right passes, what is wrong is found and told."""
+"""The simulator: a seed is one run, correct code has no violations, mistakes are found and traced."""
 
 import asyncio
 import os
@@ -13,20 +13,23 @@ import pytest
 
 from payment.domain import machine
 from payment.domain.payment import CancelReason, Payment, State
-from payment.service_layer import step
-from payment.service_layer.recovery import Recovery
+from payment.repository.memory import MemoryPayments
+from payment.service_layer import driver, payment_driver
+from payment.service_layer.recovery import Lane, Recovery
 from sandbox.mutable_world import MutableWorld
 from sandbox.world import Rules
-from verification.simulator import find_violation
+from verification.simulator import Violation, find_violation
+from verification.simulator.fault_profile import FaultProfile, kind_of
 from verification.simulator.loop import VirtualLoop
-from verification.simulator.network import Network
-from verification.simulator.replicas import Process
+from verification.simulator.replicas import ReplicaProcess
+from verification.simulator.simulated_ports import SimulatedPorts
 from verification.simulator.simulation import Simulation
-from verification.simulator.weather import Blow, Weather
-from verification.world.calls import Call, Fate
+from verification.simulator.trace import Trace
+from verification.world.calls import Call
+from verification.world.faults import CallFault, ProcessFault
 from verification.world.world import World
 
-HASHES = """
+HASHES_OF_TRACES = """
 from verification.simulator.simulation import Simulation
 from verification.simulator.trace import Trace
 for seed in range(40):
@@ -36,10 +39,10 @@ for seed in range(40):
 """
 
 
-def hashes(hash_seed: str) -> str:
-    """The traces of some seeds, in a Python whose sets and dicts have another order."""
+def hashes_of_traces(hash_seed: str) -> str:
+    """The traces of some seeds, in a Python whose sets have this order."""
     done = subprocess.run(
-        [sys.executable, "-c", HASHES],
+        [sys.executable, "-c", HASHES_OF_TRACES],
         env=os.environ | {"PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,
@@ -48,134 +51,144 @@ def hashes(hash_seed: str) -> str:
     return done.stdout
 
 
-def test_the_same_seed_is_the_same_run_to_the_last_call() -> None:
-    first = hashes("0")
-    assert first == hashes("4711")
+def violation_in(seeds: int) -> Violation:
+    """The first violation of these seeds: there must be one."""
+    violation = find_violation(range(seeds))
+    assert violation is not None
+    return violation
+
+
+# ---------------------------------------------------------------- determinism
+
+
+def test_a_seed_has_one_trace_whatever_the_order_of_sets() -> None:
+    first = hashes_of_traces("0")
+    assert first == hashes_of_traces("4711")
     assert len(set(first.splitlines())) == 40
 
 
-def test_watching_a_run_changes_nothing_of_it() -> None:
-    from verification.simulator.trace import Trace
-
+def test_a_run_with_a_trace_has_the_same_outcome_as_one_without() -> None:
     for seed in range(20):
         assert Simulation(seed).run() == Simulation(seed, Trace()).run()
 
 
-def test_no_rule_is_broken() -> None:
+# ---------------------------------------------------------------- correct code
+
+
+def test_no_seed_has_a_violation() -> None:
     violation = find_violation(range(100))
     assert violation is None, str(violation)
 
 
-def test_everything_that_can_go_wrong_does() -> None:
-    kinds = {fate.name.lower() for fate in Fate if fate is not Fate.DONE}
-    missing = kinds | {"crash", "pause", "clock jump", "away"}
+def test_every_fault_is_injected() -> None:
+    missing = {kind_of(fault) for fault in CallFault if fault is not CallFault.NONE}
+    missing |= {"crash", "pause", "clock jump", "outage"}
     for seed in range(1000):
-        missing -= {*Simulation(seed).run().met}
+        missing -= {*Simulation(seed).run().faults}
         if not missing:
             return
-    pytest.fail(f"never met: {missing}")
+    pytest.fail(f"never injected: {missing}")
 
 
-def test_a_decline_that_is_believed_too_early_is_found_and_told(
+# ---------------------------------------------------------------- mistakes
+
+
+def test_a_decline_that_is_final_too_early_is_found_with_its_trace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    right = machine.apply
+    correct = machine.apply
 
-    def apply(payment: Payment, *evidence: Any, **how: Any) -> Payment:
-        after = right(payment, *evidence, **how)
+    def apply(payment: Payment, *evidence: Any, **options: Any) -> Payment:
+        after = correct(payment, *evidence, **options)
         declined = after.cancel_reason is CancelReason.DECLINE
         return replace(after, state=State.FAILED) if declined else after
 
     monkeypatch.setattr(machine, "apply", apply)
-    monkeypatch.setattr(step, "apply", apply)
-    violation = find_violation(range(300))
-    assert violation is not None
-    assert any("FAILED" in sentence for sentence in violation.broken)
+    monkeypatch.setattr(payment_driver, "apply", apply)
+    violation = violation_in(300)
+    assert any("FAILED" in sentence for sentence in violation.violations)
     assert any("processor.post" in line and "confirm" in line for line in violation.trace)
-    assert any("BROKEN" in line for line in violation.trace)
+    assert any("VIOLATION" in line for line in violation.trace)
 
 
-def test_a_change_that_tests_no_version_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from payment.repository.memory import MemoryPayments
-
-    right = MemoryPayments.save
+def test_a_save_that_compares_no_versions_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    correct = MemoryPayments.save
 
     async def save(self: Any, before: Payment, *rest: Any) -> Payment | None:
-        return await right(self, self._store.payments[before.id], *rest)
+        return await correct(self, self._store.payments[before.id], *rest)
 
     monkeypatch.setattr(MemoryPayments, "save", save)
-    assert find_violation(range(1000)) is not None
+    violation_in(1000)
 
 
-def test_a_step_that_never_looks_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payment_that_is_never_stepped_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     a_year = timedelta(days=365)
-    monkeypatch.setattr(step, "until_next_look", lambda *_args, **_how: a_year)
-    violation = find_violation(range(300))
-    assert violation is not None
-    assert any("rests" in sentence for sentence in violation.broken)
+    monkeypatch.setattr(driver, "next_attempt_in", lambda *_: a_year)
+    assert any("stays" in sentence for sentence in violation_in(300).violations)
 
 
 def test_a_recovery_that_ends_by_an_error_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Recovery.claim
+    correct = Recovery.claim
 
-    async def claim(self: Recovery, places: int) -> Any:
-        await self.steps.payments.claim_due(0)  # whose error nobody takes
-        return await right(self, places)
+    async def claim(self: Recovery, lane: Lane) -> Any:
+        await lane.driver.repository.claim_due(0)  # nothing catches the error of this call
+        return await correct(self, lane)
 
     monkeypatch.setattr(Recovery, "claim", claim)
-    violation = find_violation(range(300))
-    assert violation is not None
-    assert any("DatabaseAway" in sentence for sentence in violation.broken)
+    assert any("DatabaseUnavailable" in sentence for sentence in violation_in(300).violations)
 
 
-class Fair(Weather):
-    """Nothing goes wrong by itself."""
+# ---------------------------------------------------------------- crashes
+
+
+class NoFaults(FaultProfile):
+    """A profile that injects nothing."""
 
     def __init__(self) -> None:
         super().__init__(Random(0))
-        self.clear()
+        self.end()
 
 
-def a_process(loop: VirtualLoop) -> tuple[Process, World]:
-    books, random, weather = MutableWorld("Sandbox", Rules()), Random(0), Fair()
-    world = World(books)
-    network = Network(loop, world, books, weather, random, lambda: None, None)
-    process = Process(
+def replica_in_empty_world(loop: VirtualLoop) -> tuple[ReplicaProcess, World]:
+    processor, random, faults = MutableWorld("Sandbox", Rules()), Random(0), NoFaults()
+    world = World(processor)
+    ports = SimulatedPorts(loop, world, processor, faults, random, lambda: None, None)
+    replica = ReplicaProcess(
         "replica 1",
         loop,
-        network,
-        weather,
+        ports,
+        faults,
         random,
-        alarm=lambda *_: None,
+        alert=lambda *_: None,
         on_unexpected_error=lambda _: None,
-        failed=lambda error: pytest.fail(repr(error)),
-        new_id=lambda: pytest.fail("nothing is made here"),
-        died=lambda *_: None,
+        on_failure=lambda error: pytest.fail(repr(error)),
+        on_crash=lambda *_: None,
+        new_id=lambda: pytest.fail("nothing is created here"),
     )
-    return process, world
+    return replica, world
 
 
-def test_what_a_dead_replica_still_tries_reaches_nothing() -> None:
+def test_after_a_crash_no_call_reaches_the_world_and_none_is_answered() -> None:
     loop = VirtualLoop(Random(0))  # type: ignore[abstract]
-    process, world = a_process(loop)
+    replica, world = replica_in_empty_world(loop)
     reached: list[str] = []
 
     async def work() -> None:
         try:
-            await process.perform(Call("payments", "claim_due", (1,)))  # waits: nothing is due
-            reached.append("an answer")
+            await replica.perform(Call("payments", "claim_due", (1,)))  # waits: nothing is due
+            reached.append("a reply")
         finally:
-            await process.perform(Call("events", "stream", (None, 1, "")))
+            await replica.perform(Call("events", "stream", (None, 1, "")))
             reached.append("a call out of a finally")
 
     async def crash() -> None:
         working = loop.create_task(work())
         await asyncio.sleep(5)
-        process.die(Blow.DIES_BEFORE)
+        replica.crash(ProcessFault.CRASH_BEFORE)
         await asyncio.wait({working})
         assert working.cancelled()
         await asyncio.sleep(5)
-        assert process.recovering.done()
+        assert replica.recovering.done()
 
     loop.run_until_complete(crash())
     assert reached == []

@@ -1,1 +1,1 @@
-"""What a person types: one module per noun."""
+"""The commands, one module per group."""

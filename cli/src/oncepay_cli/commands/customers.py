@@ -1,4 +1,4 @@
-"""`oncepay customers`: who pays."""
+"""`oncepay customers`: registering and managing customers."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -30,24 +30,24 @@ from oncepay_cli.commands.options import (
     RequestId,
     ShowDeleted,
     full_name,
+    given_fields,
     joined_filter,
     metadata,
-    needs_change,
-    order,
-    said,
+    order_by,
+    require_fields,
     shown_request_id,
 )
 from oncepay_cli.connection import call, call_once, connect
 from oncepay_cli.tables import show_one, show_page
 
-app = typer.Typer(help="Register customers, and look after them.", no_args_is_help=True)
+app = typer.Typer(help="Register and manage customers.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="CUSTOMER", help="customers/{id}, or the id")]
 COLUMNS = ("name", "state", "display_name", "email", "reference")
 
 
 class State(StrEnum):
-    """What a customer may be set to."""
+    """The states that an update may set."""
 
     ACTIVE = "ACTIVE"
     BLOCKED = "BLOCKED"
@@ -55,11 +55,11 @@ class State(StrEnum):
 
 @app.command()
 def register(
-    display_name: Annotated[str, typer.Option(help="what to call them")],
-    email: Annotated[str, typer.Option(help="no two living customers have the same")],
-    phone: Annotated[str, typer.Option(help="E.164, as in +442071234567")] = "",
-    reference: Annotated[str, typer.Option(help="your own number for them")] = "",
-    pairs: MetadataPairs = [],  # noqa: B006  typer reads the default, and never changes it
+    display_name: Annotated[str, typer.Option(help="full name")],
+    email: Annotated[str, typer.Option(help="unique among customers that are not deleted")],
+    phone: Annotated[str, typer.Option(help="E.164, for example +442071234567")] = "",
+    reference: Annotated[str, typer.Option(help="your own identifier")] = "",
+    pairs: MetadataPairs = [],  # noqa: B006  typer never changes the default
     request_id: RequestId = "",
     as_json: AsJson = False,
     address: CustomerAddress = CUSTOMER_ADDRESS,
@@ -81,16 +81,16 @@ def register(
 
 @app.command()
 def get(name: Name, as_json: AsJson = False, address: CustomerAddress = CUSTOMER_ADDRESS) -> None:
-    """Show a customer, a deleted one too."""
+    """Show a customer, including a deleted one."""
     request = GetCustomerRequest(name=full_name("customers", name))
     show_one(call(_service(address).GetCustomer, request), as_json)
 
 
 @app.command("list")
 def list_(
-    email: Annotated[str, typer.Option(help="the one with this email")] = "",
-    reference: Annotated[str, typer.Option(help="the one with this reference")] = "",
-    state: Annotated[State | None, typer.Option(help="only those in this state")] = None,
+    email: Annotated[str, typer.Option(help="with this email")] = "",
+    reference: Annotated[str, typer.Option(help="with this reference")] = "",
+    state: Annotated[State | None, typer.Option(help="in this state")] = None,
     more: Filter = "",
     show_deleted: ShowDeleted = False,
     oldest_first: OldestFirst = False,
@@ -103,7 +103,7 @@ def list_(
     equal = {"email": email, "reference": reference, "state": state or ""}
     request = ListCustomersRequest(
         filter=joined_filter(more, equal),
-        order_by=order(oldest_first),
+        order_by=order_by(oldest_first),
         show_deleted=show_deleted,
         page_size=page_size,
         page_token=page_token,
@@ -115,22 +115,24 @@ def list_(
 @app.command()
 def update(
     name: Name,
-    display_name: Annotated[str | None, typer.Option(help="what to call them")] = None,
-    email: Annotated[str | None, typer.Option(help="no two living customers have the same")] = None,
-    phone: Annotated[str | None, typer.Option(help="'' takes it away")] = None,
-    reference: Annotated[str | None, typer.Option(help="your own number for them")] = None,
-    state: Annotated[State | None, typer.Option(help="BLOCKED starts no new payment")] = None,
+    display_name: Annotated[str | None, typer.Option(help="full name")] = None,
+    email: Annotated[
+        str | None, typer.Option(help="unique among customers that are not deleted")
+    ] = None,
+    phone: Annotated[str | None, typer.Option(help="'' clears it")] = None,
+    reference: Annotated[str | None, typer.Option(help="your own identifier")] = None,
+    state: Annotated[State | None, typer.Option(help="BLOCKED: no new payments")] = None,
     pairs: MetadataPairs = [],  # noqa: B006
     etag: Etag = "",
     as_json: AsJson = False,
     address: CustomerAddress = CUSTOMER_ADDRESS,
 ) -> None:
-    """Change what is given, and nothing else; metadata is replaced whole."""
-    paths = said(
+    """Change the given fields only; metadata is replaced as a whole."""
+    fields = given_fields(
         display_name=display_name, email=email, phone=phone, reference=reference, state=state
     )
-    paths += ["metadata"] if pairs else []
-    needs_change(paths, Customer)
+    fields += ["metadata"] if pairs else []
+    require_fields(fields, Customer)
     customer = Customer(
         name=full_name("customers", name),
         display_name=display_name or "",
@@ -141,7 +143,7 @@ def update(
         metadata=metadata(pairs),
         etag=etag,
     )
-    request = UpdateCustomerRequest(customer=customer, update_mask=FieldMask(paths=paths))
+    request = UpdateCustomerRequest(customer=customer, update_mask=FieldMask(paths=fields))
     show_one(call(_service(address).UpdateCustomer, request), as_json)
 
 
@@ -152,7 +154,7 @@ def delete(
     as_json: AsJson = False,
     address: CustomerAddress = CUSTOMER_ADDRESS,
 ) -> None:
-    """Delete a customer; `undelete` brings it back."""
+    """Delete a customer; `undelete` restores it."""
     request = DeleteCustomerRequest(name=full_name("customers", name), etag=etag)
     show_one(call(_service(address).DeleteCustomer, request), as_json)
 
@@ -164,7 +166,7 @@ def undelete(
     as_json: AsJson = False,
     address: CustomerAddress = CUSTOMER_ADDRESS,
 ) -> None:
-    """Bring a deleted customer back."""
+    """Restore a deleted customer."""
     request = UndeleteCustomerRequest(name=full_name("customers", name), etag=etag)
     show_one(call(_service(address).UndeleteCustomer, request), as_json)
 
@@ -173,14 +175,14 @@ def undelete(
 def erase(
     name: Name,
     etag: Etag = "",
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="skip the confirmation")] = False,
     as_json: AsJson = False,
     address: CustomerAddress = CUSTOMER_ADDRESS,
 ) -> None:
-    """Erase a customer's personal details, for ever."""
+    """Erase a customer's personal data, permanently."""
     full = full_name("customers", name)
     if not yes:
-        typer.confirm(f"Erase the personal details of {full} for ever?", abort=True, err=True)
+        typer.confirm(f"Erase the personal data of {full} permanently?", abort=True, err=True)
     request = EraseCustomerRequest(name=full, etag=etag)
     show_one(call(_service(address).EraseCustomer, request), as_json)
 

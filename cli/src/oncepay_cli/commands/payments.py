@@ -1,4 +1,4 @@
-"""`oncepay payments`: money, once."""
+"""`oncepay payments`: executing and following payments."""
 
 import sys
 import time
@@ -40,42 +40,33 @@ from oncepay_cli.commands.options import (
     RequestId,
     ShowDeleted,
     full_name,
+    given_fields,
     joined_filter,
     metadata,
-    needs_change,
-    order,
-    said,
+    order_by,
+    require_fields,
     shown_request_id,
 )
-from oncepay_cli.connection import MAX_WAIT_SECONDS, call, call_once, connect, refused
+from oncepay_cli.connection import MAX_WAIT_SECONDS, call, call_failed, call_once, connect
 from oncepay_cli.output import Output
 from oncepay_cli.tables import cells, json, show_one, show_page
 
-app = typer.Typer(help="Make payments, and follow them.", no_args_is_help=True)
+app = typer.Typer(help="Execute and follow payments.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="PAYMENT", help="payments/{id}, or the id")]
 NameOrAll = Annotated[
-    str, typer.Argument(metavar="[PAYMENT]", help="payments/{id}, or the id; all of them without")
+    str, typer.Argument(metavar="[PAYMENT]", help="payments/{id}, or the id; default: all")
 ]
-Part = Annotated[str, typer.Option("--amount", help="a part, as in 12.50; without it all")]
-Reference = Annotated[str, typer.Option(help="your own number for what is paid")]
-Description = Annotated[str, typer.Option(help="what it is for; no personal details")]
+PartialAmount = Annotated[str, typer.Option("--amount", help="for example 12.50; default: all")]
+Reference = Annotated[str, typer.Option(help="your own identifier, for example an order number")]
+Description = Annotated[str, typer.Option(help="no personal data")]
 COLUMNS = ("name", "state", "amount", "reference", "create_time", "held")
 REFUND_COLUMNS = ("name", "state", "amount", "reason", "create_time")
-# Stripe's names for cards that behave: what the Tab key offers.
-TEST_CARDS = (
-    "pm_card_visa",
-    "pm_card_chargeDeclined",
-    "pm_card_chargeDeclinedInsufficientFunds",
-    "pm_card_threeDSecure2Required",
-    "pm_card_pendingRefund",
-    "pm_card_refundFail",
-)
 EVENT_COLUMNS = ("event_time", "type", "state", "refund", "note", "payment")
 
 
 class State(StrEnum):
-    """Where a payment may stand."""
+    """The states of a payment."""
 
     PROCESSING = "PROCESSING"
     REQUIRES_ACTION = "REQUIRES_ACTION"
@@ -86,14 +77,14 @@ class State(StrEnum):
 
 
 class Capture(StrEnum):
-    """Whether authorising also takes the money."""
+    """Whether authorizing a payment also captures it."""
 
     AUTOMATIC = "automatic"
     MANUAL = "manual"
 
 
 class Reason(StrEnum):
-    """Why money goes back."""
+    """The reasons for a refund."""
 
     DUPLICATE = "DUPLICATE"
     FRAUDULENT = "FRAUDULENT"
@@ -102,25 +93,19 @@ class Reason(StrEnum):
 
 @app.command()
 def create(
-    customer: Annotated[str, typer.Option(help="who pays: customers/{id}, or the id")],
-    amount: Annotated[str, typer.Option(help="as in 42.00")],
-    currency: Annotated[
-        str,
-        typer.Option(help="ISO 4217, as in EUR", autocompletion=lambda: money.COMMON_CURRENCIES),
-    ],
+    customer: Annotated[str, typer.Option(help="customers/{id}, or the id")],
+    amount: Annotated[str, typer.Option(help="for example 42.00")],
+    currency: Annotated[str, typer.Option(help="ISO 4217, for example EUR")],
     payment_method: Annotated[
-        str,
-        typer.Option(
-            help="the processor's token, as in pm_card_visa", autocompletion=lambda: TEST_CARDS
-        ),
+        str, typer.Option(help="the processor's token, for example pm_card_visa")
     ],
     capture_method: Annotated[
-        Capture, typer.Option("--capture", help="manual only holds the money, until `capture`")
+        Capture, typer.Option("--capture", help="manual: authorize only, until `capture`")
     ] = Capture.AUTOMATIC,
-    return_url: Annotated[str, typer.Option(help="where 3D Secure sends the browser")] = "",
+    return_url: Annotated[str, typer.Option(help="where 3D Secure redirects the browser")] = "",
     description: Description = "",
     reference: Reference = "",
-    pairs: MetadataPairs = [],  # noqa: B006  typer reads the default, and never changes it
+    pairs: MetadataPairs = [],  # noqa: B006  typer never changes the default
     request_id: RequestId = "",
     as_json: AsJson = False,
     address: PaymentAddress = PAYMENT_ADDRESS,
@@ -137,24 +122,24 @@ def create(
         metadata=metadata(pairs),
     )
     request = CreatePaymentRequest(payment=payment, request_id=shown_request_id(request_id))
-    made = call_once(_service(address).CreatePayment, request, request.request_id)
-    show_one(made, as_json)
-    if made.state == Payment.REQUIRES_ACTION and not as_json:
-        _show_way(made)
+    created = call_once(_service(address).CreatePayment, request, request.request_id)
+    show_one(created, as_json)
+    if created.state == Payment.REQUIRES_ACTION and not as_json:
+        _show_next_action(created)
 
 
 @app.command()
 def get(name: Name, as_json: AsJson = False, address: PaymentAddress = PAYMENT_ADDRESS) -> None:
-    """Show a payment, a deleted one too."""
+    """Show a payment, including a deleted one."""
     show_one(_get(_service(address), name), as_json)
 
 
 @app.command("list")
 def list_(
-    customer: Annotated[str, typer.Option(help="only theirs: customers/{id}, or the id")] = "",
-    state: Annotated[State | None, typer.Option(help="only those in this state")] = None,
-    reference: Annotated[str, typer.Option(help="only those with this reference")] = "",
-    held: Annotated[bool, typer.Option("--held", help="only those that wait for a person")] = False,
+    customer: Annotated[str, typer.Option(help="of this customer: customers/{id}, or the id")] = "",
+    state: Annotated[State | None, typer.Option(help="in this state")] = None,
+    reference: Annotated[str, typer.Option(help="with this reference")] = "",
+    held: Annotated[bool, typer.Option("--held", help="in need of manual review")] = False,
     more: Filter = "",
     show_deleted: ShowDeleted = False,
     oldest_first: OldestFirst = False,
@@ -164,12 +149,12 @@ def list_(
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
     """List payments."""
-    payer = full_name("customers", customer) if customer else ""
-    equal = {"customer": payer, "state": state or "", "reference": reference}
+    customer_name = full_name("customers", customer) if customer else ""
+    equal = {"customer": customer_name, "state": state or "", "reference": reference}
     given = " AND ".join([*([more] if more else []), *(["held = true"] if held else [])])
     request = ListPaymentsRequest(
         filter=joined_filter(given, equal),
-        order_by=order(oldest_first),
+        order_by=order_by(oldest_first),
         show_deleted=show_deleted,
         page_size=page_size,
         page_token=page_token,
@@ -181,17 +166,17 @@ def list_(
 @app.command()
 def update(
     name: Name,
-    description: Annotated[str | None, typer.Option(help="what it is for")] = None,
-    reference: Annotated[str | None, typer.Option(help="once, while there is none")] = None,
+    description: Annotated[str | None, typer.Option(help="no personal data")] = None,
+    reference: Annotated[str | None, typer.Option(help="can be set once")] = None,
     pairs: MetadataPairs = [],  # noqa: B006
     etag: Etag = "",
     as_json: AsJson = False,
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
-    """Change what is no money; metadata is replaced whole."""
-    paths = said(description=description, reference=reference)
-    paths += ["metadata"] if pairs else []
-    needs_change(paths, Payment)
+    """Change the given fields only; metadata is replaced as a whole."""
+    fields = given_fields(description=description, reference=reference)
+    fields += ["metadata"] if pairs else []
+    require_fields(fields, Payment)
     payment = Payment(
         name=full_name("payments", name),
         description=description or "",
@@ -199,7 +184,7 @@ def update(
         metadata=metadata(pairs),
         etag=etag,
     )
-    request = UpdatePaymentRequest(payment=payment, update_mask=FieldMask(paths=paths))
+    request = UpdatePaymentRequest(payment=payment, update_mask=FieldMask(paths=fields))
     show_one(call(_service(address).UpdatePayment, request), as_json)
 
 
@@ -207,7 +192,7 @@ def update(
 def delete(
     name: Name, etag: Etag = "", as_json: AsJson = False, address: PaymentAddress = PAYMENT_ADDRESS
 ) -> None:
-    """Delete a payment that failed or was canceled; `undelete` brings it back."""
+    """Delete a payment that failed or was canceled; `undelete` restores it."""
     request = DeletePaymentRequest(name=full_name("payments", name), etag=etag)
     show_one(call(_service(address).DeletePayment, request), as_json)
 
@@ -216,7 +201,7 @@ def delete(
 def undelete(
     name: Name, etag: Etag = "", as_json: AsJson = False, address: PaymentAddress = PAYMENT_ADDRESS
 ) -> None:
-    """Bring a deleted payment back."""
+    """Restore a deleted payment."""
     request = UndeletePaymentRequest(name=full_name("payments", name), etag=etag)
     show_one(call(_service(address).UndeletePayment, request), as_json)
 
@@ -224,17 +209,17 @@ def undelete(
 @app.command()
 def capture(
     name: Name,
-    amount: Part = "",
+    amount: PartialAmount = "",
     etag: Etag = "",
     request_id: RequestId = "",
     as_json: AsJson = False,
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
-    """Take the money of an authorized payment, once."""
+    """Capture an authorized payment, once."""
     service = _service(address)
     request = CapturePaymentRequest(
         name=full_name("payments", name),
-        amount=_part(service, name, amount),
+        amount=_amount_of(service, name, amount),
         request_id=shown_request_id(request_id),
         etag=etag,
     )
@@ -249,7 +234,7 @@ def cancel(
     as_json: AsJson = False,
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
-    """Call a payment off that has not succeeded."""
+    """Cancel a payment that has not succeeded."""
     request = CancelPaymentRequest(
         name=full_name("payments", name), request_id=shown_request_id(request_id), etag=etag
     )
@@ -259,12 +244,12 @@ def cancel(
 @app.command()
 def release(
     name: Name,
-    note: Annotated[str, typer.Option(help="what you found; no personal details")],
+    note: Annotated[str, typer.Option(help="what the review found; no personal data")],
     etag: Etag = "",
     as_json: AsJson = False,
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
-    """Let a held payment go on, once a person has looked into it."""
+    """Release a held payment after a manual review."""
     request = ReleasePaymentRequest(name=full_name("payments", name), note=note, etag=etag)
     show_one(call(_service(address).ReleasePayment, request), as_json)
 
@@ -272,18 +257,18 @@ def release(
 @app.command()
 def refund(
     name: Name,
-    amount: Part = "",
-    reason: Annotated[Reason | None, typer.Option(help="why")] = None,
+    amount: PartialAmount = "",
+    reason: Annotated[Reason | None, typer.Option()] = None,
     request_id: RequestId = "",
     as_json: AsJson = False,
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
-    """Send money back, whole or in part."""
+    """Refund a payment, in full or in part."""
     service = _service(address)
     request = CreateRefundRequest(
         parent=full_name("payments", name),
         refund=Refund(
-            amount=_part(service, name, amount),
+            amount=_amount_of(service, name, amount),
             reason=Refund.Reason.Value(reason or "REASON_UNSPECIFIED"),
         ),
         request_id=shown_request_id(request_id),
@@ -315,7 +300,7 @@ def events(
     as_json: AsJson = False,
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
-    """List what happened, the oldest first."""
+    """List events, oldest first."""
     request = ListPaymentEventsRequest(
         parent=full_name("payments", name), page_size=page_size, page_token=page_token
     )
@@ -326,11 +311,13 @@ def events(
 @app.command()
 def watch(
     name: NameOrAll = "-",
-    cursor: Annotated[str, typer.Option(help="go on behind this event; else from the first")] = "",
+    cursor: Annotated[
+        str, typer.Option(help="start after this event; default: from the first")
+    ] = "",
     as_json: AsJson = False,
     address: PaymentAddress = PAYMENT_ADDRESS,
 ) -> None:
-    """Show what happens as it happens, until Ctrl-C. With --json, an event a line."""
+    """Show events as they happen, until Ctrl-C. With --json, one event per line."""
     output = Output()
     service = _service(address)
     request = WatchPaymentEventsRequest(parent=full_name("payments", name), cursor=cursor)
@@ -345,16 +332,16 @@ def watch(
 def _show_stream(
     output: Output, service: PaymentServiceStub, request: WatchPaymentEventsRequest, as_json: bool
 ) -> None:
-    """Show events until the stream ends; the request then says where to go on."""
+    """Show events until the stream ends; the request's cursor is then the last event's."""
     try:
         for message in service.WatchPaymentEvents(request):
             _show_event(output, message.payment_event, as_json)
             request.cursor = message.payment_event.cursor
     except grpc.RpcError as error:
-        # The service restarts, or the stream has become too old: watch again, and miss nothing.
+        # The service restarts, or it closed a long-lived stream: watch again from the cursor.
         if error.code() is not grpc.StatusCode.UNAVAILABLE:
-            raise refused(error) from None
-        sys.stderr.write("Payment does not answer; trying again.\n")
+            raise call_failed(error) from None
+        sys.stderr.write("Payment is unavailable; retrying.\n")
 
 
 def _show_event(output: Output, event: PaymentEvent, as_json: bool) -> None:
@@ -365,22 +352,22 @@ def _show_event(output: Output, event: PaymentEvent, as_json: bool) -> None:
     output.console.file.flush()
 
 
-def _show_way(payment: Payment) -> None:
-    """What the payer has to do: 3D Secure."""
+def _show_next_action(payment: Payment) -> None:
+    """Say how the payer authenticates: 3D Secure."""
     if url := payment.next_action.redirect_url:
-        say = f"The bank asks the payer: approve or decline in a browser, at\n  {url}"
+        text = f"The bank requires 3D Secure: approve or decline in a browser, at\n  {url}"
     else:
-        say = "The bank asks the payer, and gave no address to do so: say where to come back to"
-        say += " with --return-url, in a payment of its own."
-    Output().print_plain(f"{say}\nThen see what became of it: oncepay payments get {payment.name}")
+        text = "The bank requires 3D Secure, but without --return-url there is no page for it:"
+        text += " create another payment with it."
+    Output().print_plain(f"{text}\nThen see the result: oncepay payments get {payment.name}")
 
 
 def _get(service: PaymentServiceStub, name: str) -> Payment:
     return call(service.GetPayment, GetPaymentRequest(name=full_name("payments", name)))
 
 
-def _part(service: PaymentServiceStub, name: str, amount: str) -> Money | None:
-    """An amount in the payment's own currency, which is asked for."""
+def _amount_of(service: PaymentServiceStub, name: str, amount: str) -> Money | None:
+    """The amount in the payment's currency, which is read from the service; None where not given."""
     if not amount:
         return None
     return money.parse(amount, _get(service, name).amount.currency_code)

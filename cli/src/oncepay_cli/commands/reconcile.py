@@ -17,10 +17,10 @@ def reconcile(
     sandbox_port: Port = DEFAULT_PORTS.sandbox,
     postgresql_port: Port = DEFAULT_PORTS.postgresql,
 ) -> None:
-    """Compare the sandbox's books with Payment's: `--since 7d`, `--until`, `--json`, `--report-only`.
+    """Compare the sandbox's records with Payment's: `--since 7d`, `--until`, `--json`, `--report-only`.
 
-    It runs beside `oncepay up`, or starts what it needs for as long as it takes. Exit code 0: both
-    sides agree; 1: a person is needed; 2: they could not be compared.
+    Works while `oncepay up` runs; otherwise it starts what it needs. Exit code 0: the records agree; 1:
+    manual review is needed; 2: the comparison could not be made.
     """
     paths, ports = Paths.of(), Ports(sandbox=sandbox_port, postgresql=postgresql_port)
     if lock.holder(paths) is not None:
@@ -31,16 +31,16 @@ def reconcile(
 
 
 def rebind(context: typer.Context, postgresql_port: Port = DEFAULT_PORTS.postgresql) -> None:
-    """Take over databases that were restored or copied here: `--the-old-one-is-stopped`."""
+    """Bind restored or copied databases to this cluster: `--the-old-one-is-stopped`."""
     with _databases(Paths.of(), Ports(postgresql=postgresql_port)) as installation:
         raise typer.Exit(installation.rebind(context.args))
 
 
 @contextmanager
 def _databases(paths: Paths, ports: Ports) -> Iterator[Installation]:
-    """The databases alone. What is said of them goes to standard error: the output is a report."""
+    """The databases alone. Progress goes to standard error, since standard output is a report."""
     paths.make()
-    with lock.only_one(paths):
+    with lock.hold(paths):
         installation = Installation(paths, ports, Output(on_errors=True))
         try:
             installation.start_databases()

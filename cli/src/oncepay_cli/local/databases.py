@@ -1,4 +1,4 @@
-"""A database and its two roles per service, walled off from every other role."""
+"""Creating a service's database and its two roles; no other role may connect to it."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from oncepay_cli.local.postgresql import PostgreSQL
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who may enter the databases of one service.
+    """The two roles of one service's databases.
 
     Attributes:
-        user: the service itself: reads and writes rows.
+        user: the service's role: reads and writes rows.
         password: the user's.
-        owner: who migrates: the tables are its.
+        owner: the role that migrates and owns the tables.
         owner_password: the owner's.
     """
 
@@ -23,7 +23,7 @@ class Roles:
 
 
 def make_roles(server: PostgreSQL, roles: Roles) -> None:
-    """Make both roles where they are not there, and set their passwords to the given ones."""
+    """Create the roles that are missing, and set both passwords."""
     for name, password in ((roles.owner, roles.owner_password), (roles.user, roles.password)):
         server.run(
             """
@@ -38,11 +38,11 @@ def make_roles(server: PostgreSQL, roles: Roles) -> None:
 
 
 def make_database(server: PostgreSQL, name: str, roles: Roles, template: str = "template1") -> None:
-    """Make a database where it is not there, which only its own two roles may enter.
+    """Create a database if it is missing; only its own two roles may connect.
 
-    A database is open to every role from birth: that is taken back. The wall is not copied from a
-    template, so it is built for each. What is copied is where the template is at home: a service
-    would refuse its copy.
+    PostgreSQL lets every role connect to a new database, so that privilege is revoked; a template's
+    privileges are not copied. The binding to a database is copied, and a service would not start on the
+    copy: it is set to the new database.
     """
     server.run(
         """
@@ -66,5 +66,5 @@ def make_database(server: PostgreSQL, name: str, roles: Roles, template: str = "
 
 
 def close_common_databases(server: PostgreSQL) -> None:
-    """Close the databases that every cluster is build_payment with."""
+    """Revoke the right of every role to connect to the databases of a new cluster."""
     server.run("REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;")

@@ -1,4 +1,4 @@
-"""A first payment, so that one sees the whole work: a customer, a charge, and the charge sent twice."""
+"""The first payment of `oncepay up`: a customer, a payment, and the same request sent twice."""
 
 import json
 import time
@@ -20,23 +20,23 @@ from oncepay_cli.errors import CommandError
 from oncepay_cli.local.health import opener
 
 AMOUNT = Money(currency_code="EUR", minor_units=4200)
-# Stripe's name for a test card that is never declined; the sandbox knows it too.
+# Stripe's test card that always succeeds; the sandbox has it too.
 CARD = "pm_card_visa"
-# Whoever deleted, blocked or erased that many demonstration customers does it on purpose.
+# The customers `demo`, `demo-2`, ... that are tried, should earlier ones be deleted, blocked or erased.
 MAX_CUSTOMERS = 100
-_NO_MOVEMENT = 10**12
+_AFTER_ALL_MOVEMENTS = 10**12
 
 
 @dataclass(frozen=True, slots=True)
 class FirstPayment:
-    """What happened, as it was measured.
+    """The result of a first payment, as measured.
 
     Attributes:
-        customer_is_new: whether the customer was registered now, or was found.
-        request_id: what makes the second sending the same payment.
-        sent: when the call left, answered: when its reply was there.
-        events: what the service wrote down about the payment.
-        charges: the amounts, in minor units, that the sandbox has taken from the card for it.
+        customer_is_new: whether the customer was registered now.
+        request_id: the id with which the request was sent twice.
+        sent: when the request was sent; answered: when its reply was received.
+        events: the payment's events.
+        charges: the amounts, in minor units, that the sandbox captured for it.
     """
 
     customer: Customer
@@ -50,10 +50,10 @@ class FirstPayment:
 
 
 def execute(customers: grpc.Channel, payments: grpc.Channel, sandbox: str) -> FirstPayment:
-    """Register a customer or find it, pay, and send the very same payment again.
+    """Find or register a customer, create a payment, and send the same request again.
 
     Raises:
-        CommandError: a call was refused.
+        CommandError: a call failed.
     """
     customer, is_new = _customer(CustomerServiceStub(customers))
     service = PaymentServiceStub(payments)
@@ -66,56 +66,56 @@ def execute(customers: grpc.Channel, payments: grpc.Channel, sandbox: str) -> Fi
         ),
         request_id=str(uuid.uuid4()),
     )
-    before = _movements(sandbox, after=_NO_MOVEMENT)["total"]
-    sent, begin = datetime.now(UTC), time.monotonic()
+    before = _movements(sandbox, after=_AFTER_ALL_MOVEMENTS)["total"]
+    sent, started = datetime.now(UTC), time.monotonic()
     call(service.CreatePayment, request)
-    took = time.monotonic() - begin
-    again = call(service.CreatePayment, request)
-    listed = ListPaymentEventsRequest(parent=again.name)
+    seconds = time.monotonic() - started
+    payment = call(service.CreatePayment, request)
+    events = call(service.ListPaymentEvents, ListPaymentEventsRequest(parent=payment.name))
     return FirstPayment(
         customer=customer,
         customer_is_new=is_new,
-        payment=again,
+        payment=payment,
         request_id=request.request_id,
         sent=sent,
-        answered=datetime.fromtimestamp(sent.timestamp() + took, UTC),
-        events=list(call(service.ListPaymentEvents, listed).payment_events),
+        answered=datetime.fromtimestamp(sent.timestamp() + seconds, UTC),
+        events=list(events.payment_events),
         charges=[
             movement["amount"]
             for movement in _movements(sandbox, after=before)["movements"]
-            if movement["intent"] == again.processor_id and movement["kind"] == "captured"
+            if movement["intent"] == payment.processor_id and movement["kind"] == "captured"
         ],
     )
 
 
 def _customer(service: CustomerServiceStub) -> tuple[Customer, bool]:
-    """The demonstration customer that may pay; a new one where it was deleted, blocked or erased."""
+    """The first demonstration customer that may pay, registered if missing; whether it is new."""
     for number in range(1, MAX_CUSTOMERS + 1):
-        mark = "" if number == 1 else f"-{number}"
-        asked = ListCustomersRequest(filter=f'reference = "demo{mark}"', show_deleted=True)
-        found = call(service.ListCustomers, asked).customers
+        suffix = "" if number == 1 else f"-{number}"
+        query = ListCustomersRequest(filter=f'reference = "demo{suffix}"', show_deleted=True)
+        found = call(service.ListCustomers, query).customers
         if not found:
             customer = Customer(
                 display_name="Ada Lovelace",
-                email=f"ada{mark}@example.com",
-                reference=f"demo{mark}",
+                email=f"ada{suffix}@example.com",
+                reference=f"demo{suffix}",
             )
-            new = CreateCustomerRequest(customer=customer, request_id=str(uuid.uuid4()))
+            request = CreateCustomerRequest(customer=customer, request_id=str(uuid.uuid4()))
             try:
-                return call(service.CreateCustomer, new), True
-            except CallFailed as refused:
-                if "EMAIL_TAKEN" not in refused.reasons:
+                return call(service.CreateCustomer, request), True
+            except CallFailed as failure:
+                if "EMAIL_TAKEN" not in failure.reasons:
                     raise
         elif found[0].state == Customer.ACTIVE and not found[0].HasField("delete_time"):
             return found[0], False
-    raise CommandError(f"No customer for a first payment: {MAX_CUSTOMERS} of them may not pay.")
+    raise CommandError(f"No customer for a first payment: none of {MAX_CUSTOMERS} may pay.")
 
 
 def _movements(sandbox: str, after: int) -> dict[str, Any]:
-    """The movements of money in the sandbox's books, behind the first so many."""
+    """The sandbox's movements of money after the first `after` ones, and their total number."""
     try:
-        with opener.open(f"{sandbox}/_sandbox/movements?after={after}", timeout=5) as answer:
-            books: dict[str, Any] = json.load(answer)
+        with opener.open(f"{sandbox}/_sandbox/movements?after={after}", timeout=5) as reply:
+            content: dict[str, Any] = json.load(reply)
     except OSError as error:
-        raise CommandError(f"The sandbox at {sandbox} does not show its books: {error}.") from error
-    return books
+        raise CommandError(f"The sandbox at {sandbox} does not answer: {error}.") from error
+    return content

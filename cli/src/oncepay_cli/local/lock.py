@@ -1,4 +1,4 @@
-"""One `oncepay up` per folder."""
+"""The lock that allows one `oncepay up` per folder."""
 
 import fcntl
 import os
@@ -15,8 +15,8 @@ def _file(paths: Paths) -> Path:
 
 
 @contextmanager
-def only_one(paths: Paths) -> Iterator[None]:
-    """Hold the folder. The lock is the kernel's: it is gone with the process, however it ends.
+def hold(paths: Paths) -> Iterator[None]:
+    """Hold the lock while the block runs. The kernel releases it when the process ends in any way.
 
     Raises:
         CommandError: another command holds it.
@@ -28,7 +28,7 @@ def only_one(paths: Paths) -> Iterator[None]:
             file.seek(0)
             raise CommandError(
                 f"Oncepay already runs from {paths.home} (process {file.read() or 'unknown'})."
-                " Use it as it is, or stop it first: Ctrl-C where it runs, or `oncepay down`."
+                " Stop it first: Ctrl-C in its terminal, or `oncepay down`."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -40,7 +40,7 @@ def only_one(paths: Paths) -> Iterator[None]:
 
 
 def holder(paths: Paths) -> int | None:
-    """The process that holds the folder; None if nobody does."""
+    """The process that holds the lock; None if no process does."""
     if not _file(paths).exists():
         return None
     with _file(paths).open("r+") as file:

@@ -1,8 +1,7 @@
-"""The processes of this machine, as the operating system tells of them.
+"""Processes of the operating system, identified safely.
 
-A pid alone is no proof: pids are used again. A process is known by its pid and the moment it
-started, or by the folder it works in. Nothing here ends a process that was not asked for by one of
-these.
+Pids are reused, so a pid alone does not identify a process. Here a process is identified by its pid and its
+start time, or by its working directory; signals go to such a process only.
 """
 
 import os
@@ -11,56 +10,55 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # ships no types; this is the one file that uses it
+import psutil  # type: ignore[import-untyped]  # without types; only this module uses it
 
 POLL_SECONDS = 0.02
 
-# Linux counts a process's start from boot, and moves the boot when its clock is set: two readings
-# differ by a little. Far less than it takes until a pid is given again.
-SAME_MOMENT_SECONDS = 2.0
+# Linux derives a start time from the boot time, which shifts when the clock is set, so two readings differ
+# slightly. Reusing a pid takes far longer than this.
+SAME_START_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class OsProcess:
-    """A live process.
+    """A process.
 
     Attributes:
-        pid: what the operating system calls it.
-        started: seconds since 1970, the operating system's figure; tells it from a later process
-            that was given the same pid.
+        pid: its process id.
+        started: its start time, in Unix seconds; distinguishes it from a later process with the same pid.
     """
 
     pid: int
     started: float
 
     def is_alive(self) -> bool:
-        now = find(self.pid)
-        return now is not None and abs(now.started - self.started) < SAME_MOMENT_SECONDS
+        current = find(self.pid)
+        return current is not None and abs(current.started - self.started) < SAME_START_SECONDS
 
-    def folder(self) -> Path | None:
-        """The folder it works in; None if it is gone or belongs to someone else."""
+    def working_directory(self) -> Path | None:
+        """Its working directory; None if the process has ended or belongs to another user."""
         try:
             return Path(psutil.Process(self.pid).cwd())
         except psutil.Error:
             return None
 
-    def wait_until_gone(self, wait_seconds: float) -> bool:
-        """Wait until it is gone: True if it is."""
-        until = time.monotonic() + wait_seconds
+    def wait_until_gone(self, timeout_seconds: float) -> bool:
+        """Wait until it has ended; False after the timeout."""
+        deadline = time.monotonic() + timeout_seconds
         while self.is_alive():
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_SECONDS)
         return True
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, if it is still the same process."""
+        """Send a signal, if the process is still alive."""
         if self.is_alive():
             os.kill(self.pid, number)
 
 
 def find(pid: int) -> OsProcess | None:
-    """The live process of this pid. A zombie runs nothing any more: None."""
+    """The live process with this pid; None for a zombie."""
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -71,7 +69,7 @@ def find(pid: int) -> OsProcess | None:
 
 
 def working_in(folder: Path) -> list[OsProcess]:
-    """The live processes whose working directory is this folder."""
-    wanted = folder.resolve()
-    found = (find(process.pid) for process in psutil.process_iter())
-    return [running for running in found if running is not None and running.folder() == wanted]
+    """The live processes with this working directory."""
+    resolved = folder.resolve()
+    processes = (find(process.pid) for process in psutil.process_iter())
+    return [found for found in processes if found and found.working_directory() == resolved]

@@ -1,7 +1,7 @@
-"""The passwords of one installation: random, one file each, made once and then kept.
+"""The passwords of a local installation: random, one file each, created once.
 
-`make secrets` runs this file as a program, before there is an environment: standard library only.
-It also links the services' passwords to where each service's folder is expected to have them.
+`make secrets` runs this module before the environment exists, so it imports the standard library only. It
+also links each service's passwords into the service's folder.
 """
 
 import os
@@ -15,22 +15,22 @@ from oncepay_cli.local.paths import REPOSITORY, Paths
 SUPERUSER = "postgresql"
 SERVICES = ("customer", "payment")
 WEBHOOKS = "webhook_secret"
-"""What the sandbox signs its webhooks with, and Payment knows them by."""
+"""The name of the secret that signs the sandbox's webhooks and verifies them in Payment."""
 
-OF_ONE = {"payment": {"webhook_secret.txt": WEBHOOKS}}
-"""What one service has beside its two passwords."""
+OTHER_SECRETS = {"payment": {"webhook_secret.txt": WEBHOOKS}}
+"""The secrets of a service other than its two passwords."""
 
-# 32 bytes: as much as a brute force will never try.
+# 256 bits: out of reach of a brute-force search.
 PASSWORD_BYTES = 32
 
-# Nobody else of this machine gets into the folder. The files themselves are open, for a container
-# that is given one runs as a user of its own, and Compose hands the file on as it is.
+# Only the owner may enter the folder. The files are readable by all, since Compose mounts them unchanged
+# into containers that run as another user.
 FOLDER_MODE = 0o700
 FILE_MODE = 0o444
 
 
 def owner_of(service: str) -> str:
-    """The role, and the name of its password, that owns a service's database and migrates it."""
+    """The role that owns a service's database and migrates it; also its password's name."""
     return f"{service}_owner"
 
 
@@ -39,7 +39,7 @@ def file_of(folder: Path, name: str) -> Path:
 
 
 def make(folder: Path) -> None:
-    """Make the passwords that are missing in a folder that only its owner may enter."""
+    """Create the missing passwords, in a folder that only its owner may enter."""
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     folder.chmod(FOLDER_MODE)
     for name in (SUPERUSER, WEBHOOKS, *(role for one in SERVICES for role in (one, owner_of(one)))):
@@ -54,10 +54,10 @@ def read(folder: Path, name: str) -> str:
 
 
 def link(folder: Path, repository: Path, services: Sequence[str] = SERVICES) -> None:
-    """Link `customer/password.txt` and its like to the folder's. A file of one's own stays."""
+    """Link `customer/password.txt` and the like to the folder's files. An existing file is kept."""
     for service in services:
         names = {"password.txt": service, "owner_password.txt": owner_of(service)}
-        for name, secret in (names | OF_ONE.get(service, {})).items():
+        for name, secret in (names | OTHER_SECRETS.get(service, {})).items():
             path = repository / service / name
             if path.is_symlink():
                 path.unlink()
@@ -66,14 +66,14 @@ def link(folder: Path, repository: Path, services: Sequence[str] = SERVICES) -> 
 
 
 def _write(path: Path, password: str) -> None:
-    """Whole or not at all: a crash leaves no empty password behind."""
-    beside = path.with_suffix(".partial")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    """Write a file atomically: a crash leaves no partial password."""
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(password + "\n")
         file.flush()
         os.fsync(file.fileno())
-    beside.rename(path)
+    partial.rename(path)
 
 
 def main() -> None:

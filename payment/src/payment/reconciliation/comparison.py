@@ -1,12 +1,12 @@
-"""What the processor's books and ours say of the same money, compared: pure functions of values.
+"""How the records of one payment differ between Payment and the processor: pure functions of values.
 
-What only has not been told yet is no difference: evidence that would move a payment on is for the
-machine to take. A difference is what no rule may mend, and a person has to see.
+A payment that is only behind the processor is no difference: recovery moves it on. A difference is
+what no rule may repair, and needs manual review.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
 from payment.domain.evidence import Intent, IntentStatus, ProcessorRefund, RefundStatus
@@ -15,24 +15,15 @@ from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.domain.values import Money
 
-ORPHAN_AGE = timedelta(hours=24)
-"""From when on an unconfirmed intent without a payment is canceled: by then the insert that could
-still bind it has long run into its deadline (docs/decisions/0001-intent-first-creation.md).
-"""
-COMMIT_WITHIN = timedelta(hours=1)
-"""How long a commit may hang, for a standby that does not answer. While one hangs for longer, the row
-that binds an intent may yet appear: no orphan is canceled.
-"""
-
 
 class Kind(Enum):
-    """What a difference is."""
+    """The kinds of differences; docs/reconciliation.md says what to do about each."""
 
     CHARGED_WITHOUT_PAYMENT = "CHARGED_WITHOUT_PAYMENT"
     CHARGED_TWICE = "CHARGED_TWICE"
     CONFIRMED_WITHOUT_PAYMENT = "CONFIRMED_WITHOUT_PAYMENT"
     UNKNOWN_TO_PROCESSOR = "UNKNOWN_TO_PROCESSOR"
-    STATES_CONTRADICT = "STATES_CONTRADICT"
+    STATES_DIFFER = "STATES_DIFFER"
     AMOUNTS_DIFFER = "AMOUNTS_DIFFER"
     HELD = "HELD"
     REFUNDED_ELSEWHERE = "REFUNDED_ELSEWHERE"
@@ -43,24 +34,26 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that a person has to look at. `ours` and `theirs`: the money on each side, where
-    there is some; `words` say what is wrong, without names and amounts.
+    """One difference between the two sides.
+
+    Attributes:
+        message: what differs, without names and amounts.
+        payment, intent_id, refund: what it is about; empty where there is none.
+        internal_amount, processor_amount: the money on each side; None where there is none.
     """
 
     kind: Kind
-    words: str
+    message: str
     payment: str = ""
     intent_id: str = ""
-    ours: Money | None = None
-    theirs: Money | None = None
+    internal_amount: Money | None = None
+    processor_amount: Money | None = None
     refund: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedIntent:
-    """An intent as a list of the processor's tells it, somebody else's among them. `intent` is None
-    where it cannot be read.
-    """
+    """An intent in the processor's listing. `intent` is None where it cannot be read."""
 
     id: str
     create_time: datetime
@@ -72,7 +65,7 @@ class ListedIntent:
 
 @dataclass(frozen=True, slots=True)
 class ListedRefund:
-    """A refund out of such a list."""
+    """A refund in the processor's listing. `refund` is None where it cannot be read."""
 
     id: str
     intent_id: str
@@ -81,143 +74,189 @@ class ListedRefund:
     refund: ProcessorRefund | None = None
 
 
-def agrees(payment: Payment, listed: ListedIntent) -> bool:
-    """Whether the list alone shows that nothing is to be looked at."""
-    intent = listed.intent
+@dataclass(frozen=True, slots=True)
+class PaymentRecords:
+    """The records of one payment on both sides, and when they were read.
+
+    Attributes:
+        intent: None where the processor has no such intent.
+        processor_refunds: None where one of them cannot be read.
+        changed: whether the payment changed each time that both sides were read, so that they
+            cannot be compared.
+    """
+
+    payment: Payment
+    refunds: Sequence[Refund]
+    intent: Intent | None
+    processor_refunds: Sequence[ProcessorRefund] | None
+    read_time: datetime
+    changed: bool = False
+
+
+# ---------------------------------------------------------------- a payment and the listing
+
+
+def matches_listing(payment: Payment, listed: ListedIntent) -> bool:
+    """Whether a final payment is what the listing shows, so that nothing more has to be read."""
     return (
-        intent is not None
+        listed.intent is not None
         and payment.state.is_final
-        and not any(differences(payment, intent))
+        and not any(payment_differences(payment, listed.intent))
         and payment.amount_refunded == listed.amount_refunded
     )
 
 
-def waits(payment: Payment, listed: ListedIntent) -> bool:
-    """Whether a payment is not at its end, and the list shows that the processor is no further."""
-    intent = listed.intent
+def is_up_to_date(payment: Payment, listed: ListedIntent) -> bool:
+    """Whether a payment is in progress, and the listing shows nothing newer."""
     return (
-        intent is not None
+        listed.intent is not None
         and not payment.is_settled
-        and not moves(payment, intent, payment.update_time)
+        and not is_behind(payment, listed.intent, payment.update_time)
     )
 
 
-def differences(payment: Payment, intent: Intent) -> Iterator[Difference]:
-    """What of a payment and its intent, each as it is now, cannot both be."""
-    received = money(intent.amount_received, intent.amount.currency_code)
-    captured = money(payment.amount_captured, payment.request.amount.currency_code)
+# ---------------------------------------------------------------- both sides' records
 
-    def told(kind: Kind, words: str, ours: Money | None, theirs: Money | None) -> Difference:
-        return Difference(kind, words, str(payment.name), intent.id, ours, theirs)
+
+def differences(records: PaymentRecords) -> Iterator[Difference]:
+    """All differences between the records of one payment."""
+    payment = records.payment
+    if records.intent is None:
+        yield Difference(
+            Kind.UNKNOWN_TO_PROCESSOR,
+            "the processor has no such intent",
+            str(payment.name),
+            payment.intent_id,
+            internal_amount=payment.request.amount,
+        )
+    elif records.processor_refunds is None:
+        yield unreadable(str(payment.name), payment.intent_id)
+    else:
+        yield from payment_differences(payment, records.intent)
+        yield from refund_differences(payment, records.refunds, records.processor_refunds)
+
+
+def in_progress(records: PaymentRecords) -> Iterator[tuple[Payment | Refund, bool]]:
+    """The payment and the refunds that are not at their end, each with whether it is behind the
+    processor.
+    """
+    payment, intent = records.payment, records.intent
+    if intent is None or records.processor_refunds is None:
+        return
+    if not payment.is_settled:
+        yield payment, is_behind(payment, intent, records.read_time)
+    for refund in records.refunds:
+        if is_unfinished(refund, records.processor_refunds):
+            yield refund, bool(same_refund(refund, records.processor_refunds))
+
+
+def payment_differences(payment: Payment, intent: Intent) -> Iterator[Difference]:
+    """The differences between a payment and its intent, without their refunds."""
+    captured = money(payment.amount_captured, payment.request.amount.currency_code)
+    received = money(intent.amount_received, intent.amount.currency_code)
+
+    def difference(
+        kind: Kind,
+        message: str,
+        internal: Money | None = captured,
+        processor: Money | None = received,
+    ) -> Difference:
+        return Difference(kind, message, str(payment.name), intent.id, internal, processor)
 
     if payment.held is not None:
-        yield told(Kind.HELD, f"it waits for a person: {payment.held.reason}", captured, received)
+        yield difference(Kind.HELD, f"it needs manual review: {payment.held.reason}")
     elif mismatch := mismatch_of(payment, intent):
-        yield told(Kind.AMOUNTS_DIFFER, mismatch, payment.request.amount, intent.amount)
+        yield difference(Kind.AMOUNTS_DIFFER, mismatch, payment.request.amount, intent.amount)
     elif payment.state.is_final:
-        ended = (
-            IntentStatus.SUCCEEDED if payment.state is State.SUCCEEDED else IntentStatus.CANCELED
-        )
-        if intent.status is not ended:
-            words = f"it is {payment.state.value} here, and {intent.status.value} there"
-            yield told(Kind.STATES_CONTRADICT, words, captured, received)
+        succeeded = payment.state is State.SUCCEEDED
+        if intent.status is not (IntentStatus.SUCCEEDED if succeeded else IntentStatus.CANCELED):
+            message = f"the payment is {payment.state.value}, the intent is {intent.status.value}"
+            yield difference(Kind.STATES_DIFFER, message)
         elif captured != received:
-            yield told(Kind.AMOUNTS_DIFFER, "another amount was captured", captured, received)
+            yield difference(Kind.AMOUNTS_DIFFER, "the captured amounts differ")
 
 
-def moves(payment: Payment, intent: Intent, now: datetime) -> bool:
-    """Whether the machine has something to do with what the processor says."""
+def is_behind(payment: Payment, intent: Intent, now: datetime) -> bool:
+    """Whether the intent moves the payment on."""
     return apply(payment, intent, now) != payment
 
 
+# ---------------------------------------------------------------- refunds
+
+
 def refund_differences(
-    payment: Payment, ours: Sequence[Refund], theirs: Sequence[ProcessorRefund]
+    payment: Payment, refunds: Sequence[Refund], processor_refunds: Sequence[ProcessorRefund]
 ) -> Iterator[Difference]:
-    """What of a payment's refunds on both sides, all of them, cannot both be."""
+    """The differences between all refunds of a payment on both sides."""
     currency_code = payment.request.amount.currency_code
 
-    def told(kind: Kind, words: str, refund: str, mine: int, its: int) -> Difference:
-        sums = money(mine, currency_code), money(its, currency_code)
-        return Difference(kind, words, str(payment.name), payment.intent_id, *sums, refund)
+    def difference(
+        kind: Kind, message: str, refund: str, internal: int, processor: int
+    ) -> Difference:
+        amounts = money(internal, currency_code), money(processor, currency_code)
+        return Difference(kind, message, str(payment.name), payment.intent_id, *amounts, refund)
 
-    known: set[str] = set()
-    for refund in ours:
-        made = matching(refund, theirs)
-        known.update(each.id for each in made)
-        name, amount = str(refund.name), amount_in_sums(refund)
-        moved = sum(each.amount for each in made if is_money(each))
-        if len(made) > 1 and moved > refund.amount:
-            yield told(Kind.REFUNDS_DIFFER, "it was made more than once", name, amount, moved)
-        elif made and made[0].amount != refund.amount:
-            yield told(Kind.REFUNDS_DIFFER, "another amount was refunded", name, amount, moved)
-        elif refund.state is RefundState.FAILED and moved:
-            yield told(Kind.REFUNDS_DIFFER, "it FAILED here, and was made there", name, 0, moved)
-        elif refund.state is RefundState.SUCCEEDED and not made:
-            unknown = Kind.REFUND_UNKNOWN_TO_PROCESSOR
-            yield told(unknown, "the processor knows of no such refund", name, amount, 0)
-    for each in theirs:
-        if each.id not in known and is_money(each):
-            words = "it was made at the processor, and not by us"
-            yield told(Kind.REFUNDED_ELSEWHERE, words, each.id, 0, each.amount)
-    total = sum(map(amount_in_sums, ours))
-    if total != payment.amount_refunded:
-        words = "our own refunds are not the sum that the payment says"
-        yield told(Kind.REFUNDS_DIFFER, words, "", payment.amount_refunded, total)
-
-
-def refund_moves(refund: Refund, theirs: Sequence[ProcessorRefund]) -> bool:
-    """Whether a refund is not at its end yet, or the processor has changed its mind about it."""
-    made = matching(refund, theirs)
-    if not made:
-        return refund.state is RefundState.PENDING
-    return made[0].amount == refund.amount and refund.apply(made[0]).state is not refund.state
+    matched: set[str] = set()
+    for refund in refunds:
+        found = same_refund(refund, processor_refunds)
+        matched.update(each.id for each in found)
+        name, amount = str(refund.name), refunded_amount(refund)
+        paid = sum(map(paid_amount, found))
+        if len(found) > 1 and paid > refund.amount:
+            yield difference(Kind.REFUNDS_DIFFER, "it was paid more than once", name, amount, paid)
+        elif found and found[0].amount != refund.amount:
+            yield difference(Kind.REFUNDS_DIFFER, "the amounts differ", name, amount, paid)
+        elif refund.state is RefundState.FAILED and paid:
+            message = f"the refund is FAILED, the processor says {found[0].status.value}"
+            yield difference(Kind.REFUNDS_DIFFER, message, name, 0, paid)
+        elif refund.state is RefundState.SUCCEEDED and not found:
+            message = "the processor has no such refund"
+            yield difference(Kind.REFUND_UNKNOWN_TO_PROCESSOR, message, name, amount, 0)
+    for each in processor_refunds:
+        if each.id not in matched and paid_amount(each):
+            message = "the internal records have no such refund"
+            yield difference(Kind.REFUNDED_ELSEWHERE, message, each.id, 0, each.amount)
+    if payment.amount_refunded != sum(map(refunded_amount, refunds)):
+        message = "the payment's refunded amount is not the sum of its refunds"
+        paid = sum(map(paid_amount, processor_refunds))
+        yield difference(Kind.REFUNDS_DIFFER, message, "", payment.amount_refunded, paid)
 
 
-def matching(refund: Refund, theirs: Sequence[ProcessorRefund]) -> list[ProcessorRefund]:
-    """What the processor has of a refund: one at most, if nothing is wrong."""
+def same_refund(
+    refund: Refund, processor_refunds: Sequence[ProcessorRefund]
+) -> list[ProcessorRefund]:
+    """The processor's records of a refund: at most one, unless something is wrong."""
     return [
-        each for each in theirs if refund.id == each.refund_id or each.id == refund.processor_id
+        each
+        for each in processor_refunds
+        if refund.id == each.refund_id or each.id == refund.processor_id
     ]
 
 
-def is_money(made: ProcessorRefund) -> bool:
-    return made.status in {RefundStatus.PENDING, RefundStatus.SUCCEEDED}
+def is_unfinished(refund: Refund, processor_refunds: Sequence[ProcessorRefund]) -> bool:
+    """Whether a refund is PENDING and not at the processor, or the processor changed its state."""
+    found = same_refund(refund, processor_refunds)
+    if not found:
+        return refund.state is RefundState.PENDING
+    return found[0].amount == refund.amount and refund.apply(found[0]).state is not refund.state
 
 
-def amount_in_sums(refund: Refund) -> int:
-    """What a refund counts in sums: a failed one nothing."""
+def refunded_amount(refund: Refund) -> int:
+    """What a refund adds to the payment's refunded amount: 0 for a failed one."""
     return 0 if refund.state is RefundState.FAILED else refund.amount
 
 
+def paid_amount(refund: ProcessorRefund) -> int:
+    """What the processor paid out, or is about to: 0 for a refund that it failed or canceled."""
+    return refund.amount if refund.status in {RefundStatus.PENDING, RefundStatus.SUCCEEDED} else 0
+
+
 def money(minor_units: int, currency_code: str) -> Money | None:
-    """None where nothing moved."""
+    """An amount in a report; None for 0."""
     return Money(minor_units, currency_code) if minor_units > 0 else None
 
 
-def stray(listed: ListedIntent, intent: Intent, holder: str) -> Difference | None:
-    """What it means that an intent of ours has no payment; None where no card was tried with it.
-    `holder` is what has its request_id: a payment, or another such intent.
-    """
-    theirs = money(intent.amount_received, intent.amount.currency_code) or intent.amount
-    kind, words = Kind.CHARGED_WITHOUT_PAYMENT, "there is no payment of it here"
-    match intent.status:
-        case IntentStatus.CANCELED | IntentStatus.REQUIRES_CONFIRMATION:
-            return None
-        case IntentStatus.REQUIRES_PAYMENT_METHOD if intent.failure is None:
-            return None
-        case IntentStatus.SUCCEEDED if listed.amount_refunded >= intent.amount_received:
-            return None  # and all of it was given back
-        case IntentStatus.SUCCEEDED | IntentStatus.REQUIRES_CAPTURE:
-            held = intent.status is IntentStatus.REQUIRES_CAPTURE
-            did = "the money is held at the processor" if held else "the card was charged"
-        case status:
-            kind, did = Kind.CONFIRMED_WITHOUT_PAYMENT, f"the card was tried ({status.value})"
-    if holder and kind is Kind.CHARGED_WITHOUT_PAYMENT:
-        kind, words = Kind.CHARGED_TWICE, f"{words}, and {holder} is of the same request_id"
-    return Difference(kind, f"{did}, and {words}", intent_id=intent.id, theirs=theirs)
-
-
-def is_unconfirmed(intent: Intent) -> bool:
-    """Whether no card was tried with it, and none can be without us."""
-    untried = {IntentStatus.REQUIRES_CONFIRMATION, IntentStatus.REQUIRES_PAYMENT_METHOD}
-    return intent.status in untried and intent.failure is None
+def unreadable(payment: str, intent_id: str, refund: str = "") -> Difference:
+    """A record of the processor's that this version cannot read."""
+    message = "the processor's record of it cannot be read"
+    return Difference(Kind.UNREADABLE, message, payment, intent_id, refund=refund)

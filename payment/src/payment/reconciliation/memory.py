@@ -1,4 +1,4 @@
-"""The port `InternalRecords` on the store in memory."""
+"""The port `InternalRecords` in memory, for tests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,21 @@ from payment.repository.memory import Store
 
 @dataclass(slots=True)
 class MemoryInternalRecords:
-    """Nothing hangs here, unless it is said. `reconcile_since` as in the row of the installation."""
+    """The records of a store in memory.
+
+    Attributes:
+        open_write: what `has_open_write` answers.
+        reconcile_since: as in the row of the installation; None where the database is open.
+    """
 
     store: Store
-    hangs: bool = False
+    open_write: bool = False
     reconcile_since: datetime | None = None
 
     async def now(self) -> datetime:
         return self.store.clock()
 
-    async def bound_to(self, intent_ids: Sequence[str]) -> Sequence[Payment]:
+    async def payments_of(self, intent_ids: Sequence[str]) -> Sequence[Payment]:
         return [row for row in self.store.payments.values() if row.intent_id in intent_ids]
 
     async def refunds_of(self, refund_ids: Sequence[UUID]) -> Sequence[Refund]:
@@ -30,19 +35,19 @@ class MemoryInternalRecords:
     async def refunds_created(
         self, since: datetime, until: datetime, after: UUID | None, limit: int
     ) -> Sequence[Refund]:
-        refunds = sorted(self.store.refunds.values(), key=lambda each: each.id)
-        behind = (each for each in refunds if after is None or each.id > after)
-        return [each for each in behind if since <= each.create_time < until][:limit]
+        by_id = sorted(self.store.refunds.values(), key=lambda row: row.id)
+        rows = (row for row in by_id if after is None or row.id > after)
+        return [row for row in rows if since <= row.create_time < until][:limit]
 
-    async def make_due(self, each: Payment | Refund) -> None:
-        rows = self.store.payments if isinstance(each, Payment) else self.store.refunds
-        if rows[each.id].version == each.version:
-            self.store.schedule(each.id, timedelta(0))
+    async def make_due(self, record: Payment | Refund) -> None:
+        rows = self.store.payments if isinstance(record, Payment) else self.store.refunds
+        if rows[record.id].version == record.version:
+            self.store.schedule(record.id, timedelta(0))
 
-    async def commits_hang(self, longer_than: timedelta) -> bool:  # noqa: ARG002 (of the port)
-        return self.hangs
+    async def has_open_write(self, longer_than: timedelta) -> bool:  # noqa: ARG002 (of the port)
+        return self.open_write
 
-    async def open(self, since: datetime) -> bool:
+    async def open_database(self, since: datetime) -> bool:
         if self.reconcile_since is None or since > self.reconcile_since:
             return False
         self.reconcile_since = None

@@ -1,4 +1,4 @@
-"""What a reconciliation needs of the world, as Protocols."""
+"""The interfaces to both sides, as Protocols: the processor's listing and the internal records."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,9 +12,10 @@ from payment.reconciliation.comparison import ListedIntent, ListedRefund
 
 
 class ProcessorListing(Protocol):
-    """What the processor has done in a time, everybody's: for reconciliation. Times are whole
-    seconds of the processor's clock, `until` is not within; `after` is the id that the page before
-    ended with, empty for the first.
+    """Lists what was created in the processor's account, by any installation or program.
+
+    Times are whole seconds of the processor's clock, from `since` and before `until`. `after` is the
+    last id of the page before, empty for the first page.
     """
 
     async def intents(
@@ -26,30 +27,34 @@ class ProcessorListing(Protocol):
     ) -> Page[ListedRefund] | OutcomeUnknown: ...
 
     async def discard(self, intent_id: str) -> Reply:
-        """Cancel an intent that no payment is bound to."""
+        """Cancel an intent that no payment has."""
 
 
 class InternalRecords(Protocol):
-    """The payments and refunds as a whole: for reconciliation."""
+    """The payments and refunds that Payment has recorded."""
 
-    async def now(self) -> datetime: ...
+    async def now(self) -> datetime:
+        """The database's time."""
 
-    async def bound_to(self, intent_ids: Sequence[str]) -> Sequence[Payment]: ...
+    async def payments_of(self, intent_ids: Sequence[str]) -> Sequence[Payment]:
+        """The payments that have one of these intents, deleted ones too."""
 
-    async def refunds_of(self, refund_ids: Sequence[UUID]) -> Sequence[Refund]: ...
+    async def refunds_of(self, refund_ids: Sequence[UUID]) -> Sequence[Refund]:
+        """The refunds with these ids."""
 
     async def refunds_created(
         self, since: datetime, until: datetime, after: UUID | None, limit: int
     ) -> Sequence[Refund]:
-        """In the order of their ids, behind `after`."""
+        """A page of the refunds created from `since` and before `until`, by id, after `after`."""
 
-    async def make_due(self, each: Payment | Refund) -> None:
-        """Have recovery look at it now, unless it has moved since it was read."""
+    async def make_due(self, record: Payment | Refund) -> None:
+        """Have recovery step a payment or refund next, unless it has changed since it was read."""
 
-    async def commits_hang(self, longer_than: timedelta) -> bool:
-        """Whether something that may have written is still not committed."""
+    async def has_open_write(self, longer_than: timedelta) -> bool:
+        """Whether a transaction that has written has been open for longer than this."""
 
-    async def open(self, since: datetime) -> bool:
-        """Open the database after an adoption, which was compared from `since` on; False where it
-        is open, or has to be compared from an earlier time.
+    async def open_database(self, since: datetime) -> bool:
+        """Open a database that `rebind` closed, reconciled from `since` until now.
+
+        Returns False where it is open already, or has to be reconciled from an earlier time.
         """

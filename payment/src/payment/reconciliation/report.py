@@ -1,163 +1,218 @@
-"""`python -m payment reconcile`: what it is told, and the report, for a bookkeeper or a machine.
+"""The report of a reconciliation: what is counted, as text for people and as JSON for programs.
 
-The shape of the JSON is a contract like any other: docs/reconciliation.md says what is in it.
+The shape of the JSON is an API: docs/reconciliation.md describes it.
 """
 
-import argparse
 import json
-import re
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import Enum
 
 from chassis.iso_4217 import format_amount
-from chassis.startup_error import StartupError
+from payment.domain.values import Money
 from payment.reconciliation.comparison import Difference, Kind
-from payment.reconciliation.reconcile import Report, Total
 
-AGE = re.compile(r"(\d{1,5})([mhd])")
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-FORM = "%Y-%m-%dT%H:%M:%SZ"
+MAX_DIFFERENCES = 10_000
+"""With more the reconciliation stops: the two sides are not of the same installation."""
+MAX_INSTALLATIONS = 100
+"""How many other installations are counted by name; the rest are counted as "others"."""
 
-SENTENCES = {
-    Kind.CHARGED_WITHOUT_PAYMENT: "Charged, and not recorded here",
+HEADINGS = {
+    Kind.CHARGED_WITHOUT_PAYMENT: "Charged, but no payment recorded",
     Kind.CHARGED_TWICE: "Charged twice",
-    Kind.CONFIRMED_WITHOUT_PAYMENT: "Tried, and not recorded here",
-    Kind.UNKNOWN_TO_PROCESSOR: "Recorded here only",
-    Kind.STATES_CONTRADICT: "The two sides say contrary things",
+    Kind.CONFIRMED_WITHOUT_PAYMENT: "Card tried, but no payment recorded",
+    Kind.UNKNOWN_TO_PROCESSOR: "Not found at the processor",
+    Kind.STATES_DIFFER: "The states differ",
     Kind.AMOUNTS_DIFFER: "The amounts differ",
     Kind.HELD: "Held",
-    Kind.REFUNDED_ELSEWHERE: "Refunded, and not by us",
-    Kind.REFUND_UNKNOWN_TO_PROCESSOR: "Refunded here only",
+    Kind.REFUNDED_ELSEWHERE: "Refunded outside Oncepay",
+    Kind.REFUND_UNKNOWN_TO_PROCESSOR: "Refund not found at the processor",
     Kind.REFUNDS_DIFFER: "The refunds differ",
-    Kind.UNREADABLE: "Not to be read",
+    Kind.UNREADABLE: "Unreadable",
 }
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line says. `until` None is now."""
+class TooManyDifferences(Exception):
+    """More than MAX_DIFFERENCES were found."""
+
+
+class OrphanOutcome(Enum):
+    """What was done with an unconfirmed orphan."""
+
+    CANCELED = "canceled"
+    TOO_RECENT = "too_recent"
+    NOT_CANCELED = "not_canceled"
+
+
+@dataclass(slots=True)
+class Totals:
+    """The sums of one side in one currency, in minor units; `payments`: how many were charged."""
+
+    payments: int = 0
+    charged: int = 0
+    refunds: int = 0
+    refunded: int = 0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a reconciliation found.
+
+    Attributes:
+        internal, processor: the totals of each side by currency.
+        truncated: there were more differences than MAX_DIFFERENCES; the rest was not compared.
+        in_progress: payments and refunds that are not at their end.
+        made_due: those of them that are behind the processor, and that recovery steps next.
+        unconfirmed_orphans: orphans that no card was tried with, by what was done with them.
+        refunded_orphans: orphans that were charged, and refunded in full.
+        other_installations: intents of others in the same account, by the installation they name.
+        database_opened: the database was closed by `rebind`, and is open now.
+    """
 
     since: datetime
-    until: datetime | None
-    as_json: bool
-    report_only: bool
-    differences_are_known: bool
+    until: datetime
+    internal: dict[str, Totals] = field(default_factory=dict)
+    processor: dict[str, Totals] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    truncated: bool = False
+    in_progress: int = 0
+    made_due: int = 0
+    unconfirmed_orphans: Counter[OrphanOutcome] = field(default_factory=Counter)
+    refunded_orphans: int = 0
+    other_installations: Counter[str] = field(default_factory=Counter)
+    database_opened: bool = False
 
+    @property
+    def currency_codes(self) -> list[str]:
+        return sorted(self.internal.keys() | self.processor.keys())
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise StartupError(f"{message}. {self.format_usage().strip()}")
+    def add(self, *differences: Difference) -> None:
+        """Raises TooManyDifferences."""
+        room = MAX_DIFFERENCES - len(self.differences)
+        self.differences += differences[:room]
+        if len(differences) > room:
+            raise TooManyDifferences
 
+    def add_payment(self, currency_code: str, *, internal: int = 0, processor: int = 0) -> None:
+        """Add what a payment was charged to each side's totals; 0 for nothing."""
+        for side, charged in ((self.internal, internal), (self.processor, processor)):
+            if charged:
+                totals = side.setdefault(currency_code, Totals())
+                totals.payments += 1
+                totals.charged += charged
 
-def asked_for(arguments: list[str], now: datetime) -> Asked:
-    """Reads the arguments after `reconcile`. Raises StartupError."""
+    def add_refund(self, currency_code: str, *, internal: int = 0, processor: int = 0) -> None:
+        """Add what was refunded to each side's totals; 0 for nothing."""
+        for side, refunded in ((self.internal, internal), (self.processor, processor)):
+            if refunded:
+                totals = side.setdefault(currency_code, Totals())
+                totals.refunds += 1
+                totals.refunded += refunded
 
-    def time(text: str) -> datetime:
-        try:
-            if age := AGE.fullmatch(text):
-                return now - timedelta(**{UNITS[age[2]]: int(age[1])})
-            read = datetime.fromisoformat(text)
-        except (ValueError, OverflowError):
-            message = f"{text[:40]!r} is no time: say 2026-11-24, 2026-11-24T08:00:00Z, or 26h, 7d"
-            raise argparse.ArgumentTypeError(message) from None
-        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
-
-    parser = _Parser("python -m payment reconcile", add_help=False, allow_abbrev=False)
-    parser.add_argument("--since", type=time, required=True, metavar="TIME")
-    parser.add_argument("--until", type=time, metavar="TIME")
-    parser.add_argument("--json", action="store_true", dest="as_json")
-    parser.add_argument("--report-only", action="store_true")
-    parser.add_argument("--differences-are-known", action="store_true")
-    asked = Asked(**vars(parser.parse_args(arguments)))
-    if asked.since >= (asked.until or now):
-        raise StartupError("--since must be before --until, and that is now where it is not given.")
-    return asked
-
-
-def sentence(difference: Difference) -> str:
-    """One difference, in words."""
-    refund = difference.refund and f"refund {difference.refund}"
-    about = [difference.payment, f"intent {difference.intent_id}", refund]
-    sides = (("here", difference.ours), ("at the processor", difference.theirs))
-    amounts = ", ".join(
-        f"{format_amount(each.minor_units, each.currency_code) if each else 'nothing'} {where}"
-        for where, each in sides
-        if difference.ours or difference.theirs
-    )
-    said = f"{SENTENCES[difference.kind]}: {', '.join(filter(None, about))}"
-    return f"{said}: {difference.words}{f' ({amounts})' if amounts else ''}."
+    def count_other_installation(self, name: str) -> None:
+        """Count an intent of another installation, or of another program (an empty name)."""
+        counted = self.other_installations
+        is_named = name in counted or len(counted) < MAX_INSTALLATIONS
+        counted[name if is_named else "others"] += 1
 
 
 def as_text(report: Report) -> str:
-    """The report, to be read."""
+    """The report for people."""
+    count = len(report.differences)
+    found = {0: "No differences.", 1: "1 difference:"}.get(count, f"{count} differences:")
+    notes = list(_notes(report))
     lines = [
         f"Payments and refunds from {report.since:%Y-%m-%d %H:%M:%S} to "
         f"{report.until:%Y-%m-%d %H:%M:%S} UTC",
         "",
+        *_table(report),
+        "",
+        found,
+        *(f"- {sentence(each)}" for each in report.differences),
+        *(["", *notes] if notes else []),
     ]
-    row = "{:<10}{:<14}{:>10}{:>22}{:>10}{:>22}"
-    lines.append(row.format("", "", "charges", "charged", "refunds", "refunded").rstrip())
-    for currency_code in sorted(report.ours.keys() | report.theirs.keys()):
-        name = currency_code
-        for side, sums in (("here", report.ours), ("processor", report.theirs)):
-            total = sums.get(currency_code, Total())
-            charged = format_amount(total.charged, currency_code)
-            refunded = format_amount(total.refunded, currency_code)
-            lines.append(row.format(name, side, total.payments, charged, total.refunds, refunded))
-            name = ""
-    if not report.ours and not report.theirs:
-        lines.append("Nothing was charged or refunded.")
-    number = len(report.differences)
-    found = {0: "No difference.", 1: "1 difference:"}.get(number, f"{number} differences:")
-    lines += ["", found, *(f"- {sentence(each)}" for each in report.differences)]
-    notes = list(remarks(report))
-    if notes:
-        lines += ["", *notes]
     return "\n".join(lines) + "\n"
 
 
-def remarks(report: Report) -> list[str]:
-    """What is no difference, and worth knowing."""
-    orphans, foreign = report.orphans, sum(report.foreign.values())
-    said = [
-        (report.cut_short, "There are more differences; what is behind them was not compared."),
-        (
-            report.under_way,
-            f"Not at their end yet: {report.under_way}; {report.set_due} of them are behind the"
-            " processor, and are looked at now.",
-        ),
-        (
-            orphans.total(),
-            f"Intents of attempts that became no payment, no card tried: {orphans['canceled']}"
-            f" canceled now, {orphans['young']} younger than a day, {orphans['left']} left.",
-        ),
-        (
-            report.refunded_strays,
-            f"Charges without a payment of which all was given back: {report.refunded_strays}.",
-        ),
-        (foreign, f"Intents of others in the same account, untouched: {foreign}."),
-        (report.opened, "The database was closed by its adoption. It is open now."),
+def _table(report: Report) -> Iterator[str]:
+    """The totals of each side, a row for each currency and side."""
+    row = "{:<10}{:<14}{:>10}{:>22}{:>10}{:>22}"
+    yield row.format("", "", "payments", "charged", "refunds", "refunded")
+    for currency_code in report.currency_codes:
+        for side, totals in (("internal", report.internal), ("processor", report.processor)):
+            total = totals.get(currency_code, Totals())
+            yield row.format(
+                currency_code if side == "internal" else "",
+                side,
+                total.payments,
+                format_amount(total.charged, currency_code),
+                total.refunds,
+                format_amount(total.refunded, currency_code),
+            )
+    if not report.currency_codes:
+        yield "Nothing was charged or refunded."
+
+
+def sentence(difference: Difference) -> str:
+    """A difference in words, with what it is about and the amounts."""
+    names = [
+        difference.payment,
+        f"intent {difference.intent_id}",
+        f"refund {difference.refund}" if difference.refund else "",
     ]
-    return [text for is_so, text in said if is_so]
+    about = f"{HEADINGS[difference.kind]}: {', '.join(filter(None, names))}: {difference.message}"
+    internal, processor = difference.internal_amount, difference.processor_amount
+    if internal is None and processor is None:
+        return f"{about}."
+    return f"{about} (internal: {_amount(internal)}, processor: {_amount(processor)})."
+
+
+def _amount(amount: Money | None) -> str:
+    return format_amount(amount.minor_units, amount.currency_code) if amount else "nothing"
+
+
+def _notes(report: Report) -> Iterator[str]:
+    """What is no difference, and worth knowing."""
+    orphans = report.unconfirmed_orphans
+    if report.truncated:
+        yield "There are more differences: the reconciliation stopped, and the rest is not compared."
+    if report.in_progress:
+        yield (
+            f"In progress: {report.in_progress}; made due for recovery, since the processor is"
+            f" ahead: {report.made_due}."
+        )
+    if orphans.total():
+        yield (
+            f"Orphans that no card was tried with: {orphans[OrphanOutcome.CANCELED]} canceled now,"
+            f" {orphans[OrphanOutcome.TOO_RECENT]} younger than a day,"
+            f" {orphans[OrphanOutcome.NOT_CANCELED]} not canceled."
+        )
+    if report.refunded_orphans:
+        yield f"Orphans that were charged, and refunded in full: {report.refunded_orphans}."
+    if others := report.other_installations.total():
+        yield f"Intents of others in the same account, not touched: {others}."
+    if report.database_opened:
+        yield "The database was closed by rebind. It is open now."
 
 
 def as_json(report: Report) -> str:
-    """The report, for a machine."""
-    currencies = sorted(report.ours.keys() | report.theirs.keys())
+    """The report for programs."""
     body = {
-        "since": report.since.strftime(FORM),
-        "until": report.until.strftime(FORM),
+        "since": report.since.strftime(TIME_FORMAT),
+        "until": report.until.strftime(TIME_FORMAT),
         "agree": not report.differences,
-        "cut_short": report.cut_short,
-        "opened": report.opened,
+        "truncated": report.truncated,
+        "database_opened": report.database_opened,
         "totals": [
             {
                 "currency_code": currency_code,
-                "ours": asdict(report.ours.get(currency_code, Total())),
-                "processor": asdict(report.theirs.get(currency_code, Total())),
+                "internal": asdict(report.internal.get(currency_code, Totals())),
+                "processor": asdict(report.processor.get(currency_code, Totals())),
             }
-            for currency_code in currencies
+            for currency_code in report.currency_codes
         ],
         "differences": [
             {
@@ -165,16 +220,18 @@ def as_json(report: Report) -> str:
                 "payment": each.payment,
                 "intent": each.intent_id,
                 "refund": each.refund,
-                "ours": each.ours and asdict(each.ours),
-                "processor": each.theirs and asdict(each.theirs),
-                "sentence": sentence(each),
+                "internal_amount": each.internal_amount and asdict(each.internal_amount),
+                "processor_amount": each.processor_amount and asdict(each.processor_amount),
+                "message": sentence(each),
             }
             for each in report.differences
         ],
-        "under_way": report.under_way,
-        "set_due": report.set_due,
-        "orphans": {name: report.orphans[name] for name in ("canceled", "young", "left")},
-        "refunded_without_payment": report.refunded_strays,
-        "foreign": dict(report.foreign),
+        "in_progress": report.in_progress,
+        "made_due": report.made_due,
+        "unconfirmed_orphans": {
+            each.value: report.unconfirmed_orphans[each] for each in OrphanOutcome
+        },
+        "refunded_orphans": report.refunded_orphans,
+        "other_installations": dict(report.other_installations),
     }
     return json.dumps(body, indent=2) + "\n"

@@ -21,7 +21,7 @@ from payment.reconciliation.comparison import ListedIntent, ListedRefund
 
 @dataclass(frozen=True, slots=True)
 class StripeListing:
-    """Lists every object of the Stripe account, this installation's and others'."""
+    """Lists what was created in the Stripe account, by any installation or program."""
 
     processor: StripeProcessor
 
@@ -42,7 +42,7 @@ class StripeListing:
         return await self.processor.page(listed_refund, REFUNDS, after, created=created)
 
     async def discard(self, intent_id: str) -> Reply:
-        """Cancel an intent that no payment is bound to."""
+        """Cancel an intent that no payment has."""
         key = f"{self.processor.installation}:{intent_id}:discard"
         path = f"{INTENTS}/{intent_id}/cancel"
         return await self.processor.call(intent_of, reply_to, "post", path, idempotency_key=key)
@@ -54,28 +54,27 @@ def created_between(since: datetime, until: datetime) -> Mapping[str, int]:
 
 
 def listed_intent(body: Json) -> ListedIntent:
-    """Reads an intent of a list. One that cannot be read does not spoil the page."""
-    intent = intent_of(body)
-    currency_code = body["currency"].upper()
+    """An intent of a page; without its `intent` where that cannot be read."""
+    reply = intent_of(body)
+    intent = reply if isinstance(reply, Intent) else None
     refunded = value_at(body, "latest_charge", "amount_refunded") or 0
-    readable = isinstance(intent, Intent)
     return ListedIntent(
         id=id_in(body["id"]),
         create_time=datetime.fromtimestamp(body["created"], UTC),
         installation=text_in(value_at(body, "metadata", "installation")),
         request_id=text_in(value_at(body, "metadata", "request_id")),
-        intent=intent if isinstance(intent, Intent) else None,
-        amount_refunded=amount_in(refunded, currency_code) if readable else 0,
+        intent=intent,
+        amount_refunded=amount_in(refunded, intent.amount.currency_code) if intent else 0,
     )
 
 
 def listed_refund(body: Json) -> ListedRefund:
-    """Reads a refund of a list. One that cannot be read does not spoil the page."""
-    refund = refund_of(body)
+    """A refund of a page; without its `refund` where that cannot be read."""
+    reply = refund_of(body)
     return ListedRefund(
         id=id_in(body["id"]),
         intent_id=text_in(body.get("payment_intent")),  # the refund of an old charge has none
         create_time=datetime.fromtimestamp(body["created"], UTC),
         currency_code=body["currency"].upper(),
-        refund=refund if isinstance(refund, ProcessorRefund) else None,
+        refund=reply if isinstance(reply, ProcessorRefund) else None,
     )

@@ -1,10 +1,12 @@
-"""The contract of the port `ProcessorListing`, on everything that claims to be one."""
+"""The contract of the port `ProcessorListing`, for everything that implements it."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import pytest
-from payment_examples import INSTALLATION
-from processor_steps import (
+from support.examples import INSTALLATION
+from support.processor_examples import (
     a_confirmed_payment,
     a_held_payment,
     a_payment,
@@ -13,120 +15,144 @@ from processor_steps import (
     evidence,
     status_of,
 )
-from processor_targets import Target
+from support.processors import Target
 
-from payment.domain.evidence import IntentStatus, Page, ProcessorRefund
+from payment.domain.evidence import IntentStatus, OutcomeUnknown, Page, ProcessorRefund
+from payment.domain.payment import Payment
 from payment.processors.stripe.adapter import StripeProcessor
 from payment.reconciliation.comparison import ListedIntent, ListedRefund
 from payment.reconciliation.ports import ProcessorListing
 from payment.reconciliation.stripe import StripeListing
 from verification.processor import SimulatedProcessor
 
-MINUTE = timedelta(minutes=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+START = datetime.now(UTC) - MINUTE
+"""Before all of these tests, also by a processor's clock that is a little behind."""
+
+Listed = TypeVar("Listed", ListedIntent, ListedRefund)
+ListPage = Callable[[datetime, datetime, str], Awaitable[Page[Listed] | OutcomeUnknown]]
 
 
 def listing_of(target: Target) -> ProcessorListing:
-    """The listing of the same account."""
+    """The listing of the target's account."""
     if isinstance(target.processor, StripeProcessor):
         return StripeListing(target.processor)
     assert isinstance(target.processor, SimulatedProcessor)
     return target.processor
 
 
-async def intents(target: Target, since: datetime, until: datetime) -> dict[str, ListedIntent]:
-    found: dict[str, ListedIntent] = {}
+async def all_pages(
+    list_page: ListPage[Listed], since: datetime, until: datetime | None
+) -> dict[str, Listed]:
+    until = until or datetime.now(UTC) + MINUTE
+    found: dict[str, Listed] = {}
     after, has_more = "", True
     while has_more:
-        page = await listing_of(target).intents(since, until, after)
+        page = await list_page(since, until, after)
         assert isinstance(page, Page)
         found |= {each.id: each for each in page.items}
         after, has_more = page.items[-1].id if page.items else "", page.has_more
     return found
 
 
-async def refunds(target: Target, since: datetime, until: datetime) -> dict[str, ListedRefund]:
-    page = await listing_of(target).refunds_made(since, until, "")
-    assert isinstance(page, Page)
-    return {each.id: each for each in page.items}
+async def list_intents(
+    target: Target, since: datetime = START, until: datetime | None = None
+) -> dict[str, ListedIntent]:
+    return await all_pages(listing_of(target).intents, since, until)
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
+async def list_refunds(
+    target: Target, since: datetime = START, until: datetime | None = None
+) -> dict[str, ListedRefund]:
+    return await all_pages(listing_of(target).refunds_made, since, until)
 
 
-async def test_an_intent_is_listed_with_what_its_payment_is_known_by(target: Target) -> None:
+async def refund(target: Target, payment: Payment, amount: int) -> ProcessorRefund:
+    reply = await target.processor.refund(a_refund_of(payment, amount))
+    assert isinstance(reply, ProcessorRefund)
+    return reply
+
+
+async def test_a_listed_intent_names_its_payment_installation_and_request(target: Target) -> None:
     payment = await a_confirmed_payment(target)
 
-    listed = (await intents(target, now() - MINUTE, now() + MINUTE))[payment.intent_id]
+    listed = (await list_intents(target))[payment.intent_id]
 
     assert listed.intent is not None
     assert listed.intent.payment_id == payment.id
     assert listed.installation == INSTALLATION
     assert listed.request_id == str(payment.request.request_id)
     assert listed.amount_refunded == 0
-    assert abs(listed.create_time - now()) < MINUTE
+    assert START <= listed.create_time <= datetime.now(UTC) + MINUTE
 
 
-async def test_a_list_says_of_an_intent_what_asking_for_it_says(target: Target) -> None:
+async def test_a_listed_intent_is_the_same_as_a_retrieved_one(target: Target) -> None:
     payments = [await a_confirmed_payment(target), await a_payment(target)]
 
-    listed = await intents(target, now() - MINUTE, now() + MINUTE)
+    listed = await list_intents(target)
 
     for payment in payments:
-        asked = evidence(await target.processor.retrieve(payment.intent_id))
-        assert listed[payment.intent_id].intent == asked
+        retrieved = evidence(await target.processor.retrieve(payment.intent_id))
+        assert listed[payment.intent_id].intent == retrieved
 
 
-async def test_a_hold_is_listed_with_its_end(target: Target) -> None:
+async def test_a_listed_authorization_has_its_end(target: Target) -> None:
     payment = await a_held_payment(target)
 
-    listed = (await intents(target, now() - MINUTE, now() + MINUTE))[payment.intent_id]
+    listed = (await list_intents(target))[payment.intent_id]
 
     assert listed.intent
     assert listed.intent.capture_before
 
 
-async def test_what_was_given_back_is_listed_with_its_charge_and_apart(target: Target) -> None:
+async def test_an_intent_without_a_payment_is_listed(target: Target) -> None:
+    attempt = await an_attempt(target)
+    intent = evidence(await target.processor.create(attempt))
+
+    listed = (await list_intents(target))[intent.id]
+
+    assert listed.intent
+    assert listed.intent.status is IntentStatus.REQUIRES_CONFIRMATION
+
+
+async def test_a_refund_is_listed_with_its_intent_and_for_itself(target: Target) -> None:
     payment = await a_confirmed_payment(target)
-    refund = a_refund_of(payment, 700)
-    word = await target.processor.refund(refund)
-    assert isinstance(word, ProcessorRefund)
+    refunded = await refund(target, payment, 700)
 
-    listed = (await intents(target, now() - MINUTE, now() + MINUTE))[payment.intent_id]
-    apart = (await refunds(target, now() - MINUTE, now() + MINUTE))[word.id]
+    listed_intent = (await list_intents(target))[payment.intent_id]
+    listed_refund = (await list_refunds(target))[refunded.id]
 
-    assert listed.amount_refunded == 700
-    assert (apart.intent_id, apart.currency_code) == (payment.intent_id, "EUR")
-    assert apart.refund == word
+    assert listed_intent.amount_refunded == 700
+    assert listed_refund.intent_id == payment.intent_id
+    assert listed_refund.currency_code == "EUR"
+    assert listed_refund.refund == refunded
 
 
-async def test_a_list_ends_where_its_time_ends(target: Target) -> None:
+async def test_only_what_was_created_in_the_time_is_listed(target: Target) -> None:
     payment = await a_confirmed_payment(target)
-    word = await target.processor.refund(a_refund_of(payment, 700))
-    assert isinstance(word, ProcessorRefund)
-    listed = (await intents(target, now() - MINUTE, now() + MINUTE))[payment.intent_id]
-    build_payment = listed.create_time
+    refunded = await refund(target, payment, 700)
+    intent_id = payment.intent_id
+    created = (await list_intents(target))[intent_id].create_time
 
-    second = timedelta(seconds=1)
-    assert payment.intent_id in await intents(target, build_payment, build_payment + second)
-    assert payment.intent_id not in await intents(target, build_payment - MINUTE, build_payment)
-    assert payment.intent_id not in await intents(
-        target, build_payment + second, build_payment + MINUTE
-    )
-    assert word.id not in await refunds(target, build_payment - MINUTE, build_payment)
+    assert intent_id in await list_intents(target, created, created + SECOND)
+    assert intent_id not in await list_intents(target, created - MINUTE, created)
+    assert intent_id not in await list_intents(target, created + SECOND, created + MINUTE)
+    assert refunded.id not in await list_refunds(target, created - MINUTE, created)
 
 
-async def test_a_long_list_comes_in_pages(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_listing_comes_in_pages(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("payment.processors.stripe.adapter.PAGE_SIZE", 2)
     monkeypatch.setattr("verification.processor.PAGE", 2)
     payments = [await a_payment(target) for _ in range(5)]
 
-    listed = await intents(target, now() - MINUTE, now() + MINUTE)
+    listed = await list_intents(target)
 
     assert {each.intent_id for each in payments} <= listed.keys()
 
 
-async def test_an_orphan_is_discarded_once_and_for_all(target: Target) -> None:
+async def test_an_unconfirmed_intent_is_canceled_by_discarding_it(target: Target) -> None:
     payment = await a_payment(target)
 
     reply = evidence(await listing_of(target).discard(payment.intent_id))
@@ -135,19 +161,9 @@ async def test_an_orphan_is_discarded_once_and_for_all(target: Target) -> None:
     assert await status_of(target, payment) is IntentStatus.CANCELED
 
 
-async def test_what_was_charged_is_not_discarded(target: Target) -> None:
+async def test_a_charged_intent_stays_charged_when_it_is_discarded(target: Target) -> None:
     payment = await a_confirmed_payment(target)
 
     await listing_of(target).discard(payment.intent_id)
 
     assert await status_of(target, payment) is IntentStatus.SUCCEEDED
-
-
-async def test_attempts_that_became_no_payment_are_listed_too(target: Target) -> None:
-    attempt = await an_attempt(target)
-    intent = evidence(await target.processor.create(attempt))
-
-    listed = (await intents(target, now() - MINUTE, now() + MINUTE))[intent.id]
-
-    assert listed.intent
-    assert listed.intent.status is IntentStatus.REQUIRES_CONFIRMATION

@@ -1,10 +1,10 @@
-"""The port `InternalRecords` on both stores; and what PostgreSQL knows of commits that hang."""
+"""The contract of the port `InternalRecords`, in memory and in PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from stores import SECOND, Stores, in_transaction
+from support.repositories import SECOND, Repositories, in_transaction
 
 from chassis.database import Connection, Database
 from chassis.identifiers import uuid7
@@ -17,109 +17,118 @@ from payment.repository.postgresql.payments import PostgresPayments
 from payment.repository.postgresql.refunds import PostgresRefunds
 
 HOUR = timedelta(hours=1)
-Pair = tuple[Stores, InternalRecords]
+StoresAndRecords = tuple[Repositories, InternalRecords]
 
 
 @pytest.fixture(params=["memory", "postgresql"])
-def pair(request: pytest.FixtureRequest) -> Pair:
-    """Each store in turn, and its books."""
+def both(request: pytest.FixtureRequest) -> StoresAndRecords:
+    """Repositories to write with, and the internal records in them."""
     if request.param == "memory":
         store = Store(lambda: datetime.now(UTC))
-        stores = Stores(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
+        stores = Repositories(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
         return stores, MemoryInternalRecords(store)
     database: Database = request.getfixturevalue("database")
     return request.getfixturevalue("postgres"), PostgresInternalRecords(database.pool)
 
 
-async def test_payments_are_found_by_their_intents(pair: Pair) -> None:
-    stores, books = pair
+async def test_payments_are_found_by_their_intents(both: StoresAndRecords) -> None:
+    stores, records = both
     one, other, _ = [await stores.build_payment() for _ in range(3)]
 
-    found = await books.bound_to([one.intent_id, other.intent_id, "pi_nobodys"])
+    found = await records.payments_of([one.intent_id, other.intent_id, "pi_unknown"])
 
     assert {each.id for each in found} == {one.id, other.id}
-    assert await books.bound_to([]) == []
+    assert await records.payments_of([]) == []
 
 
-async def test_refunds_are_found_by_their_ids(pair: Pair) -> None:
-    stores, books = pair
+async def test_refunds_are_found_by_their_ids(both: StoresAndRecords) -> None:
+    stores, records = both
     payment = await stores.payment_in(State.SUCCEEDED)
     refund, _ = await stores.refund(payment, 300), await stores.refund(payment, 400)
 
-    assert await books.refunds_of([refund.id, uuid7()]) == [refund]
+    assert await records.refunds_of([refund.id, uuid7()]) == [refund]
 
 
-async def test_refunds_of_a_time_come_in_pages(pair: Pair) -> None:
-    stores, books = pair
+async def test_the_refunds_of_a_time_come_in_pages(both: StoresAndRecords) -> None:
+    stores, records = both
     payment = await stores.payment_in(State.SUCCEEDED)
-    made = [await stores.refund(payment, 100) for _ in range(3)]
-    now = await books.now()
+    refunds = [await stores.refund(payment, 100) for _ in range(3)]
+    now = await records.now()
 
-    first = await books.refunds_created(now - HOUR, now + HOUR, None, 2)
-    second = await books.refunds_created(now - HOUR, now + HOUR, first[-1].id, 2)
+    first_page = await records.refunds_created(now - HOUR, now + HOUR, None, 2)
+    last_page = await records.refunds_created(now - HOUR, now + HOUR, first_page[-1].id, 2)
 
-    assert [*first, *second] == sorted(made, key=lambda each: each.id)
-    last = made[-1].create_time
-    assert await books.refunds_created(last + SECOND, now + HOUR, None, 2) == []
-    assert made[-1] not in await books.refunds_created(now - HOUR, last, None, 9)
+    assert [*first_page, *last_page] == sorted(refunds, key=lambda each: each.id)
 
 
-async def test_what_is_made_due_is_claimed_at_once(pair: Pair) -> None:
-    stores, books = pair
+async def test_the_refunds_of_a_time_begin_with_it_and_end_before_its_end(
+    both: StoresAndRecords,
+) -> None:
+    stores, records = both
+    payment = await stores.payment_in(State.SUCCEEDED)
+    refund = await stores.refund(payment, 100)
+    created = refund.create_time
+
+    assert await records.refunds_created(created, created + HOUR, None, 9) == [refund]
+    assert await records.refunds_created(created + SECOND, created + HOUR, None, 9) == []
+    assert await records.refunds_created(created - HOUR, created, None, 9) == []
+
+
+async def test_what_is_made_due_is_claimed_next(both: StoresAndRecords) -> None:
+    stores, records = both
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment, 100)
     await stores.refunds.reschedule(refund, None, 1)
-    other = await stores.payment_in(State.AUTHORIZED)
+    authorized = await stores.payment_in(State.AUTHORIZED)
 
-    await books.make_due(refund)
-    await books.make_due(other)
+    await records.make_due(refund)
+    await records.make_due(authorized)
 
     assert [due.snapshot.resource.id for due in await stores.refunds.claim_due(9)] == [refund.id]
-    assert [each.snapshot.resource.id for each in await stores.payments.claim_due(9)] == [other.id]
+    assert [due.snapshot.resource.id for due in await stores.payments.claim_due(9)] == [
+        authorized.id
+    ]
 
 
-async def test_what_has_moved_since_it_was_read_is_left_alone(pair: Pair) -> None:
-    stores, books = pair
+async def test_what_has_changed_since_it_was_read_is_not_made_due(both: StoresAndRecords) -> None:
+    stores, records = both
     read = await stores.payment_in(State.AUTHORIZED)
     await stores.move(read, State.CAPTURING)
 
-    await books.make_due(read)
+    await records.make_due(read)
 
     assert await stores.payments.claim_due(9) == []
 
 
-async def test_a_transaction_that_has_written_and_is_open_hangs(
-    postgres: Stores, database: Database
+async def test_a_transaction_that_has_written_and_is_not_committed_is_an_open_write(
+    postgres: Repositories, database: Database
 ) -> None:
-    books = PostgresInternalRecords(database.pool)
-    assert not await books.commits_hang(timedelta(0))
+    records = PostgresInternalRecords(database.pool)
+    assert not await records.has_open_write(timedelta(0))
     async with in_transaction(database.pool) as connection:
-        writing = Stores(
-            PostgresPayments(connection),
-            PostgresRefunds(connection),
-            postgres.events,
-        )
-        await writing.build_payment()
-        assert await books.commits_hang(timedelta(0))
-        assert not await books.commits_hang(HOUR)
+        payments, refunds = PostgresPayments(connection), PostgresRefunds(connection)
+        await Repositories(payments, refunds, postgres.events).build_payment()
+
+        assert await records.has_open_write(timedelta(0))
+        assert not await records.has_open_write(HOUR)
 
 
 @pytest.fixture
-async def closed(superuser: Connection) -> AsyncIterator[datetime]:
-    """Since when the database has to be compared."""
-    since = datetime(2026, 11, 20, 8, tzinfo=UTC)
-    yield since
+async def reconcile_since(superuser: Connection) -> AsyncIterator[datetime]:
+    """From when a closed database has to be reconciled; it is open again after the test."""
+    yield datetime(2026, 11, 20, 8, tzinfo=UTC)
     await superuser.execute("UPDATE installation SET reconcile_since = NULL")
 
 
-async def test_only_a_comparison_from_the_backup_on_opens_the_database(
-    database: Database, superuser: Connection, closed: datetime
+async def test_a_closed_database_is_opened_from_its_time_on_and_once(
+    database: Database, superuser: Connection, reconcile_since: datetime
 ) -> None:
-    books = PostgresInternalRecords(database.pool)
-    assert not await books.open(closed), "it is open"
-    async with database.pool.acquire() as connection:  # examined before it was closed
-        await superuser.execute("UPDATE installation SET reconcile_since = $1", closed)
-        there = PostgresInternalRecords(connection)  # type: ignore[arg-type]
-        assert not await there.open(closed + SECOND)
-        assert await there.open(closed)
-        assert not await there.open(closed)
+    open_database = PostgresInternalRecords(database.pool)
+    assert not await open_database.open_database(reconcile_since), "it was not closed"
+
+    async with database.pool.acquire() as connection:  # a new one would refuse a closed database
+        await superuser.execute("UPDATE installation SET reconcile_since = $1", reconcile_since)
+        records = PostgresInternalRecords(connection)  # type: ignore[arg-type]
+        assert not await records.open_database(reconcile_since + SECOND)
+        assert await records.open_database(reconcile_since)
+        assert not await records.open_database(reconcile_since)

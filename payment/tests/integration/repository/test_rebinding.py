@@ -1,91 +1,96 @@
-"""What an adoption does to the places of events, on PostgreSQL."""
+"""What `rebind` does to the order of events, on PostgreSQL."""
 
 from itertools import pairwise
 
 import asyncpg
 import pytest
-from stores import Stores
+from support.repositories import Repositories
 
 from chassis.database import Connection
 from payment.domain.payment import State
-from payment.rebinding import LOWER_PLACES, RECONCILE_SINCE
+from payment.rebinding import LOWER_EVENTS, RECONCILE_SINCE
 
-LIVED_LONG = """
+# As in a cluster that has run for long: the transaction ids of a new one begin far below.
+RAISE_TRANSACTION_IDS = """
 SET session_replication_role = replica;
 UPDATE payment_events SET xid = (xid::text::bigint + 1000000000)::text::xid8;
 UPDATE payments SET event_xid = (event_xid::text::bigint + 1000000000)::text::xid8;
 SET session_replication_role = origin
 """
-PLACES = """
-SELECT payment_id, sequence, xid::text::bigint AS place FROM payment_events
+EVENTS = """
+SELECT payment_id, sequence, xid::text::bigint AS xid FROM payment_events
  ORDER BY payment_events.xid, payment_id, sequence
 """
-LAST = """
+PAYMENTS_WITH_ANOTHER_XID_THAN_THEIR_LAST_EVENT = """
 SELECT count(*) FROM payments JOIN payment_events ON payment_id = id AND sequence = version
  WHERE event_xid <> xid
 """
-Places = dict[tuple[object, int], int]
+HOUR_IN_SECONDS = 3600
+TransactionIds = dict[tuple[object, int], int]
+"""The transaction ids of events by payment and sequence, in the order of the stream."""
 
 
-async def places(superuser: Connection) -> Places:
-    rows = await superuser.fetch(PLACES)
-    return {(row["payment_id"], row["sequence"]): row["place"] for row in rows}
+async def transaction_ids(superuser: Connection) -> TransactionIds:
+    rows = await superuser.fetch(EVENTS)
+    return {(row["payment_id"], row["sequence"]): row["xid"] for row in rows}
 
 
 @pytest.fixture
-async def old(postgres: Stores, superuser: Connection) -> Places:
-    """Events from a cluster whose transaction ids were far beyond this one's."""
-    build_payment = [await postgres.build_payment() for _ in range(4)]
-    for payment in reversed(build_payment):
+async def restored(postgres: Repositories, superuser: Connection) -> TransactionIds:
+    """Events of a cluster whose transaction ids were far beyond this one's."""
+    payments = [await postgres.build_payment() for _ in range(4)]
+    for payment in reversed(payments):
         await postgres.move(payment, State.AUTHORIZED, State.CAPTURING, State.SUCCEEDED)
-    await superuser.execute(LIVED_LONG)
-    return await places(superuser)
+    await superuser.execute(RAISE_TRANSACTION_IDS)
+    return await transaction_ids(superuser)
 
 
-async def lower(superuser: Connection, statements: str = LOWER_PLACES) -> Places:
+async def lower_events(superuser: Connection, statements: str = LOWER_EVENTS) -> TransactionIds:
     async with superuser.transaction():
         await superuser.execute(statements)
-    return await places(superuser)
+    return await transaction_ids(superuser)
 
 
-async def test_old_events_keep_their_order_and_new_ones_come_behind_them(
-    postgres: Stores, superuser: Connection, old: Places
+async def test_restored_events_keep_their_order_and_new_ones_come_after_them(
+    postgres: Repositories, superuser: Connection, restored: TransactionIds
 ) -> None:
-    lowered = await lower(superuser)
+    lowered = await lower_events(superuser)
 
-    assert list(lowered) == list(old)
-    assert len(set(lowered.values())) == len(old), "there is room for each"
-    assert await superuser.fetchval(LAST) == 0
-    fresh = await postgres.build_payment()
+    assert list(lowered) == list(restored)
+    assert len(set(lowered.values())) == len(restored), "there are enough ids"
+    assert await superuser.fetchval(PAYMENTS_WITH_ANOTHER_XID_THAN_THEIR_LAST_EVENT) == 0
+    new = await postgres.build_payment()
     stream = await postgres.events.stream(None, 100, "")
-    assert [(each.payment_id, each.sequence) for each in stream] == [*old, (fresh.id, 1)]
+    assert [(each.payment_id, each.sequence) for each in stream] == [*restored, (new.id, 1)]
 
 
-async def test_where_there_is_room_for_few_some_share_a_place_and_none_changes_sides(
-    superuser: Connection, old: Places
+async def test_with_too_few_ids_events_share_one_and_none_overtakes_another(
+    superuser: Connection, restored: TransactionIds
 ) -> None:
-    few = LOWER_PLACES.replace("pg_current_xact_id()::text::numeric - 1", "3::numeric")
-    assert few != LOWER_PLACES
+    with_three_ids = LOWER_EVENTS.replace("pg_current_xact_id()::text::numeric - 1", "3::numeric")
+    assert with_three_ids != LOWER_EVENTS
 
-    lowered = await lower(superuser, few)
+    lowered = await lower_events(superuser, with_three_ids)
 
     assert set(lowered.values()) <= {0, 1, 2, 3}
     assert len(set(lowered.values())) > 1
-    assert all(lowered[one] <= lowered[other] for one, other in pairwise(old))
-    assert await superuser.fetchval(LAST) == 0
+    assert all(lowered[earlier] <= lowered[later] for earlier, later in pairwise(restored))
+    assert await superuser.fetchval(PAYMENTS_WITH_ANOTHER_XID_THAN_THEIR_LAST_EVENT) == 0
 
 
-async def test_events_that_fit_are_left_where_they_are(
-    postgres: Stores, superuser: Connection
+async def test_events_that_are_below_already_are_left_as_they_are(
+    postgres: Repositories, superuser: Connection
 ) -> None:
     await postgres.payment_in(State.SUCCEEDED)
-    before = await places(superuser)
+    before = await transaction_ids(superuser)
 
-    assert await lower(superuser) == before
+    assert await lower_events(superuser) == before
 
 
-async def test_events_cannot_be_changed_afterwards(superuser: Connection, old: Places) -> None:
-    await lower(superuser)
+async def test_after_it_events_cannot_be_changed(
+    superuser: Connection, restored: TransactionIds
+) -> None:
+    await lower_events(superuser)
     for statement in (
         "UPDATE payment_events SET note = 'changed'",
         "UPDATE payments SET event_xid = '3'",
@@ -94,11 +99,14 @@ async def test_events_cannot_be_changed_afterwards(superuser: Connection, old: P
             await superuser.execute(statement)
 
 
-async def test_it_is_compared_from_an_hour_before_the_last_thing_that_is_known(
-    postgres: Stores, superuser: Connection
+async def test_a_database_is_reconciled_from_an_hour_before_its_last_change(
+    postgres: Repositories, superuser: Connection
 ) -> None:
-    made = await superuser.fetchval("SELECT create_time FROM installation")
-    assert (made - await superuser.fetchval(RECONCILE_SINCE)).total_seconds() == 3600
+    created = await superuser.fetchval("SELECT create_time FROM installation")
+    since = await superuser.fetchval(RECONCILE_SINCE)
+    assert (created - since).total_seconds() == HOUR_IN_SECONDS, "without any payment"
+
     await postgres.build_payment()
     last = await postgres.payment_in(State.SUCCEEDED)
-    assert (last.update_time - await superuser.fetchval(RECONCILE_SINCE)).total_seconds() == 3600
+    since = await superuser.fetchval(RECONCILE_SINCE)
+    assert (last.update_time - since).total_seconds() == HOUR_IN_SECONDS

@@ -1,17 +1,17 @@
-"""`python -m verification.baselines charge_first`, or `save_first`: settings as Payment's own."""
+"""`python -m verification.baselines charge_first`, or `save_first`: with the settings of Payment."""
 
 import asyncio
 import sys
 
 from verification.baselines.charge_first import ChargeFirst
-from verification.baselines.save_first import SaveFirst, give_up
-from verification.baselines.serving import serve
+from verification.baselines.save_first import SaveFirst, expire_abandoned
+from verification.baselines.service import serve
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["charge_first"]:
             asyncio.run(serve(ChargeFirst, None))
         case ["save_first"]:
-            asyncio.run(serve(SaveFirst, give_up))
+            asyncio.run(serve(SaveFirst, expire_abandoned))
         case _:
-            sys.exit("Say `python -m verification.baselines charge_first`, or `save_first`.")
+            sys.exit("Use `python -m verification.baselines charge_first`, or `save_first`.")

@@ -1,7 +1,7 @@
-"""Charge first, save after: the design of most tutorials, at its best.
+"""Baseline: charge first, save after, the design of most tutorials at its best.
 
 The request_id is the processor's idempotency key, so a repetition is charged once for as long as
-the processor keeps the key. What it lacks: a trace of its own of what it has asked for.
+the processor keeps the key. What it lacks: a record of its own of what it has asked for.
 """
 
 from uuid import uuid4
@@ -11,7 +11,7 @@ import stripe
 from grpc import StatusCode
 from oncepay.payment.v1.payment_service_pb2 import CreatePaymentRequest
 
-from verification.baselines.serving import Context, Ordinary
+from verification.baselines.service import BaselineService, Context
 
 KNOWN = """
 SELECT * FROM payments
@@ -24,7 +24,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *
 """
 
 
-class ChargeFirst(Ordinary):
+class ChargeFirst(BaselineService):
     """Look it up, charge, save, answer."""
 
     async def create(

@@ -1,8 +1,8 @@
-"""Save first, then charge, and take a time-out for a failure: the design of many shops.
+"""Baseline: save first, then charge, and take a time-out for a failure, the design of many merchants.
 
-Nothing is charged without a row, and a repeated request finds its row. The charge carries no key
-of ours (the library makes one for each try), and whoever does not answer is taken to have said no;
-so is, after a minute, what a crash has left under way.
+Nothing is charged without a row, and a repeated request finds its row. The charge has no key of ours
+(the library makes one for each try), and a processor that does not answer counts as a failure; so
+does, after a minute, a payment that a crash has left in progress.
 """
 
 import asyncio
@@ -13,21 +13,21 @@ import stripe
 from grpc import StatusCode
 from oncepay.payment.v1.payment_service_pb2 import CreatePaymentRequest
 
-from verification.baselines.serving import Context, Ordinary, Pool
+from verification.baselines.service import BaselineService, Context, Pool
 
 SAVE = """
 INSERT INTO payments (id, request_id, reference, amount, currency, state)
 VALUES ($1, $2, $3, $4, $5, 'PROCESSING') ON CONFLICT DO NOTHING RETURNING *
 """
 END = "UPDATE payments SET state = $2, intent_id = $3 WHERE id = $1 RETURNING *"
-GIVE_UP = """
+EXPIRE = """
 UPDATE payments SET state = 'FAILED'
  WHERE state = 'PROCESSING' AND create_time < now() - interval '60 seconds'
 """
-LOOK_SECONDS = 10
+INTERVAL_SECONDS = 10
 
 
-class SaveFirst(Ordinary):
+class SaveFirst(BaselineService):
     """Save, charge, save again, answer."""
 
     async def create(
@@ -63,11 +63,11 @@ class SaveFirst(Ordinary):
         return row
 
 
-async def give_up(pool: Pool) -> None:
-    """What nobody works on any more has failed, for ever and ever."""
+async def expire_abandoned(pool: Pool) -> None:
+    """Mark as failed what nobody works on any more, until it is cancelled."""
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(INTERVAL_SECONDS)
         try:
-            await pool.execute(GIVE_UP)
+            await pool.execute(EXPIRE)
         except (OSError, asyncpg.PostgresError, TimeoutError):
-            continue  # the database is away: at the next look
+            continue  # the database is away: next time

@@ -1,8 +1,8 @@
-"""A TCP proxy on the loopback: the network between two parts, which can fail.
+"""A TCP proxy on the loopback: the network between two processes, which can fail.
 
-It can cut what is connected, swallow what is sent, hold everything back for a while, deliver a
-request long after its caller has given up, and tell whoever watches what is just passing. It
-changes no byte.
+It can reset connections, partition both sides, delay everything for a while, deliver a request long
+after its caller has given up, and ask an interceptor about each named operation that passes. It changes
+no byte.
 """
 
 import asyncio
@@ -14,57 +14,57 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
-from verification.chaos.dialects import Dialect
+from oncepay_cli.local.health import HOST
+from verification.chaos.protocol_parsers import ProtocolParser
 
-HOST = "127.0.0.1"
 CHUNK = 65_536
 MAX_CONNECTIONS = 1_000
-"""More at once are closed at the door."""
-DEAD_SECONDS = 60.0
-"""How long a connection whose bytes are swallowed is kept, at most: longer than anybody waits."""
+"""More at once are reset when they come."""
+PARTITIONED_SECONDS = 60.0
+"""How long a partitioned connection is kept, at most: longer than anybody waits."""
 STOP_SECONDS = 5.0
 LINGER = struct.pack("ii", 1, 0)
 """Close with a reset, and send nothing more."""
 
 
 class Moment(Enum):
-    """Where on its way something is."""
+    """Where on its way an operation is."""
 
     UNSENT = "unsent"  # it has left its caller, and not gone on to the server
     SENT = "sent"  # the server has it, or will
     ANSWERED = "answered"  # the server has done it, and its caller does not know yet
 
 
-class CustomerStatus(Enum):
-    """What becomes of what is passing."""
+class Decision(Enum):
+    """What becomes of an operation."""
 
-    PASS = "pass"  # noqa: S105 - no password
-    CUT = "cut"  # the connection is reset, now
-    LATE = "late"  # the request goes on, later; its answer reaches nobody
+    FORWARD = "forward"
+    RESET = "reset"  # the connection is reset, now
+    DELIVER_LATE = "deliver late"  # the request goes on, later; its answer reaches nobody
 
 
-Watcher = Callable[[str, str, Moment], CustomerStatus]
-"""Is told the proxy's name, the operation and the moment; says what becomes of it. It must not wait."""
+Interceptor = Callable[[str, str, Moment], Decision]
+"""Decides by the proxy's name, the operation and the moment. It must not wait."""
 
 
 @dataclass(eq=False)
-class Link:
-    """One connection through the proxy. `asked`: what has gone on and is not answered yet."""
+class Connection:
+    """One connection through the proxy. `pending`: what was forwarded and is not answered yet."""
 
-    here: asyncio.StreamWriter
-    there: asyncio.StreamWriter | None = None
-    asked: deque[str] = field(default_factory=deque)
-    swallows: bool = False
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter | None = None
+    pending: deque[str] = field(default_factory=deque)
+    is_partitioned: bool = False
 
     def close(self) -> None:
         """Close both sides, with everything that was written."""
-        for writer in (self.here, self.there):
+        for writer in (self.client, self.server):
             if writer is not None and not writer.is_closing():
                 writer.close()
 
-    def cut(self) -> None:
+    def reset(self) -> None:
         """Reset both sides."""
-        for writer in (self.here, self.there):
+        for writer in (self.client, self.server):
             if writer is None or writer.is_closing():
                 continue
             if (sock := writer.get_extra_info("socket")) is not None:
@@ -75,7 +75,7 @@ class Link:
 
 
 class Proxy:
-    """Listens, and hands on to its targets in turn.
+    """Listens, and forwards to its targets in turn.
 
     Attributes:
         port: where it listens, once it was started.
@@ -83,16 +83,21 @@ class Proxy:
     """
 
     def __init__(
-        self, name: str, targets: list[int], dialect: Callable[[], Dialect], watcher: Watcher
+        self,
+        name: str,
+        targets: list[int],
+        parser: Callable[[], ProtocolParser],
+        interceptor: Interceptor,
+        late_seconds: float,
     ) -> None:
         self.name = name
         self.port = 0
-        self.late_seconds = 30.0
+        self.late_seconds = late_seconds
         self._targets = targets
-        self._dialect = dialect
-        self._watcher = watcher
-        self._links: set[Link] = set()
-        self._swallows = False
+        self._parser = parser
+        self._interceptor = interceptor
+        self._connections: set[Connection] = set()
+        self._is_partitioned = False
         self._delay = 0.0
         self._turn = 0
         self._server: asyncio.Server | None = None
@@ -104,38 +109,37 @@ class Proxy:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Let nobody in any more, and cut what is there."""
+        """Accept nothing any more, and reset what is there."""
         if self._server is not None:
             self._server.close()
         for task in self._late:
             task.cancel()
-        await asyncio.gather(*self._late, return_exceptions=True)
-        self.cut()
+        await self.all_delivered()
+        self.reset()
         if self._serving:
             await asyncio.wait(self._serving, timeout=STOP_SECONDS)
 
-    def cut(self) -> int:
-        """Reset every connection; how many."""
-        links = list(self._links)
-        for link in links:
-            link.cut()
-        return len(links)
+    def reset(self) -> None:
+        """Reset every connection."""
+        for connection in list(self._connections):
+            connection.reset()
 
-    def swallow(self) -> None:
+    def partition(self) -> None:
         """From now on nothing passes, and nobody is told. What was connected never works again."""
-        self._swallows = True
-        for link in self._links:
-            link.swallows = True
+        self._is_partitioned = True
+        for connection in self._connections:
+            connection.is_partitioned = True
 
     def delay(self, seconds: float) -> None:
         """Hold every piece back for so long."""
         self._delay = seconds
 
     def heal(self) -> None:
-        """New connections work; what swallows is cut, as by a peer that has forgotten it."""
-        self._swallows, self._delay = False, 0.0
-        for link in [one for one in self._links if one.swallows]:
-            link.cut()
+        """New connections work; partitioned ones are reset, as by a peer that has forgotten them."""
+        self._is_partitioned, self._delay = False, 0.0
+        for connection in list(self._connections):
+            if connection.is_partitioned:
+                connection.reset()
 
     async def all_delivered(self) -> None:
         """Return when no request is held back any more."""
@@ -145,80 +149,74 @@ class Proxy:
         if task := asyncio.current_task():
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
-        link = Link(writer, swallows=self._swallows)
-        if len(self._links) >= MAX_CONNECTIONS:
-            link.cut()
+        connection = Connection(writer, is_partitioned=self._is_partitioned)
+        if len(self._connections) >= MAX_CONNECTIONS:
+            connection.reset()
             return
-        self._links.add(link)
+        self._connections.add(connection)
         try:
-            if link.swallows:
-                async with asyncio.timeout(DEAD_SECONDS):
+            if connection.is_partitioned:
+                async with asyncio.timeout(PARTITIONED_SECONDS):
                     while await reader.read(CHUNK):
                         pass
                 return
             self._turn += 1
             target = self._targets[self._turn % len(self._targets)]
-            answers, link.there = await asyncio.open_connection(HOST, target)
-            down = asyncio.create_task(self._answers(answers, link))
+            answers, connection.server = await asyncio.open_connection(HOST, target)
+            back = asyncio.create_task(self._forward_answers(answers, connection))
             try:
-                await self._requests(reader, link)
+                await self._forward_requests(reader, connection, connection.server)
             finally:
-                down.cancel()
-                await asyncio.gather(down, return_exceptions=True)
+                back.cancel()
+                await asyncio.gather(back, return_exceptions=True)
         except (OSError, TimeoutError):
-            link.cut()
+            connection.reset()
         finally:
-            link.close()
-            self._links.discard(link)
+            connection.close()
+            self._connections.discard(connection)
 
-    async def _requests(self, reader: asyncio.StreamReader, link: Link) -> None:
-        there, dialect = link.there, self._dialect()
-        assert there is not None, "it is connected"  # noqa: S101
+    async def _forward_requests(
+        self, reader: asyncio.StreamReader, connection: Connection, server: asyncio.StreamWriter
+    ) -> None:
+        parser = self._parser()
         while data := await reader.read(CHUNK):
-            for operation, piece in dialect.feed(data):
+            for operation, piece in parser.feed(data):
                 if self._delay:
                     await asyncio.sleep(self._delay)
-                if link.swallows:
+                if connection.is_partitioned:
                     continue
-                if operation:
-                    verdict = self._watcher(self.name, operation, Moment.UNSENT)
-                    if verdict is CustomerStatus.LATE:
+                match self._decide(operation, Moment.UNSENT):
+                    case Decision.DELIVER_LATE:
                         self._deliver_late(piece)
-                        link.swallows = True
+                        connection.is_partitioned = True
                         continue
-                    if verdict is CustomerStatus.CUT:
-                        link.cut()
+                    case Decision.RESET:
+                        connection.reset()
                         return
-                link.asked.append(operation)
-                await _write(there, piece)
-                if (
-                    operation
-                    and self._watcher(self.name, operation, Moment.SENT) is CustomerStatus.CUT
-                ):
-                    link.swallows = True
-                    await self._close_behind(there)
+                connection.pending.append(operation)
+                await _write(server, piece)
+                if self._decide(operation, Moment.SENT) is Decision.RESET:
+                    connection.is_partitioned = True
+                    await _close_after_delivery(server)
                     return
 
-    async def _answers(self, reader: asyncio.StreamReader, link: Link) -> None:
+    async def _forward_answers(self, reader: asyncio.StreamReader, connection: Connection) -> None:
         while data := await reader.read(CHUNK):
             if self._delay:
                 await asyncio.sleep(self._delay)
-            if link.swallows:
+            if connection.is_partitioned:
                 continue
-            operation = link.asked.popleft() if link.asked else ""
-            if operation:
-                verdict = self._watcher(self.name, operation, Moment.ANSWERED)
-                if verdict is CustomerStatus.CUT:
-                    link.cut()
-                    return
-            await _write(link.here, data)
-        link.close()
+            operation = connection.pending.popleft() if connection.pending else ""
+            if self._decide(operation, Moment.ANSWERED) is Decision.RESET:
+                connection.reset()
+                return
+            await _write(connection.client, data)
+        connection.close()
 
-    async def _close_behind(self, there: asyncio.StreamWriter) -> None:
-        """Close without a reset, so that what was written arrives, and give it the time to."""
-        with suppress(OSError):
-            there.write_eof()
-        await asyncio.sleep(0.2)
+    def _decide(self, operation: str, moment: Moment) -> Decision:
+        if not operation:
+            return Decision.FORWARD
+        return self._interceptor(self.name, operation, moment)
 
     def _deliver_late(self, piece: bytes) -> None:
         task = asyncio.create_task(self._deliver(piece, self.late_seconds))
@@ -230,13 +228,20 @@ class Proxy:
         with suppress(OSError, TimeoutError):
             reader, writer = await asyncio.open_connection(HOST, self._targets[0])
             writer.write(piece)
-            async with asyncio.timeout(DEAD_SECONDS):
+            async with asyncio.timeout(PARTITIONED_SECONDS):
                 await reader.read(CHUNK)
             writer.close()
 
 
+async def _close_after_delivery(server: asyncio.StreamWriter) -> None:
+    """Close without a reset, so that what was written arrives, and give it the time to."""
+    with suppress(OSError):
+        server.write_eof()
+    await asyncio.sleep(0.2)
+
+
 async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
-    """Hand on. Raises ConnectionError where that side has gone."""
+    """Forward bytes. Raises ConnectionError where that side has gone."""
     if writer.is_closing():
         raise ConnectionResetError("the other side has gone")
     writer.write(data)

@@ -1,4 +1,4 @@
-"""What a run found: as JSON for machines, as text for people."""
+"""What a run found: as JSON for `make report`, as text for people."""
 
 import json
 import subprocess
@@ -10,19 +10,30 @@ from typing import Any
 
 from oncepay_cli.local.paths import REPOSITORY
 from verification.chaos.oracle import DOUBLE, KINDS, LOST, Finding
-from verification.chaos.peace import Rest, Spread
 from verification.chaos.plan import Plan
+from verification.chaos.quiescence import Quiescence
+from verification.reliability.figures import CONFIDENCE, quantile
 
-SHOWN_FINDINGS = 20
-CONFIDENCE = 3.0
-"""Where nothing happened in n, the rate is under 3/n with 95 % confidence (the rule of three)."""
+MAX_FINDINGS = 20
+"""How many are shown to people; the JSON has all."""
+LOG_FIELDS = ("event", "error", "sqlstate", "reason")
+"""What of an error's line tells one kind from another."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Attributes: charged: intents that took or hold money; rest, under_fire, after: see `peace`.
+    """Everything that was counted.
 
-    commit: what was tried, where git knows; codes: the answers to callers, by their code.
+    Attributes:
+        commit: what was tried, where git knows.
+        points: kills by where they hit; faults: everything else that was done; passed: how often each
+            named operation was answered.
+        orders, calls, codes: what the clients asked for, and the answers by their code.
+        charged: intents that took or hold money.
+        resumed: how often the reader of events resumed from its cursor.
+        decided_during_faults, decided_after_faults: how long outcomes stayed unknown, in seconds, see
+            `quiescence.decision_times`.
+        alarms: what the services logged as an error, by its kind.
     """
 
     plan: Plan
@@ -42,9 +53,9 @@ class Report:
     charged: int
     events: int
     resumed: int
-    rest: Rest
-    under_fire: list[float]
-    after: list[float]
+    quiescence: Quiescence
+    decided_during_faults: list[float]
+    decided_after_faults: list[float]
     alarms: dict[str, int]
     findings: list[Finding]
 
@@ -54,49 +65,48 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Everything."""
-        made = sum(self.payments.values())
+        payments = sum(self.payments.values())
         return asdict(self) | {
             "service_kills": sum(self.kills.values()),
             "found": {kind: self.found[kind] for kind in KINDS},
-            "bound": CONFIDENCE / made if made and not self.findings else None,
+            "bound": CONFIDENCE / payments if payments and not self.findings else None,
         }
 
     def as_text(self) -> str:
         """The same, for people."""
-        made = sum(self.payments.values())
+        plan, rest = self.plan, self.quiescence
+        payments = sum(self.payments.values())
         lines = [
-            f"{self.plan.design} at {self.commit}, seed {self.plan.seed},"
-            f" keys live {self.plan.key_life} s",
+            f"{plan.design} at {self.commit}, seed {plan.seed}, keys live {plan.key_life} s",
             f"  killed: {sum(self.kills.values())} services, {self.database_kills} times PostgreSQL",
-            *(f"    {count:5} {name}" for name, count in _most(self.points)),
+            *(f"    {count:5} {name}" for name, count in _by_count(self.points)),
             "  other faults:",
-            *(f"    {count:5} {name}" for name, count in _most(self.faults)),
-            f"  {self.orders} orders in {self.calls} calls; {made} payments: {_counts(self.payments)};"
-            f" {self.charged} charged or held; refunds: {_counts(self.refunds)}",
+            *(f"    {count:5} {name}" for name, count in _by_count(self.faults)),
+            f"  {self.orders} orders in {self.calls} calls; {payments} payments:"
+            f" {_counts(self.payments)}; {self.charged} charged or held;"
+            f" refunds: {_counts(self.refunds)}",
             f"  answers: {_counts(self.codes)}; to refunds: {_counts(self.refund_codes)}",
-            f"  webhooks taken: {self.notifications}",
-            f"  events: {self.events}; the reader went on from its cursor {self.resumed} times",
-            f"  unknown outcomes decided, faults going on: {_spread(Spread.of(self.under_fire))}",
-            f"  unknown outcomes decided, from the faults' end: {_spread(Spread.of(self.after))}",
-            f"  at rest {self.rest.seconds:.0f} s after the faults' end;"
-            f" {len(self.rest.put_forward)} put forward; {len(self.rest.left)} never",
+            f"  webhook notifications: {self.notifications}",
+            f"  events: {self.events}; the reader resumed from its cursor {self.resumed} times",
+            f"  unknown outcomes decided, faults going on: {_spread(self.decided_during_faults)}",
+            f"  unknown outcomes decided, from the faults' end: {_spread(self.decided_after_faults)}",
+            f"  at rest {rest.seconds:.0f} s after the faults' end;"
+            f" {len(rest.brought_forward)} brought forward; {len(rest.unfinished)} never",
             f"  alarms: {_counts(self.alarms)}",
             f"  double charges: {self.found[DOUBLE]}, lost: {self.found[LOST]}, all findings:"
             f" {len(self.findings)} ({_counts(self.found)})",
-            *(f"    {one.kind}: {one.words}" for one in self.findings[:SHOWN_FINDINGS]),
+            *(f"    {one.kind}: {one.message}" for one in self.findings[:MAX_FINDINGS]),
         ]
-        if made and not self.findings:
-            lines.append(
-                f"  so, with 95 % confidence, under this storm: less than 1 in {made / CONFIDENCE:.0f}"
-            )
+        if payments and not self.findings:
+            rate = f"1 in {payments / CONFIDENCE:.0f}"
+            lines.append(f"  so, with 95 % confidence, under these faults: less than {rate}")
         return "\n".join(lines)
 
     def write(self, folder: Path, name: str) -> Path:
-        """Both, beside each other; where the JSON is."""
+        """The JSON's path."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.json"
         path.write_text(json.dumps(self.as_json(), indent=1, sort_keys=True) + "\n")
-        path.with_suffix(".txt").write_text(self.as_text() + "\n")
         return path
 
 
@@ -110,12 +120,8 @@ def commit() -> str:
     return done.stdout.strip() or "no commit"
 
 
-NAMED = ("event", "error", "sqlstate", "reason")
-"""What of an error's line tells one kind from another."""
-
-
 def alarms(logs: Path) -> dict[str, int]:
-    """The errors that the services logged, by name and class: what would have woken a person."""
+    """The errors that the services logged, by name and class: what would have raised an alert."""
     found: Counter[str] = Counter()
     for path in (*logs.glob("payment*.log"), *logs.glob("customer*.log")):
         for line in path.read_text(errors="replace").splitlines():
@@ -124,21 +130,20 @@ def alarms(logs: Path) -> dict[str, int]:
             except ValueError:
                 continue
             if entry.get("level") in ("error", "critical"):
-                found[" ".join(str(entry[each]) for each in NAMED if each in entry)] += 1
+                found[" ".join(str(entry[name]) for name in LOG_FIELDS if name in entry)] += 1
     return dict(found)
 
 
-def _most(counted: Mapping[str, int]) -> list[tuple[str, int]]:
+def _by_count(counted: Mapping[str, int]) -> list[tuple[str, int]]:
     return Counter(counted).most_common()
 
 
 def _counts(counted: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in _most(counted)) or "none"
+    return ", ".join(f"{count} {name}" for name, count in _by_count(counted)) or "none"
 
 
-def _spread(spread: Spread) -> str:
-    if not spread.count:
+def _spread(seconds: list[float]) -> str:
+    if not seconds:
         return "none"
-    return (
-        f"{spread.count}; p50 {spread.p50:.1f} s, p99 {spread.p99:.1f} s, max {spread.most:.1f} s"
-    )
+    p50, p99, most = (quantile(seconds, share) for share in (0.5, 0.99, 1))
+    return f"{len(seconds)}; p50 {p50:.1f} s, p99 {p99:.1f} s, max {most:.1f} s"

@@ -1,4 +1,4 @@
-"""Oncepay on a cluster that is not ours: applied, waited for, rolled, evicted, taken away."""
+"""Oncepay on a cluster that is not ours: applied, waited for, rolled, evicted, removed."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from itertools import islice
 from typing import Any
 
-from verification.cluster.kubectl import Kubectl, Rejection
+from verification.cluster.kubectl import Kubectl, KubectlError
 from verification.kubernetes.rendering import Object, Rendering, namespace_of, read, render
 
 ADDRESSED = (
@@ -19,22 +19,22 @@ ADDRESSED = (
     "webhooks",
 )
 """What overlays/no-dns/addresses.yaml names."""
-CALLER = "oncepay-caller"
-NAMESPACES = ("oncepay-customer", "oncepay-payment", "oncepay-sandbox", CALLER)
-CONVENTIONAL = 10
+LOAD_NAMESPACE = "oncepay-caller"
+NAMESPACES = ("oncepay-customer", "oncepay-payment", "oncepay-sandbox", LOAD_NAMESPACE)
+FIRST_FREE = 10
 """Of a range's addresses, the first is the Kubernetes API's, and the tenth often the DNS's."""
-UNREACHED = (
+NO_DNS_EXPLANATION = (
     "Here Services are reached by their addresses: does anything on the nodes lead those to pods "
     "(kube-proxy), and do pods have a default route?"
 )
 # Bounds, not expectations: a migration may wait for its database ten minutes.
 READY_SECONDS = 900
 RECONCILE_SECONDS = 300
-GONE_SECONDS = 300
+REMOVE_SECONDS = 300
 
 
-class NotOurs(Exception):
-    """There is something of that name on the cluster already."""
+class NamespaceExists(Exception):
+    """There is a namespace of ours on the cluster already."""
 
 
 class Cluster:
@@ -42,18 +42,18 @@ class Cluster:
 
     Attributes:
         overlay: which one is applied.
-        warnings: what the API server said of the manifests, in spite of taking them.
+        warnings: of the API server, about manifests that it accepted.
     """
 
     def __init__(self, kubectl: Kubectl, overlay: str = "") -> None:
         self.kubectl = kubectl
-        self.overlay = overlay or self._fitting()
+        self.overlay = overlay or self._suitable_overlay()
         self.warnings: list[str] = []
         addresses = self._free_addresses() if self.overlay == "no-dns" else None
         self._text = render(self.overlay, addresses)
         self.rendering: Rendering = read(self.overlay, self._text)
 
-    def _fitting(self) -> str:
+    def _suitable_overlay(self) -> str:
         """`development` needs a cluster DNS and a storage class; `no-dns` neither."""
         names = self.kubectl.get("services", "-n", "kube-system", "-l", "k8s-app=kube-dns")
         classes = self.kubectl.get("storageclasses")["items"]
@@ -67,115 +67,117 @@ class Cluster:
         ranges = self.kubectl.get("servicecidr", "kubernetes")["spec"]["cidrs"]
         services = self.kubectl.get("services", "--all-namespaces")["items"]
         taken = {each["spec"].get("clusterIP") for each in services}
-        hosts = islice(ip_network(ranges[0]).hosts(), CONVENTIONAL, None)
+        hosts = islice(ip_network(ranges[0]).hosts(), FIRST_FREE, None)
         free = (str(host) for host in hosts if str(host) not in taken)
         return dict(zip(ADDRESSED, free, strict=False))
 
-    def refuse_what_is_there(self) -> None:
+    def refuse_existing(self) -> None:
         """
         Raises:
-            NotOurs: whoever made it would lose it.
+            NamespaceExists: whoever made it would lose it.
         """
-        there = {each["metadata"]["name"] for each in self.kubectl.get("namespaces")["items"]}
-        if found := sorted(there & {*NAMESPACES}):
-            raise NotOurs(
+        existing = {each["metadata"]["name"] for each in self.kubectl.get("namespaces")["items"]}
+        if found := sorted(existing & {*NAMESPACES}):
+            raise NamespaceExists(
                 f"The cluster has {', '.join(found)} already. This suite only removes what it made: "
-                "take them away first, or name another cluster."
+                "remove them first, or name another cluster."
             )
 
     def apply(self) -> None:
-        _, said = self.kubectl.run("apply", "--filename=-", stdin=self._text)
-        self.warnings = [line for line in said.splitlines() if line.startswith("Warning:")]
+        _, messages = self.kubectl.run("apply", "--filename=-", stdin=self._text)
+        self.warnings = [line for line in messages.splitlines() if line.startswith("Warning:")]
 
     def wait(self) -> None:
         """Return when the migrations are through and every pod is ready.
 
         Raises:
-            Rejection: they are not; with what the cluster has to say of it.
+            KubectlError: they are not in time; with the pods and events of the cluster.
         """
         try:
             for each in self.rendering.of("StatefulSet", "Deployment"):
-                self._rolled(each["kind"], namespace_of(each), each["metadata"]["name"])
+                self._wait_for_rollout(each["kind"], namespace_of(each), each["metadata"]["name"])
             for each in self.rendering.of("Job"):
-                name, room = each["metadata"]["name"], namespace_of(each)
+                name, namespace = each["metadata"]["name"], namespace_of(each)
                 bound = f"--timeout={READY_SECONDS}s"
-                wanted = ("wait", "-n", room, f"job/{name}", "--for=condition=Complete", bound)
+                wanted = ("wait", "-n", namespace, f"job/{name}", "--for=condition=Complete", bound)
                 self.kubectl.run(*wanted, seconds=READY_SECONDS + 10)
-        except Rejection as refused:
-            raise Rejection(f"{refused}\n{self._told()}") from refused
+        except KubectlError as refused:
+            raise KubectlError(f"{refused}\n{self._diagnosis()}") from refused
 
-    def _rolled(self, kind: str, namespace: str, name: str) -> None:
+    def _wait_for_rollout(self, kind: str, namespace: str, name: str) -> None:
         status = ("rollout", "status", f"{kind.lower()}/{name}", "-n", namespace)
         self.kubectl.run(*status, f"--timeout={READY_SECONDS}s", seconds=READY_SECONDS + 10)
 
-    def _told(self) -> str:
-        """Pods and events of all that is ours, for whoever has to find out why."""
-        said = [UNREACHED] if self.overlay == "no-dns" else []
+    def _diagnosis(self) -> str:
+        """Pods and events of our namespaces, for whoever has to find out why."""
+        found = [NO_DNS_EXPLANATION] if self.overlay == "no-dns" else []
         for namespace in NAMESPACES:
             for what in (("pods", "--output=wide"), ("events", "--sort-by=.lastTimestamp")):
-                with suppress(Rejection):
-                    said.append(self.kubectl.run("get", *what, "-n", namespace)[0][-4_000:])
-        return "\n".join(said)
+                with suppress(KubectlError):
+                    found.append(self.kubectl.run("get", *what, "-n", namespace)[0][-4_000:])
+        return "\n".join(found)
 
     def remove(self) -> None:
-        """Take away all that was made: the namespaces, and with them what is in them."""
+        """Remove all that was made: the namespaces, and with them what is in them."""
         command = ("delete", "namespaces", *NAMESPACES, "--ignore-not-found")
-        self.kubectl.run(*command, f"--timeout={GONE_SECONDS}s", seconds=GONE_SECONDS + 10)
+        self.kubectl.run(*command, f"--timeout={REMOVE_SECONDS}s", seconds=REMOVE_SECONDS + 10)
 
     def pods(self, service: str) -> list[str]:
-        """The pods of a service that are there and not on their way out, by name."""
-        room, part = f"oncepay-{service}", f"oncepay/component={service}"
-        pods = self.kubectl.get("pods", "-n", room, "-l", part)["items"]
+        """The pods of a service that are not being deleted, by name."""
+        namespace, part = f"oncepay-{service}", f"oncepay/component={service}"
+        pods = self.kubectl.get("pods", "-n", namespace, "-l", part)["items"]
         return [
             each["metadata"]["name"] for each in pods if "deletionTimestamp" not in each["metadata"]
         ]
 
     def roll(self, service: str) -> None:
         """Start every pod of a service anew, as a release would; return when that is done."""
-        room = f"oncepay-{service}"
-        self.kubectl.run("rollout", "restart", f"deployment/{service}", "-n", room)
-        self.wait_until_whole(service)
+        namespace = f"oncepay-{service}"
+        self.kubectl.run("rollout", "restart", f"deployment/{service}", "-n", namespace)
+        self.wait_until_complete(service)
 
-    def wait_until_whole(self, service: str) -> None:
-        """Return when a service has all its pods, and they have been ready long enough."""
+    def wait_until_complete(self, service: str) -> None:
+        """Return when a service has all its pods, and they have been available long enough."""
         try:
-            self._rolled("Deployment", f"oncepay-{service}", service)
-        except Rejection as refused:
-            raise Rejection(f"{refused}\n{self._told()}") from refused
+            self._wait_for_rollout("Deployment", f"oncepay-{service}", service)
+        except KubectlError as refused:
+            raise KubectlError(f"{refused}\n{self._diagnosis()}") from refused
 
     def reconcile(self) -> Any:
         """Run the reconciliation now, as its CronJob would; its report.
 
         Raises:
-            Rejection: it found a difference, or could not compare; with what it said.
+            KubectlError: it found a difference, or could not compare; with its output.
         """
-        room, job = ("-n", "oncepay-payment"), "job/reconcile-now"
-        self.kubectl.run("create", "job", "--from=cronjob/reconcile", "reconcile-now", *room)
+        namespace, job = ("-n", "oncepay-payment"), "job/reconcile-now"
+        self.kubectl.run("create", "job", "--from=cronjob/reconcile", "reconcile-now", *namespace)
         bound = f"--timeout={RECONCILE_SECONDS}s"
         try:
-            ended = ("wait", *room, job, "--for=condition=Complete", bound)
+            ended = ("wait", *namespace, job, "--for=condition=Complete", bound)
             self.kubectl.run(*ended, seconds=RECONCILE_SECONDS + 10)
-        except Rejection as refused:
-            raise Rejection(f"{refused}\n{self.kubectl.run('logs', *room, job)[0]}") from refused
-        said = self.kubectl.run("logs", *room, job)[0]  # among lines of the log, an object each
-        return json.loads(said[said.index("{\n") : said.rindex("\n}") + 2])
+        except KubectlError as refused:
+            raise KubectlError(
+                f"{refused}\n{self.kubectl.run('logs', *namespace, job)[0]}"
+            ) from refused
+        log = self.kubectl.run("logs", *namespace, job)[0]  # among lines of the log, an object each
+        return json.loads(log[log.index("{\n") : log.rindex("\n}") + 2])
 
     def evict(self, service: str, pod: str) -> bool:
-        """Ask for a pod to go, as `kubectl drain` does; False where its budget is used up.
+        """Evict a pod, as `kubectl drain` does; False where its disruption budget is used up.
 
         Raises:
-            Rejection: for another reason.
+            KubectlError: for another reason.
         """
-        room = f"oncepay-{service}"
+        namespace = f"oncepay-{service}"
         eviction = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
-            "metadata": {"name": pod, "namespace": room},
+            "metadata": {"name": pod, "namespace": namespace},
         }
-        path = f"/api/v1/namespaces/{room}/pods/{pod}/eviction"
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
         try:
             self.kubectl.run("create", "--raw", path, "--filename=-", stdin=json.dumps(eviction))
-        except Rejection as refused:
+        except KubectlError as refused:
             if "disruption budget" in str(refused):
                 return False
             raise
@@ -183,16 +185,16 @@ class Cluster:
 
     def target(self, service: str) -> str:
         """Where pods of the cluster find a service, as gRPC names it."""
-        room = f"oncepay-{service}"
+        namespace = f"oncepay-{service}"
         found = self.applied("Service", service)
         port = found["spec"]["ports"][0]["port"]
         address = found["spec"]["clusterIP"]
         if address == "None":
-            return f"dns:///{service}.{room}.svc.cluster.local:{port}"
+            return f"dns:///{service}.{namespace}.svc.cluster.local:{port}"
         return f"ipv4:{address}:{port}"
 
     def applied(self, kind: str, service: str) -> Object:
-        """A service's own object of that kind, as it is applied."""
+        """The object of a kind that has a service's name, as it is applied."""
         found = self.rendering.named(kind, f"oncepay-{service}", service)
         if found is None:
             raise LookupError(f"{self.overlay} has no {kind} {service}")
@@ -201,14 +203,14 @@ class Cluster:
 
 @contextmanager
 def installed(kubectl: Kubectl, overlay: str = "") -> Iterator[Cluster]:
-    """Applied and ready; gone at the end, whatever happens.
+    """Applied and ready; removed at the end, whatever happens.
 
     Raises:
-        NotOurs: before anything was applied.
-        Rejection: the cluster does not take it, or it does not become ready.
+        NamespaceExists: before anything was applied.
+        KubectlError: the cluster does not take it, or it does not become ready.
     """
     cluster = Cluster(kubectl, overlay)
-    cluster.refuse_what_is_there()
+    cluster.refuse_existing()
     try:
         cluster.apply()
         cluster.wait()

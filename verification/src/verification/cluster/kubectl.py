@@ -1,4 +1,4 @@
-"""`kubectl`, as it is on the PATH: what is asked of a cluster goes through it."""
+"""A thin wrapper of `kubectl`, as it is on the PATH: what is asked of a cluster goes through it."""
 
 import json
 import re
@@ -13,15 +13,15 @@ COMMAND_SECONDS = 120.0
 FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
-class Rejection(Exception):
-    """kubectl, or the cluster, said no; the sentence is theirs."""
+class KubectlError(Exception):
+    """kubectl, or the cluster, refused a command; the message is theirs."""
 
 
 class Kubectl:
     """Commands to one cluster, which KUBECONFIG names."""
 
     @staticmethod
-    def is_there() -> bool:
+    def is_installed() -> bool:
         return shutil.which(PROGRAM) is not None
 
     def run(
@@ -30,7 +30,7 @@ class Kubectl:
         """What it writes to its two outputs.
 
         Raises:
-            Rejection: it failed, or took longer than that.
+            KubectlError: it failed, or took longer than that.
         """
         try:
             done = subprocess.run(
@@ -42,9 +42,11 @@ class Kubectl:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise Rejection(f"kubectl {' '.join(arguments)}: no end after {seconds:g} s") from None
+            raise KubectlError(
+                f"kubectl {' '.join(arguments)}: no end after {seconds:g} s"
+            ) from None
         if done.returncode:
-            raise Rejection(
+            raise KubectlError(
                 f"kubectl {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}"
             )
         return done.stdout, done.stderr
@@ -54,15 +56,17 @@ class Kubectl:
         return json.loads(self.run("get", *arguments, "--output=json")[0])
 
     @contextmanager
-    def forwarded(self, namespace: str, service: str, port: int) -> Iterator[int]:
+    def forwarded_port(self, namespace: str, service: str, port: int) -> Iterator[int]:
         """A port of this machine that leads to one pod of a Service."""
         command = [PROGRAM, "-n", namespace, "port-forward", f"service/{service}", f":{port}"]
         with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as forwarding:
             try:
-                said = forwarding.stdout.readline() if forwarding.stdout else ""
-                found = FORWARDING.match(said)
+                output = forwarding.stdout.readline() if forwarding.stdout else ""
+                found = FORWARDING.match(output)
                 if found is None:
-                    raise Rejection(f"{' '.join(command)}: {said.strip() or 'it says above why'}")
+                    raise KubectlError(
+                        f"{' '.join(command)}: {output.strip() or 'see its output above'}"
+                    )
                 yield int(found[1])
             finally:
                 forwarding.terminate()

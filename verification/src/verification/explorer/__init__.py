@@ -1,14 +1,19 @@
-"""Runs the production use cases through every interleaving of a small world.
+"""Model checker: runs the production use cases through every interleaving of a small world.
 
-    programs.py    what can be asked of a replica: each is a use case of the Payment service
-    threads.py     a use case under way, as a value: its state is the list of the answers it got
-    states.py      a state of the whole world, as small integers
-    steps.py       every step that can follow from a state, faults among them
-    judging.py     what must hold of every step
-    exploring.py   breadth first, with the invariants in every state and liveness from every state
-    scenarios.py   the worlds that are explored
-    telling.py     a broken rule, told by the shortest way to it
+    programs.py          what a replica can be asked for: each is a use case of the Payment service
+    coroutine_replay.py  a use case in progress, as a value: the results of its calls so far
+    state_space.py       a state of the whole world, as small integers
+    successors.py        every transition that can follow from a state, with faults
+    checks.py            what must hold of every transition
+    search.py            breadth first: safety in every state, liveness from every state
+    scenarios.py         the worlds that are explored
+    trace_format.py      the shortest trace to a violation, in words
 
-There is no lease, no lock and no schedule in here: any replica may stop between any two calls, for
-ever or for hours, and another may take its payment up at any moment.
+It proves that no interleaving of a scenario breaks a rule of money, and that from every state
+recovery alone brings every payment to its end. There is no lease, no lock and no schedule: any replica
+may stop between any two calls, for ever or for hours, while another takes over its payment.
+
+    make explore                   every scenario, a few minutes
+    make explore OPTIONS=--slice   under a minute, with every change
+    make explore OPTIONS=--wide    one fault or one replica more, half an hour
 """

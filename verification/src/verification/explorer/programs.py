@@ -1,4 +1,4 @@
-"""What can be asked of a replica. Each program runs one production use case, as it is."""
+"""What a replica can be asked for. Each program runs one production use case, unchanged."""
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -6,44 +6,36 @@ from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from chassis.aip.resources import Snapshot
 from chassis.values import RequestId
-from payment.domain.payment import Payment, PaymentRequest
+from payment.domain.payment import PaymentRequest
 from payment.domain.refund import RefundRequest
 from payment.domain.values import Money, PaymentName
-from verification.world.use_cases import UseCases
-from verification.world.world import BEGINNING
+from payment.service_layer.ports import Caller, Due
+from verification.world.use_cases import Replica
+from verification.world.world import EPOCH
 
-
-class Caller(Protocol):
-    """As the use case sees it (`ports.Caller`)."""
-
-    def is_gone(self) -> bool:
-        """Whether nobody waits any more."""
-        ...
-
-    def build_payment(self, payment: Payment) -> None:
-        """The payment is recorded."""
-        ...
+NO_PAYMENT = UUID(int=0)
+"""The payment of a program in a scenario: the search starts it on every payment there is."""
 
 
 class Program(Protocol):
-    """Hashable: two of the same value behave alike, and need not be told apart."""
+    """A hashable value: equal programs behave alike."""
 
-    def begin(self, replica: UseCases, caller: Caller) -> Coroutine[Any, Any, Any]:
-        """The use case, not yet started."""
+    def start(self, replica: Replica, caller: Caller) -> Coroutine[Any, Any, Any]:
+        """The use case, before its first call."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """CreatePayment. `number` tells the sendings of one request apart: their ids differ."""
+    """CreatePayment. `number` distinguishes the copies of one request: their payments' ids differ."""
 
     number: int
     request: PaymentRequest
 
-    def begin(self, replica: UseCases, caller: Caller) -> Coroutine[Any, Any, Any]:
-        """The use case, not yet started."""
-        return replica.create(self.request, caller)
+    def start(self, replica: Replica, caller: Caller) -> Coroutine[Any, Any, Any]:
+        return replica.create_payment(self.request, caller)
 
     def __str__(self) -> str:
         return f"CreatePayment {self.number}"
@@ -51,17 +43,17 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """CapturePayment, of `amount` or all of it."""
+    """CapturePayment, of `amount` or everything."""
 
     number: int
     request_id: RequestId
     amount: Money | None = None
-    payment_id: UUID | None = None
+    payment_id: UUID = NO_PAYMENT
 
-    def begin(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        """The use case, not yet started."""
-        assert self.payment_id is not None  # noqa: S101 - it is started on a payment
-        return replica.change.capture(PaymentName(self.payment_id), self.request_id, self.amount)
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return replica.change_payment.capture(
+            PaymentName(self.payment_id), self.request_id, self.amount
+        )
 
     def __str__(self) -> str:
         return f"CapturePayment {self.number}"
@@ -73,12 +65,10 @@ class Cancel:
 
     number: int
     request_id: RequestId
-    payment_id: UUID | None = None
+    payment_id: UUID = NO_PAYMENT
 
-    def begin(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        """The use case, not yet started."""
-        assert self.payment_id is not None  # noqa: S101 - it is started on a payment
-        return replica.change.cancel(PaymentName(self.payment_id), self.request_id)
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return replica.change_payment.cancel(PaymentName(self.payment_id), self.request_id)
 
     def __str__(self) -> str:
         return f"CancelPayment {self.number}"
@@ -89,48 +79,48 @@ class Delete:
     """DeletePayment."""
 
     number: int
-    payment_id: UUID | None = None
+    payment_id: UUID = NO_PAYMENT
 
-    def begin(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        """The use case, not yet started."""
-        assert self.payment_id is not None  # noqa: S101 - it is started on a payment
-        return replica.change.delete(PaymentName(self.payment_id))
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return replica.change_payment.delete(PaymentName(self.payment_id))
 
     def __str__(self) -> str:
         return f"DeletePayment {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
-class GiveBack:
-    """CreateRefund."""
+class CreateRefund:
+    """CreateRefund, of `amount`."""
 
     number: int
     request_id: RequestId
-    amount: Money | None = None
-    payment_id: UUID | None = None
+    amount: Money
+    payment_id: UUID = NO_PAYMENT
 
-    def begin(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        """The use case, not yet started."""
-        assert self.payment_id is not None  # noqa: S101 - it is started on a payment
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
         name = PaymentName(self.payment_id)
-        return replica.refunds.create(RefundRequest(self.request_id, name, self.amount))
+        return replica.create_refund(RefundRequest(self.request_id, name, self.amount))
 
     def __str__(self) -> str:
         return f"CreateRefund {self.number}"
 
 
-OnPayment = Capture | Cancel | Delete | GiveBack
+PaymentChange = Capture | Cancel | Delete | CreateRefund
+"""The programs that need a payment."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Recovery's, or a webhook's hint: a step of a payment."""
+class StepPayment:
+    """Recovery's attempt at a payment. The first call is the claim: it reads the payment."""
 
     payment_id: UUID
 
-    def begin(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        """The use case, not yet started."""
-        return replica.steps.step(self.payment_id)
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return self._attempt(replica)
+
+    async def _attempt(self, replica: Replica) -> None:
+        claimed = await replica.payment_driver.repository.get(self.payment_id)
+        await replica.payment_driver.take_up(Due(claimed, attempt=1))
 
     def __str__(self) -> str:
         return "recovery"
@@ -138,24 +128,24 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class StepRefund:
-    """Recovery's: a step of a refund, as it was read when it was claimed. `sleeps`: whether time may
-    pass before its first call.
+    """Recovery's attempt at a refund. The first call is the claim: it reads the refund. `pauses`: time
+    may pass between the claim and the next call.
     """
 
     payment_id: UUID
     refund_id: UUID
-    sleeps: bool = False
+    pauses: bool = False
 
-    def begin(self, replica: UseCases, _caller: Caller) -> Coroutine[Any, Any, Any]:
-        """The use case, not yet started."""
-        return self._step(replica)
+    def start(self, replica: Replica, _caller: Caller) -> Coroutine[Any, Any, Any]:
+        return self._attempt(replica)
 
-    async def _step(self, replica: UseCases) -> None:
-        refund = await replica.refunds.refund_repository.get(self.payment_id, self.refund_id)
-        now = BEGINNING + timedelta(seconds=replica.refunds.elapsed())
-        if self.sleeps:  # until this is answered; what it says is not used
-            await replica.refunds.refund_repository.get(self.payment_id, self.refund_id)
-        await replica.refunds.step(refund, now)
+    async def _attempt(self, replica: Replica) -> None:
+        driver = replica.refund_driver
+        refund = await driver.repository.get(self.payment_id, self.refund_id)
+        claimed = Snapshot(refund, EPOCH + timedelta(seconds=driver.elapsed()))
+        if self.pauses:  # one more call, during which time may pass; its result is not used
+            await driver.repository.get(self.payment_id, self.refund_id)
+        await replica.refund_driver.take_up(Due(claimed, attempt=1))
 
     def __str__(self) -> str:
         return "recovery of a refund"

@@ -1,227 +1,273 @@
-"""The worlds that are explored: who asks what, what may go wrong, how often.
+"""The scenarios: who calls what, which faults may be injected, how many.
 
-Each is bounded by its numbers: of threads that may be under way at once, of faults, of people's
-moves, of jumps of time. Within them nothing is left out.
+Each is bounded by its numbers: of threads at a time, of faults, of actions of payers, of jumps of
+time. Within these bounds the search is complete.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from uuid import UUID
 
-from chassis.values import Reference, RequestId
-from payment.domain.payment import CaptureMethod, PaymentRequest
-from payment.domain.values import CustomerName, Money, PaymentMethod, ReturnUrl
+from payment.domain.payment import PaymentRequest
+from payment.service_layer.alerts import Alert
 from sandbox.world import Rules
-from verification.explorer.programs import Cancel, Capture, Create, Delete, GiveBack, OnPayment
+from verification.explorer.programs import (
+    Cancel,
+    Capture,
+    Create,
+    CreateRefund,
+    Delete,
+    PaymentChange,
+)
+from verification.world.requests import euros, payment_request, request_id
 
-KEY_LIFE = 2.0
-"""Seconds for which a key lives where its death is explored: no deadline passes by it."""
-KEY_DIES, FENCE_PASSES, DAY_PASSES, HOLD_ENDS = KEY_LIFE + 1, 16 * 60.0, 25 * 3600.0, 8 * 86400.0
+KEY_LIFE_SECONDS = 2
+"""How long a key lives where its expiry is explored: no deadline passes meanwhile."""
+KEY_EXPIRES = KEY_LIFE_SECONDS + 1.0
+INSERT_DEADLINE_PASSES, DAY_PASSES, AUTHORIZATION_EXPIRES = 16 * 60.0, 25 * 3600.0, 8 * 86400.0
+"""Jumps of time, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One small world.
 
-    threads      how many may be under way at once, recovery's among them
-    faults       how many things go wrong in one history
-    moves        what people may do, each once: "approve", "decline" (3D Secure), "other card"
-    jumps        seconds by which time may jump, each once, in any order
-    keys_live    whether no key dies and no 500 acts late: then no card is tried after a decline
-    late_500     whether a 500 may act later
-    slow         the calls whose answers may be late by fault, while time passes
-    claims_sleep whether time may pass between the claim of a refund and its first call
-    odd_replies  what a creation may be answered by fault: "a refusal", "another's intent"
-    alarms       the alarms that may be raised
-    in_slice     whether it is one of those that are explored with every change
+    threads              how many may be in progress at once, recovery's among them
+    faults               how many are injected into one history
+    payer_actions        what payers may do, each once: "approve", "decline" (3D Secure), "other card"
+    time_jumps           seconds by which time may jump, each once, in any order
+    callers_disconnect   whether a caller may be gone when its intent is created
+    late_effects_of_500  whether a 500 may take effect later
+    no_card_tried_again  whether a declined card must not be confirmed again: where no key expires and
+                         no 500 takes effect later
+    rules                the processor's: how long a key lives
+    delayed_replies      the calls whose replies may be delayed by a fault, while time passes
+    pauses_after_claim   whether time may pass between the claim of a refund and its first call
+    wrong_replies        what a creation may be answered by a fault: "a rejection", "another intent"
+    alerts               the alerts that may be raised, besides those of what is overdue
+    in_slice             whether it is explored with every change
     """
 
     name: str
-    programs: tuple[Create | OnPayment, ...]
+    programs: tuple[Create | PaymentChange, ...]
     threads: int = 2
     faults: int = 1
-    moves: tuple[str, ...] = ()
-    jumps: tuple[float, ...] = ()
-    callers_leave: bool = False
-    late_500: bool = True
-    keys_live: bool = False
-    rules: Rules = field(default_factory=lambda: Rules(key_life=int(KEY_LIFE), history=False))
-    slow: tuple[str, ...] = ()
-    claims_sleep: bool = False
-    odd_replies: tuple[str, ...] = ()
-    alarms: frozenset[str] = frozenset()
+    payer_actions: tuple[str, ...] = ()
+    time_jumps: tuple[float, ...] = ()
+    callers_disconnect: bool = False
+    late_effects_of_500: bool = True
+    no_card_tried_again: bool = False
+    rules: Rules = field(default_factory=lambda: Rules(key_life=KEY_LIFE_SECONDS, history=False))
+    delayed_replies: tuple[str, ...] = ()
+    pauses_after_claim: bool = False
+    wrong_replies: tuple[str, ...] = ()
+    alerts: frozenset[Alert] = frozenset()
     in_slice: bool = True
 
 
 def request(
-    number: int, *, card: str = "visa", manual: bool = False, ref: str = ""
+    number: int, card: str = "pm_card_visa", *, manual: bool = False, reference: str = ""
 ) -> PaymentRequest:
-    """A request to pay EUR 3.00; the same number is the same request."""
-    url = ReturnUrl("https://shop.example/back") if "uthentication" in card else None
-    return PaymentRequest(
-        request_id=RequestId(str(UUID(int=0xC0FFEE0000 + number))),
-        customer=CustomerName(UUID(int=0xC0)),
-        amount=Money(300, "EUR"),
-        payment_method=PaymentMethod(card if card.startswith("pm_") else f"pm_card_{card}"),
-        capture_method=CaptureMethod.MANUAL if manual else CaptureMethod.AUTOMATIC,
-        return_url=url,
-        reference=Reference(ref) if ref else None,
-    )
+    """A request to pay; the same number is the same request."""
+    return payment_request(request_id(number), card, manual=manual, reference=reference)
 
 
-def own(number: int) -> RequestId:
-    """The request_id of what is no creation."""
-    return RequestId(str(UUID(int=0xFACADE0000 + number)))
-
-
-def sent(times: int, what: PaymentRequest, first: int = 1) -> tuple[Create, ...]:
+def copies(count: int, payment: PaymentRequest, first: int = 1) -> tuple[Create, ...]:
     """One request, sent so many times."""
-    return tuple(Create(number, what) for number in range(first, first + times))
+    return tuple(Create(number, payment) for number in range(first, first + count))
 
 
-VISA, DECLINED = request(1), request(1, card="chargeDeclined")
+DECLINED_CARD = "pm_card_chargeDeclined"
+VISA, DECLINED = request(1), request(1, DECLINED_CARD)
 MANUAL = request(1, manual=True)
-SECURE = request(1, card="authenticationRequired")
-SLOW, SLOW_NO = (request(1, card=f"pm_sandbox_processing{more}") for more in ("", "Declined"))
-EUROS = [Money(cents, "EUR") for cents in (1, 100, 200)]
-CANCEL = Cancel(11, own(1))
-WHOLE, PART = Capture(12, own(2)), Capture(13, own(3), EUROS[1])
+SECURE = request(1, "pm_card_authenticationRequired")
+PROCESSING = request(1, "pm_sandbox_processing")
+PROCESSING_DECLINED = request(1, "pm_sandbox_processingDeclined")
+ORDER = request(1, reference="order")
+DECLINED_ORDER = request(1, DECLINED_CARD, reference="order")
+SAME_REFERENCE = Create(3, request(2, reference="order"))
+CANCEL = Cancel(11, request_id(101))
+CAPTURE_ALL = Capture(12, request_id(102))
+CAPTURE_PART = Capture(13, request_id(103), euros(100))
+REFUND_PART = CreateRefund(21, request_id(105), euros(100))
+REFUND_MOST = CreateRefund(21, request_id(105), euros(200))
+OTHER_REFUND = CreateRefund(22, request_id(106), euros(200))
 REAL_KEYS = Rules(history=False)
+"""Keys that live a day, as Stripe's."""
 
 SCENARIOS = (
-    Scenario("automatic", sent(2, VISA), jumps=(KEY_DIES,), callers_leave=True),
-    Scenario("automatic, no key dies", sent(2, VISA), rules=REAL_KEYS),
-    Scenario("declined", sent(2, DECLINED), rules=REAL_KEYS, keys_live=True, late_500=False),
+    Scenario(
+        "automatic capture", copies(2, VISA), time_jumps=(KEY_EXPIRES,), callers_disconnect=True
+    ),
+    Scenario("automatic capture, keys live", copies(2, VISA), rules=REAL_KEYS),
+    Scenario(
+        "declined",
+        copies(2, DECLINED),
+        rules=REAL_KEYS,
+        no_card_tried_again=True,
+        late_effects_of_500=False,
+    ),
     Scenario(
         "declined, two replicas recover",
-        sent(1, DECLINED),
+        copies(1, DECLINED),
         threads=3,
         rules=REAL_KEYS,
-        keys_live=True,
-        late_500=False,
+        no_card_tried_again=True,
+        late_effects_of_500=False,
     ),
-    Scenario("declined, keys die", sent(2, DECLINED), jumps=(KEY_DIES,), in_slice=False),
-    Scenario("automatic, hours pass", sent(2, VISA), jumps=(FENCE_PASSES,), callers_leave=True),
-    Scenario("cancel", (*sent(1, VISA), CANCEL), jumps=(KEY_DIES,)),
-    Scenario("declined, and a cancellation", (*sent(1, DECLINED), CANCEL), rules=REAL_KEYS),
-    Scenario("3D Secure, no answer", sent(1, SECURE), rules=REAL_KEYS),
-    Scenario("3D Secure", (*sent(1, SECURE), CANCEL), moves=("approve", "decline")),
+    Scenario(
+        "declined, keys expire", copies(2, DECLINED), time_jumps=(KEY_EXPIRES,), in_slice=False
+    ),
+    Scenario(
+        "automatic capture, the insert's deadline passes",
+        copies(2, VISA),
+        time_jumps=(INSERT_DEADLINE_PASSES,),
+        callers_disconnect=True,
+    ),
+    Scenario("cancel", (*copies(1, VISA), CANCEL), time_jumps=(KEY_EXPIRES,)),
+    Scenario("declined, and canceled", (*copies(1, DECLINED), CANCEL), rules=REAL_KEYS),
+    Scenario("3D Secure, the payer never acts", copies(1, SECURE), rules=REAL_KEYS),
+    Scenario("3D Secure", (*copies(1, SECURE), CANCEL), payer_actions=("approve", "decline")),
     Scenario(
         "3D Secure, another card",
-        sent(1, SECURE),
-        moves=("decline", "other card"),
-        jumps=(DAY_PASSES,),
+        copies(1, SECURE),
+        payer_actions=("decline", "other card"),
+        time_jumps=(DAY_PASSES,),
         in_slice=False,
     ),
-    Scenario("processing", (*sent(1, SLOW), CANCEL), jumps=(4.0,)),
-    Scenario("processing, declined", (*sent(1, SLOW_NO), CANCEL), jumps=(4.0,), in_slice=False),
+    Scenario("processing", (*copies(1, PROCESSING), CANCEL), time_jumps=(4.0,)),
     Scenario(
-        "processing, declined, no key dies",
-        (*sent(1, SLOW_NO), CANCEL),
-        rules=REAL_KEYS,
-        jumps=(4.0,),
+        "processing, declined",
+        (*copies(1, PROCESSING_DECLINED), CANCEL),
+        time_jumps=(4.0,),
+        in_slice=False,
     ),
-    Scenario("manual", (*sent(1, MANUAL), WHOLE, PART, CANCEL), faults=1),
-    Scenario("one capture, sent twice", (*sent(1, MANUAL), PART, Capture(15, own(3), EUROS[1]))),
-    Scenario("manual, the hold ends", (*sent(1, MANUAL), PART), jumps=(HOLD_ENDS,), in_slice=False),
+    Scenario(
+        "processing, declined, keys live",
+        (*copies(1, PROCESSING_DECLINED), CANCEL),
+        rules=REAL_KEYS,
+        time_jumps=(4.0,),
+    ),
+    Scenario("manual capture", (*copies(1, MANUAL), CAPTURE_ALL, CAPTURE_PART, CANCEL)),
+    Scenario(
+        "one capture, sent twice",
+        (*copies(1, MANUAL), CAPTURE_PART, replace(CAPTURE_PART, number=15)),
+    ),
+    Scenario(
+        "manual capture, the authorization expires",
+        (*copies(1, MANUAL), CAPTURE_PART),
+        time_jumps=(AUTHORIZATION_EXPIRES,),
+        in_slice=False,
+    ),
     Scenario(
         "one reference, two requests",
-        (*sent(2, request(1, ref="order")), Create(3, request(2, ref="order"))),
+        (*copies(2, ORDER), SAME_REFERENCE),
     ),
     Scenario(
-        "one reference, and a cancellation",
-        (*sent(1, request(1, ref="order")), Create(3, request(2, ref="order")), CANCEL),
+        "one reference, two requests, one canceled",
+        (*copies(1, ORDER), SAME_REFERENCE, CANCEL),
     ),
     Scenario(
-        "one reference, a zombie inserts late",
-        (*sent(1, request(1, ref="order")), Create(3, request(2, ref="order"))),
-        jumps=(FENCE_PASSES,),
+        "one reference, a paused replica inserts late",
+        (*copies(1, ORDER), SAME_REFERENCE),
+        time_jumps=(INSERT_DEADLINE_PASSES,),
         in_slice=False,
     ),
     Scenario(
-        "one reference, the first is declined",
+        "one reference, the first declined",
         (
-            *sent(2, request(1, ref="order", card="chargeDeclined")),
-            Create(3, request(2, ref="order")),
+            *copies(2, DECLINED_ORDER),
+            SAME_REFERENCE,
         ),
         in_slice=False,
     ),
     Scenario(
         "deleted, and sent again",
         (
-            *sent(2, request(1, ref="order", card="chargeDeclined")),
-            Create(3, request(2, ref="order")),
+            *copies(2, DECLINED_ORDER),
+            SAME_REFERENCE,
             Delete(14),
         ),
         faults=0,
     ),
-    Scenario("refused", sent(2, request(1, card="pm_none")), jumps=(FENCE_PASSES,)),
-    Scenario("one attempt is refused", sent(2, VISA), odd_replies=("a refusal",)),
     Scenario(
-        "a reply names another's intent",
-        (*sent(1, VISA), Create(2, request(2))),
-        odd_replies=("another's intent",),
-        alarms=frozenset({"rule_broken"}),
+        "one request_id, two contents", (Create(1, VISA), Create(2, DECLINED)), rules=REAL_KEYS
     ),
     Scenario(
-        "orphans are swept", sent(2, VISA), jumps=(DAY_PASSES,), callers_leave=True, in_slice=False
-    ),
-    Scenario(
-        "two refunds, of which one fits",
-        (*sent(1, VISA), GiveBack(21, own(5), EUROS[2]), GiveBack(22, own(6), EUROS[2])),
+        "one request_id, two captures",
+        (*copies(1, MANUAL), CAPTURE_PART, replace(CAPTURE_PART, number=15, amount=euros(200))),
         rules=REAL_KEYS,
     ),
+    Scenario("rejected", copies(2, request(1, "pm_none")), time_jumps=(INSERT_DEADLINE_PASSES,)),
+    Scenario("one attempt rejected", copies(2, VISA), wrong_replies=("a rejection",)),
     Scenario(
-        "one refund, of more than half, sent twice",
-        (*sent(1, VISA), GiveBack(21, own(5), EUROS[2]), GiveBack(22, own(5), EUROS[2])),
-        rules=REAL_KEYS,
+        "a reply names another intent",
+        (*copies(1, VISA), Create(2, request(2))),
+        wrong_replies=("another intent",),
+        alerts=frozenset({Alert.INVARIANT_VIOLATED}),
     ),
     Scenario(
-        "a refund, and an answer that takes a day",
-        (*sent(1, VISA), GiveBack(21, own(5), EUROS[1])),
-        rules=REAL_KEYS,
-        jumps=(DAY_PASSES,),
-        slow=("refunds.insert", "processor.refunds"),
-    ),
-    Scenario(
-        "a refund is refused, and a day passes",
-        (*sent(1, VISA), GiveBack(21, own(5), EUROS[1])),
-        rules=REAL_KEYS,
-        jumps=(DAY_PASSES,),
-        claims_sleep=True,
-    ),
-    Scenario(
-        "two refunds, a day passes",
-        (*sent(1, VISA), GiveBack(21, own(5), EUROS[1]), GiveBack(22, own(6), EUROS[2])),
-        rules=REAL_KEYS,
-        jumps=(DAY_PASSES,),
-        faults=0,
-    ),
-    Scenario(
-        "a refund that comes back",
-        (*sent(1, request(1, card="refundFail")), GiveBack(21, own(5), EUROS[1])),
-        rules=REAL_KEYS,
-        jumps=(4.0,),
-    ),
-    Scenario(
-        "refunds",
-        (*sent(1, VISA), GiveBack(21, own(5), EUROS[2]), GiveBack(22, own(6), EUROS[2])),
-        rules=REAL_KEYS,
-        jumps=(DAY_PASSES,),
+        "orphans are canceled",
+        copies(2, VISA),
+        time_jumps=(DAY_PASSES,),
+        callers_disconnect=True,
         in_slice=False,
     ),
     Scenario(
-        "one refund, sent twice",
-        (*sent(1, VISA), GiveBack(21, own(5), EUROS[1]), GiveBack(22, own(5), EUROS[1])),
+        "two refunds, enough money for one",
+        (*copies(1, VISA), REFUND_MOST, OTHER_REFUND),
         rules=REAL_KEYS,
-        jumps=(DAY_PASSES,),
+    ),
+    Scenario(
+        "one refund of more than half, sent twice",
+        (*copies(1, VISA), REFUND_MOST, replace(REFUND_MOST, number=22)),
+        rules=REAL_KEYS,
+    ),
+    Scenario(
+        "a refund, and a reply delayed by a day",
+        (*copies(1, VISA), REFUND_PART),
+        rules=REAL_KEYS,
+        time_jumps=(DAY_PASSES,),
+        delayed_replies=("refunds.insert", "processor.refunds"),
+    ),
+    Scenario(
+        "a refund is rejected, and a day passes",
+        (*copies(1, VISA), REFUND_PART),
+        rules=REAL_KEYS,
+        time_jumps=(DAY_PASSES,),
+        pauses_after_claim=True,
+    ),
+    Scenario(
+        "two refunds, a day passes",
+        (*copies(1, VISA), REFUND_PART, OTHER_REFUND),
+        rules=REAL_KEYS,
+        time_jumps=(DAY_PASSES,),
+        faults=0,
+    ),
+    Scenario(
+        "a refund that the bank returns",
+        (*copies(1, request(1, "pm_card_refundFail")), REFUND_PART),
+        rules=REAL_KEYS,
+        time_jumps=(4.0,),
+    ),
+    Scenario(
+        "two refunds, enough money for one, a day passes",
+        (*copies(1, VISA), REFUND_MOST, OTHER_REFUND),
+        rules=REAL_KEYS,
+        time_jumps=(DAY_PASSES,),
+        in_slice=False,
+    ),
+    Scenario(
+        "one refund, sent twice, a day passes",
+        (*copies(1, VISA), REFUND_PART, replace(REFUND_PART, number=22)),
+        rules=REAL_KEYS,
+        time_jumps=(DAY_PASSES,),
         in_slice=False,
     ),
 )
 
 
 def larger(scenarios: Iterable[Scenario]) -> Iterable[Scenario]:
-    """The same with one fault more, and one thread."""
+    """Each scenario with one fault more, and with one thread more."""
     for each in scenarios:
         yield replace(each, name=f"{each.name}, one fault more", faults=each.faults + 1)
         yield replace(each, name=f"{each.name}, one replica more", threads=each.threads + 1)

@@ -1,5 +1,5 @@
-"""`python -m verification.mutants [WORD ...] [--json FILE]`: hunt every mutant, or those whose mistake
-contains a word. Exit code 1 where one gets away.
+"""`python -m verification.mutants [WORD ...] [--json FILE]`: run every mutant, or those whose mistake
+contains a word. Exit code 1 where one survives.
 """
 
 import argparse
@@ -8,62 +8,70 @@ import statistics
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
-from verification.explorer.__main__ import say
+from verification.explorer.__main__ import write
 from verification.mutants.catalogue import MUTANTS
-from verification.mutants.hunting import Catch, hunt
+from verification.mutants.runner import Result, run_mutant
+from verification.world.trace_format import shorten_ids
 
-MAX_CONCURRENT_REQUESTS = 2
+MAX_CONCURRENT_MUTANTS = 2
+UNITS = {"explorer": "steps", "simulator": "seeds"}
+"""What a result's cost counts, by its tool."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Hunt, two at a time, and say who was caught by what."""
+    """Run the mutants, two at a time, and print what killed each."""
     parser = argparse.ArgumentParser(prog="python -m verification.mutants", description=__doc__)
     parser.add_argument("words", nargs="*", help="only mistakes that contain one of these")
-    parser.add_argument("--json", type=Path, help="where to write what was found")
-    asked = parser.parse_args(arguments)
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    options = parser.parse_args(arguments)
     chosen = [
-        each for each in MUTANTS if not asked.words or any(w in each.mistake for w in asked.words)
+        each
+        for each in MUTANTS
+        if not options.words or any(word in each.mistake for word in options.words)
     ]
-    caught = []
-    with ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS) as threads:
-        for catch in threads.map(hunt, chosen):
-            caught.append(catch)
-            say(told(catch))
-    if asked.json:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps([figures(catch) for catch in caught], indent=1) + "\n")
-    say(summary(caught))
-    return 0 if all(catch.tool for catch in caught) else 1
+    results = []
+    with ThreadPoolExecutor(MAX_CONCURRENT_MUTANTS) as threads:
+        for result in threads.map(run_mutant, chosen):
+            results.append(result)
+            write(format_result(result))
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps([figures(each) for each in results], indent=1) + "\n")
+    write(summary(results))
+    return 0 if all(result.tool for result in results) else 1
 
 
-def told(catch: Catch) -> str:
-    """One line."""
-    if not catch.tool:
-        return f"GOT AWAY  {catch.mutant.mistake}"
-    unit = "steps" if catch.tool == "explorer" else "seeds"
-    how = f"{catch.tool}, {catch.where}: {catch.sentence}"
-    return f"{catch.cost:4} {unit}  {catch.mutant.mistake}\n            {how}"
+def format_result(result: Result) -> str:
+    """Two lines on a mutant that was killed, one on a mutant that survived."""
+    if not result.tool:
+        return f"SURVIVED    {result.mutant.mistake}"
+    return (
+        f"{result.cost:4} {UNITS[result.tool]}  {result.mutant.mistake}\n"
+        f"            {result.tool}, {result.where}: {shorten_ids(result.violation)}"
+    )
 
 
-def summary(caught: Sequence[Catch]) -> str:
-    """How many of how many, by which tool, at which median cost."""
-    lines = [f"{sum(bool(catch.tool) for catch in caught)} of {len(caught)} caught"]
-    for tool, unit in (("explorer", "steps"), ("simulator", "seeds")):
-        costs = [catch.cost for catch in caught if catch.tool == tool]
+def summary(results: Sequence[Result]) -> str:
+    """How many were killed, by which tool, at which median cost."""
+    parts = [f"{sum(bool(result.tool) for result in results)} of {len(results)} killed"]
+    for tool, unit in UNITS.items():
+        costs = [result.cost for result in results if result.tool == tool]
         if costs:
-            middle = statistics.median(costs)
-            lines.append(f"{len(costs)} by the {tool}, median {middle:g} {unit}")
-    return "; ".join(lines)
+            parts.append(f"{len(costs)} by the {tool}, median {statistics.median(costs):g} {unit}")
+    return "; ".join(parts)
 
 
-def figures(catch: Catch) -> dict[str, object]:
-    """For machines."""
-    found = asdict(catch)
-    found["mutant"] = catch.mutant.mistake
-    return found
+def figures(result: Result) -> dict[str, object]:
+    """A result as JSON."""
+    return {
+        "mutant": result.mutant.mistake,
+        "tool": result.tool,
+        "where": result.where,
+        "cost": result.cost,
+        "violation": result.violation,
+    }
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """All mutants."""
 
+from verification.mutants.background import BACKGROUND
 from verification.mutants.creation import CREATION
-from verification.mutants.giving_back import GIVING_BACK
-from verification.mutants.going_on import GOING_ON
-from verification.mutants.keeping import KEEPING
-from verification.mutants.movement import MOVEMENT
+from verification.mutants.refunds import REFUND_MUTANTS
+from verification.mutants.storage import STORAGE
+from verification.mutants.transitions import TRANSITIONS
 
-MUTANTS = (*CREATION, *MOVEMENT, *KEEPING, *GIVING_BACK, *GOING_ON)
+MUTANTS = (*CREATION, *TRANSITIONS, *STORAGE, *REFUND_MUTANTS, *BACKGROUND)

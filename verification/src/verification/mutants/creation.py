@@ -1,216 +1,206 @@
-"""Mistakes on the way from a request to its first answer."""
+"""Mistakes from a request to its first response."""
 
 from verification.mutants.mutant import Edit, Mutant
 
 CREATE = "service_layer/create_payment.py"
-BIRTH = "domain/birth.py"
+DOMAIN = "domain/creation.py"
 
-CONFIRM_OWN = "await self._confirm(Snapshot(payment, attempt.now), sent_at)"
+NO_ANSWER = """
+ambiguous = True
+continue
+"""
+DUPLICATE = """
+await self._cancel_orphan(payment)
+return other
+"""
+CONFIRM_OWN = "return await self._confirm(Snapshot(payment, attempt.now), sent_at)"
+CONFIRM_ROW = """
+caller.on_created(row)
+return await self._confirm(Snapshot(row, row.create_time), sent_at)
+"""
 
 CREATION = (
     Mutant(
-        "the card is tried before the payment is recorded",
+        "the card is confirmed before the payment is recorded",
         (
             Edit(
                 CREATE,
-                "        return await self._record(payment, attempt, caller)\n",
-                "        await self.processor.post(payment, Post(Operation.CONFIRM, idempotency_counter=0))\n"
-                "        return await self._record(payment, attempt, caller)\n",
+                "return await self._record(payment, attempt, caller)",
+                """
+                await self.driver.processor.post(payment, Post(Operation.CONFIRM, idempotency_counter=0))
+                return await self._record(payment, attempt, caller)
+                """,
             ),
         ),
-        ("automatic, no key dies",),
+        ("automatic capture, keys live",),
     ),
     Mutant(
-        "an answer goes out before the insert is known to have worked",
-        (
-            Edit(
-                CREATE,
-                "            except CommitUnknown:\n                ambiguous = True\n"
-                "                continue\n",
-                "            except CommitUnknown:\n                return payment\n",
-            ),
-        ),
-        ("automatic, no key dies",),
+        "an insert without an answer counts as done",
+        (Edit(CREATE, NO_ANSWER, "return payment"),),
+        ("automatic capture, keys live",),
     ),
     Mutant(
-        "the card is tried after an insert that nobody answered",
-        (
-            Edit(
-                CREATE,
-                "            except CommitUnknown:\n                ambiguous = True\n"
-                "                continue\n",
-                f"            except CommitUnknown:\n                return {CONFIRM_OWN}\n",
-            ),
-        ),
-        ("automatic, no key dies",),
+        "the card is confirmed after an insert without an answer",
+        (Edit(CREATE, NO_ANSWER, CONFIRM_OWN),),
+        ("automatic capture, keys live",),
     ),
     Mutant(
         "an insert without an answer is settled by a look-up",
         (
             Edit(
                 CREATE,
-                "            except CommitUnknown:\n                ambiguous = True\n"
-                "                continue\n",
-                "            except CommitUnknown:\n"
-                "                if (await self.payments.holders(payment)).same_id is None:\n"
-                "                    await self._cancel_orphan(payment)\n"
-                "                    raise TryAgain('it is not there') from None\n"
-                "                continue\n",
+                NO_ANSWER,
+                """
+                unique = (request.request_id, request.reference, payment.id)
+                if (await self.payments.find_conflicts(*unique)).same_id is None:
+                    await self._cancel_orphan(payment)
+                    raise TryAgain('it is not there') from None
+                continue
+                """,
             ),
         ),
-        ("automatic, no key dies",),
+        ("automatic capture, keys live",),
     ),
     Mutant(
         "an insert without an answer is forgotten when the next one makes no row",
+        (Edit(CREATE, "ambiguous = True", "ambiguous = False"),),
         (
-            Edit(
-                CREATE, "                ambiguous = True\n", "                ambiguous = False\n"
-            ),
+            "automatic capture, the insert's deadline passes",
+            "one reference, a paused replica inserts late",
         ),
-        ("automatic, hours pass", "one reference, a zombie inserts late"),
     ),
     Mutant(
-        "the orphan is cancelled though its insert may still commit",
+        "the orphan is canceled although its insert may still commit",
+        (Edit(CREATE, "if not ambiguous or conflicts.same_request is not None:", "if True:"),),
+        ("automatic capture, the insert's deadline passes",),
+    ),
+    Mutant(
+        "the loser of a race confirms its own intent",
+        (Edit(CREATE, DUPLICATE, CONFIRM_OWN),),
+        ("automatic capture, keys live",),
+    ),
+    Mutant(
+        "the loser of a race cancels the winner's intent",
+        (Edit(CREATE, DUPLICATE, DUPLICATE.replace("payment", "other")),),
+        ("automatic capture, keys live",),
+    ),
+    Mutant(
+        "a caller that disconnects takes its recorded payment with it",
         (
             Edit(
                 CREATE,
-                "                    if not ambiguous or holders.same_request is not None:\n"
-                "                        await",
-                "                    if True:\n                        await",
+                CONFIRM_ROW,
+                """
+                caller.on_created(row)
+                if caller.is_gone() or ambiguous:
+                    await self._cancel_orphan(payment)
+                    raise TryAgain('the caller left')
+                return await self._confirm(Snapshot(row, row.create_time), sent_at)
+                """,
             ),
         ),
-        ("automatic, hours pass",),
+        ("automatic capture, keys live",),
     ),
     Mutant(
-        "a loser confirms its own intent",
+        "an attempt's own row is taken for another attempt's",
         (
             Edit(
-                CREATE,
-                "                    await self._cancel_orphan(payment)\n"
-                "                    return other\n",
-                f"                    return {CONFIRM_OWN}\n",
-            ),
-        ),
-        ("automatic, no key dies",),
-    ),
-    Mutant(
-        "a loser cancels the winner's intent",
-        (
-            Edit(
-                CREATE,
-                "                    await self._cancel_orphan(payment)\n"
-                "                    return other\n",
-                "                    await self._cancel_orphan(other)\n"
-                "                    return other\n",
-            ),
-        ),
-        ("automatic, no key dies",),
-    ),
-    Mutant(
-        "a caller that leaves takes its recorded payment with it",
-        (
-            Edit(
-                CREATE,
-                "                caller.build_payment(row)\n"
-                "                return await self._confirm(Snapshot(row, attempt.now), sent_at)\n",
-                "                caller.build_payment(row)\n"
-                "                if caller.is_gone() or ambiguous:\n"
-                "                    await self._cancel_orphan(payment)\n"
-                "                    raise TryAgain('the caller left')\n"
-                "                return await self._confirm(Snapshot(row, attempt.now), sent_at)\n",
-            ),
-        ),
-        ("automatic, no key dies",),
-    ),
-    Mutant(
-        "a row of one's own is taken for another attempt's",
-        (
-            Edit(
-                BIRTH,
-                "        if holder.id == payment.id:\n            return OwnRow(holder)\n",
+                DOMAIN,
+                """
+                if found.id == payment.id:
+                    return OwnRow(found)
+                """,
                 "",
             ),
         ),
-        ("automatic, no key dies",),
+        ("automatic capture, keys live",),
     ),
     Mutant(
-        "after a lost race the reference is read before the request_id",
+        "after a lost race the reference is compared before the request_id",
         (
             Edit(
-                BIRTH,
-                "    if holder := holders.same_request:\n        if holder.id == payment.id:",
-                "    if (holder := holders.same_reference) and holder.id != payment.id:\n"
-                "        return CreationFailed(ReferenceTaken('', str(holder.name)))\n"
-                "    if holder := holders.same_request:\n        if holder.id == payment.id:",
+                DOMAIN,
+                """
+                if (found := conflicts.same_request):
+                    if found.id == payment.id:
+                """,
+                """
+                if (found := conflicts.same_reference) and found.id != payment.id:
+                    return CreationFailed(ReferenceTaken('', str(found.name)))
+                if (found := conflicts.same_request):
+                    if found.id == payment.id:
+                """,
             ),
         ),
         ("one reference, two requests",),
     ),
     Mutant(
-        "at the look-up the reference is read before the request_id",
+        "before the creation the reference is compared before the request_id",
         (
             Edit(
                 CREATE,
-                "        if holders.same_request is not None:\n"
-                "            return same(holders.same_request, request)\n"
-                "        if holders.is_used:",
-                "        if holders.same_reference is not None:\n"
-                "            raise ReferenceTaken('', str(holders.same_reference.name))\n"
-                "        if holders.same_request is not None:\n"
-                "            return same(holders.same_request, request)\n"
-                "        if holders.is_used:",
+                """
+                if conflicts.same_request is not None:
+                    return same(conflicts.same_request, request)
+                if conflicts.request_id_is_used:
+                """,
+                """
+                if conflicts.same_reference is not None:
+                    raise ReferenceTaken('', str(conflicts.same_reference.name))
+                if conflicts.same_request is not None:
+                    return same(conflicts.same_request, request)
+                if conflicts.request_id_is_used:
+                """,
             ),
         ),
         ("one reference, two requests",),
     ),
     Mutant(
-        "a refusal is told without another look for the request's payment",
+        "a rejection is raised without another look-up of the request",
         (
             Edit(
                 CREATE,
-                "            payment = build_payment(attempt, reply, self.installation)\n"
-                "        except PaymentError as error:\n"
-                "            return await self._made_by_another(request, error)\n",
-                "            payment = build_payment(attempt, reply, self.installation)\n"
-                "        except PaymentError as error:\n"
-                "            raise self._told(error) from None\n",
+                "return await self._created_by_another(attempt.request, error)",
+                "raise self._reported(error) from None",
             ),
         ),
-        ("one attempt is refused",),
+        ("one attempt rejected",),
     ),
     Mutant(
-        "whatever intent the processor names is bound",
+        "any intent that the processor names is bound",
         (
             Edit(
-                BIRTH,
-                "        case Intent() if fits(attempt, reply, installation):",
-                "        case Intent() if reply.amount == attempt.request.amount:",
+                DOMAIN,
+                "case Intent() if fits(attempt, reply, installation):",
+                "case Intent() if reply.amount == attempt.request.amount:",
             ),
         ),
-        ("a reply names another's intent",),
+        ("a reply names another intent",),
     ),
     Mutant(
-        "the fence counts from an hour later",
-        (
-            Edit(
-                BIRTH,
-                "        return self.now + INSERT_WITHIN",
-                "        return self.now + 60 * INSERT_WITHIN",
-            ),
-        ),
-        ("automatic, hours pass",),
+        "the insert's deadline is an hour later",
+        (Edit(DOMAIN, "self.now + INSERT_WITHIN", "self.now + 60 * INSERT_WITHIN"),),
+        ("automatic capture, the insert's deadline passes",),
     ),
     Mutant(
         "an intent is created under the request's key, not the attempt's, and so is its id",
         (
             Edit(
                 CREATE,
-                "        attempt = CreationAttempt(self.new_id(), request, standing.etag, holders.now)\n",
-                "        attempt = CreationAttempt(\n"
-                "            request.request_id.uuid, request, standing.etag, holders.now\n"
-                "        )\n",
+                "CreationAttempt(self.new_id(), request,",
+                "CreationAttempt(request.request_id.uuid, request,",
             ),
         ),
-        ("automatic",),
+        ("automatic capture",),
+    ),
+    Mutant(
+        "the content of a repeated request_id is not compared",
+        (Edit(CREATE, "if payment.fingerprint != request.fingerprint:", "if False:"),),
+        ("one request_id, two contents",),
+    ),
+    Mutant(
+        "after a lost race the content of the request_id is not compared",
+        (Edit(DOMAIN, "if found.fingerprint == payment.fingerprint:", "if True:"),),
+        ("one request_id, two contents",),
     ),
 )

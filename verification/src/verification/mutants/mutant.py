@@ -1,34 +1,67 @@
-"""What a mutant is: a name, the mistake in words, the edits that make it, and who has to notice."""
+"""What a mutant is: a mistake in words, the edits that make it, the scenarios that must notice."""
 
+import ast
+import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 
 class Stale(Exception):
-    """The code that a mutant changes is not there any more: change the mutant with it."""
+    """The code that a mutant changes is not there, or not once: change the mutant with the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """In this file of the package `payment`, `after` in the place of `before`, which is there once."""
+    """Puts `after` in the place of `before`, in a file of the package `payment`.
+
+    Both are Python as `ast.unparse` prints it: single quotes, one statement a line, no comments. So an
+    edit does not depend on how the file is formatted. Several lines match whole lines, at any depth of
+    indentation; one line may be a part of a line. `before` must be there exactly once.
+    """
 
     path: str
     before: str
     after: str
 
-    def make(self, package: Path) -> None:
+    def apply(self, package: Path) -> None:
         """Change the file. Raises Stale."""
         file = package / self.path
-        text = file.read_text()
-        if text.count(self.before) != 1:
-            raise Stale(f"{self.path} holds {text.count(self.before)} times:\n{self.before}")
-        file.write_text(text.replace(self.before, self.after))
+        if not file.exists():
+            raise Stale(f"there is no file {self.path}")
+        text = ast.unparse(ast.parse(file.read_text()))
+        before, after = lines_of(self.before), lines_of(self.after)
+        pattern = re.escape(before[0])
+        if len(before) > 1 or len(after) > 1:
+            lines = "\n(?P=indent)".join(map(re.escape, before))
+            pattern = f"^(?P<indent> *){lines}$"
+        found = list(re.finditer(pattern, text, re.MULTILINE))
+        if len(found) != 1:
+            raise Stale(f"{self.path} holds {len(found)} times:\n{self.before}")
+        indent = found[0].groupdict().get("indent", "")
+        changed = "\n".join(f"{indent}{line}" for line in after)
+        text = text[: found[0].start()] + changed + text[found[0].end() :]
+        try:
+            ast.parse(text)
+        except SyntaxError as error:
+            raise Stale(f"{self.path} is no Python with\n{changed}") from error
+        file.write_text(text)
+
+
+def importing(path: str, module: str, name: str) -> Edit:
+    """An edit that imports one more name from a module that the file imports from."""
+    return Edit(path, f"from {module} import ", f"from {module} import {name}, ")
+
+
+def lines_of(code: str) -> list[str]:
+    """The lines of an edit, without their common indentation."""
+    return textwrap.dedent(code).strip("\n").split("\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`scenarios`: those of the explorer of which one at least must be broken; none: the simulator
-    has to notice.
+    """A mistake. At least one of its scenarios must be violated; without scenarios the simulator must
+    find a violation.
     """
 
     mistake: str

@@ -4,7 +4,7 @@ explore.json        `make explore FIGURES=FILE`
 explore-wide.json   `make explore OPTIONS=--wide FIGURES=FILE`
 mutants.json        `make mutants FIGURES=FILE`
 simulate.json       `make simulate SEEDS=... FIGURES=FILE`
-storm-*.json        `make chaos FOLDER=...`: runs of Oncepay and of the baselines
+chaos-*.json        `make chaos FOLDER=...`: runs of Oncepay and of the baselines
 """
 
 import json
@@ -14,11 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+CONFIDENCE = 3
+"""What was not seen in n has, with 95 % confidence, a rate below 3/n (the rule of three)."""
+
 
 @dataclass(slots=True)
-class Storms:
-    """The storms of one design, added up. Durations in seconds: of unknown outcomes until they were
-    decided, while faults went on, and from the end of the faults.
+class ChaosRuns:
+    """The chaos runs of one design, added up.
+
+    Attributes:
+        decided_during_faults, decided_after_faults: how long outcomes stayed unknown, in seconds: while
+            faults went on, and from their end.
     """
 
     design: str
@@ -35,11 +41,11 @@ class Storms:
     findings: int = 0
     points: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    under_fire: list[float] = field(default_factory=list)
-    after: list[float] = field(default_factory=list)
+    decided_during_faults: list[float] = field(default_factory=list)
+    decided_after_faults: list[float] = field(default_factory=list)
 
     def add(self, run: dict[str, Any]) -> None:
-        """One run more."""
+        """Add a run."""
         self.runs += 1
         self.service_kills += run["service_kills"]
         self.database_kills += run["database_kills"]
@@ -53,8 +59,8 @@ class Storms:
         self.findings += len(run["findings"])
         self.points += run["points"]
         self.faults += run["faults"]
-        self.under_fire += run["under_fire"]
-        self.after += run["after"]
+        self.decided_during_faults += run["decided_during_faults"]
+        self.decided_after_faults += run["decided_after_faults"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +71,22 @@ class Figures:
     explored_wide: Sequence[dict[str, Any]]
     mutants: Sequence[dict[str, Any]]
     simulated: dict[str, Any]
-    storms: dict[str, Storms]
+    chaos: dict[str, ChaosRuns]
 
 
 def read(folder: Path) -> Figures:
     """The files of a folder."""
-    storms: dict[str, Storms] = {}
-    for path in sorted(folder.glob("storm-*.json")):
+    chaos: dict[str, ChaosRuns] = {}
+    for path in sorted(folder.glob("chaos-*.json")):
         run = json.loads(path.read_text())
         design = run["plan"]["design"]
-        storms.setdefault(design, Storms(design)).add(run)
+        chaos.setdefault(design, ChaosRuns(design)).add(run)
     return Figures(
         explored=_read(folder / "explore.json", []),
         explored_wide=_read(folder / "explore-wide.json", []),
         mutants=_read(folder / "mutants.json", []),
         simulated=_read(folder / "simulate.json", {}),
-        storms=storms,
+        chaos=chaos,
     )
 
 
@@ -88,7 +94,7 @@ def _read(path: Path, nothing: Any) -> Any:
     return json.loads(path.read_text()) if path.exists() else nothing
 
 
-def at(values: Sequence[float], share: float) -> float:
-    """The value that this share of all do not pass."""
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value that this share of all do not pass, by the nearest rank."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -1,12 +1,12 @@
 """The report's picture, as SVG that follows the reader's light or dark: how long an unknown outcome
-stays unknown, and what the same storm makes of three designs.
+stays unknown, and what the same faults make of three designs.
 """
 
 import math
 from collections.abc import Sequence
 from html import escape
 
-from verification.reliability.figures import Figures, Storms
+from verification.reliability.figures import ChaosRuns, Figures
 from verification.reliability.tables import DESIGNS
 
 WIDTH, HEIGHT = 900, 380
@@ -36,9 +36,11 @@ STYLE = """
 
 def plot(figures: Figures) -> str:
     """The whole picture."""
-    ours = figures.storms.get("oncepay", Storms("oncepay"))
-    parts = [*axes(), *curves(ours), *bars(figures.storms)]
-    title = "How long an unknown outcome stays unknown, and what one storm makes of three designs"
+    ours = figures.chaos.get("oncepay", ChaosRuns("oncepay"))
+    parts = [*axes(), *curves(ours), *bars(figures.chaos)]
+    title = (
+        "How long an unknown outcome stays unknown, and what the same faults make of three designs"
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">\n'
         f"<title>{title}</title>\n<style>{STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n"
@@ -79,13 +81,13 @@ def axes() -> list[str]:
     return parts
 
 
-def curves(ours: Storms) -> list[str]:
+def curves(ours: ChaosRuns) -> list[str]:
     """The share of unknown outcomes that is decided after so long."""
     parts = []
     for place, (name, words, values) in enumerate(
         (
-            ("fire", "while everything fails", ours.under_fire),
-            ("after", "from the end of the faults", ours.after),
+            ("fire", "while everything fails", ours.decided_during_faults),
+            ("after", "from the end of the faults", ours.decided_after_faults),
         )
     ):
         if not values:
@@ -111,13 +113,13 @@ def steps(values: Sequence[float]) -> str:
     return "M" + "L".join(f"{x} {y}" for x, y in points)
 
 
-def bars(storms: dict[str, Storms]) -> list[str]:
+def bars(designs: dict[str, ChaosRuns]) -> list[str]:
     """Double charges and losses of each design, to a thousand payments."""
-    parts = [text(BARS_LEFT, 30, "The same storm, of 1,000 payments", "title")]
+    parts = [text(BARS_LEFT, 30, "The same faults, of 1,000 payments", "title")]
     rates = {
-        design: (1000 * one.doubles / one.payments, 1000 * one.lost / one.payments)
-        for design, one in storms.items()
-        if one.payments
+        design: (1000 * runs.doubles / runs.payments, 1000 * runs.lost / runs.payments)
+        for design, runs in designs.items()
+        if runs.payments
     }
     most = max((rate for both in rates.values() for rate in both), default=0) or 1
     y = TOP

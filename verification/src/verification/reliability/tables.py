@@ -5,15 +5,14 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from verification.reliability.figures import Figures, Storms, at
+from verification.reliability.figures import CONFIDENCE, ChaosRuns, Figures, quantile
 
 DESIGNS = {
     "oncepay": "Oncepay",
     "charge_first": "charge first, save after",
     "save_first": "save, charge without a key, a time-out is a failure",
 }
-CONFIDENCE = 3
-"""Nothing seen in n says, with 95 % confidence, less than 3/n (the rule of three)."""
+UNITS = {"explorer": "steps", "simulator": "seeds"}
 
 
 def tables(figures: Figures) -> dict[str, str]:
@@ -27,11 +26,11 @@ def tables(figures: Figures) -> dict[str, str]:
         found["mutants"] = mutants(figures.mutants)
     if figures.simulated:
         found["simulator"] = simulated(figures.simulated)
-    if figures.storms:
-        found["storms"] = storms(figures.storms)
-    if "oncepay" in figures.storms:
-        found["faults"] = faults(figures.storms["oncepay"])
-        found["recovery"] = recovery(figures.storms["oncepay"])
+    if figures.chaos:
+        found["chaos"] = chaos(figures.chaos)
+    if "oncepay" in figures.chaos:
+        found["faults"] = faults(figures.chaos["oncepay"])
+        found["recovery"] = recovery(figures.chaos["oncepay"])
     return found
 
 
@@ -40,12 +39,12 @@ def fill(pages: Sequence[str], made: dict[str, str]) -> list[str]:
     filled = list(pages)
     for name, table in made.items():
         place = re.compile(rf"(?<=<!-- {re.escape(name)} -->\n).*?(?=<!-- / -->)", re.S)
-        places = [
+        paths = [
             (index, found) for index, page in enumerate(filled) if (found := place.search(page))
         ]
-        if len(places) != 1:
-            raise ValueError(f"{len(places)} pages have a place for the table {name!r}, not 1")
-        ((index, found),) = places
+        if len(paths) != 1:
+            raise ValueError(f"{len(paths)} pages have a place for the table {name!r}, not 1")
+        ((index, found),) = paths
         filled[index] = filled[index][: found.start()] + f"{table}\n" + filled[index][found.end() :]
     return filled
 
@@ -75,10 +74,10 @@ def summary(figures: Figures) -> str:
         lines.append(("simulator", ran, f"**{len(run['violations'])}** violations"))
     caught = sum(bool(one["tool"]) for one in figures.mutants)
     lines.append(("mutants", f"{len(figures.mutants)} planted", f"**{caught}** caught"))
-    if one := figures.storms.get("oncepay"):
-        kills = f"{one.service_kills + one.database_kills:,} kills"
-        ran = f"{one.runs} runs, {kills}, {one.calls:,} calls, {one.payments:,} payments"
-        found = f"**{one.doubles}** double charges, **{one.lost}** lost payments"
+    if ours := figures.chaos.get("oncepay"):
+        kills = f"{ours.service_kills + ours.database_kills:,} kills"
+        ran = f"{ours.runs} runs, {kills}, {ours.calls:,} calls, {ours.payments:,} payments"
+        found = f"**{ours.doubles}** double charges, **{ours.lost}** lost payments"
         lines.append(("chaos runs", ran, found))
     return rows(("tool", "what ran", "what it found"), lines, to_the_left=True)
 
@@ -124,9 +123,6 @@ def mutants(caught: Sequence[dict[str, Any]]) -> str:
     return "; ".join(counted) + ".\n\n" + rows(("mistake", "caught by", "after"), lines)
 
 
-UNITS = {"explorer": "steps", "simulator": "seeds"}
-
-
 def simulated(run: dict[str, Any]) -> str:
     """The run, and what went wrong in it."""
     rate = run["seeds"] / run["seconds"] if run["seconds"] else 0
@@ -150,25 +146,25 @@ def simulated(run: dict[str, Any]) -> str:
     return f"{first}\n\n{wrong}"
 
 
-def storms(designs: dict[str, Storms]) -> str:
+def chaos(designs: dict[str, ChaosRuns]) -> str:
     """Oncepay beside the baselines."""
     lines = []
     for design, name in DESIGNS.items():
         if design not in designs:
             continue
-        one = designs[design]
-        is_clean = one.payments and not one.findings
-        bound = f"1 in {one.payments // CONFIDENCE:,}" if is_clean else "none"
+        runs = designs[design]
+        is_clean = runs.payments and not runs.findings
+        bound = f"1 in {runs.payments // CONFIDENCE:,}" if is_clean else "none"
         lines.append(
             (
                 name,
-                one.runs,
-                f"{one.service_kills:,}",
-                f"{one.database_kills:,}",
-                f"{one.calls:,}",
-                f"{one.payments:,}",
-                f"**{one.doubles:,}**",
-                f"**{one.lost:,}**",
+                runs.runs,
+                f"{runs.service_kills:,}",
+                f"{runs.database_kills:,}",
+                f"{runs.calls:,}",
+                f"{runs.payments:,}",
+                f"**{runs.doubles:,}**",
+                f"**{runs.lost:,}**",
                 bound,
             )
         )
@@ -179,20 +175,20 @@ def storms(designs: dict[str, Storms]) -> str:
     return rows(heads, lines)
 
 
-def faults(one: Storms) -> str:
+def faults(runs: ChaosRuns) -> str:
     """Kills by their point, and everything else that went wrong."""
-    counted = [*one.points.most_common(), *one.faults.most_common()]
+    counted = [*runs.points.most_common(), *runs.faults.most_common()]
     return rows(("fault", "times"), [(name, f"{count:,}") for name, count in counted])
 
 
-def recovery(one: Storms) -> str:
+def recovery(runs: ChaosRuns) -> str:
     """How long an unknown outcome stays unknown."""
     lines = []
     for name, values in (
-        ("while faults went on", one.under_fire),
-        ("from the end of the faults", one.after),
+        ("while faults went on", runs.decided_during_faults),
+        ("from the end of the faults", runs.decided_after_faults),
     ):
         if values:
-            spread = (f"{at(values, share):.1f} s" for share in (0.5, 0.99, 1))
+            spread = (f"{quantile(values, share):.1f} s" for share in (0.5, 0.99, 1))
             lines.append((name, f"{len(values):,}", *spread))
     return rows(("unknown outcomes, decided", "count", "p50", "p99", "max"), lines)

@@ -1,104 +1,83 @@
-"""The oracle: the processor's own ledger. What moved, moved; no row of ours is asked.
+"""The oracle: the processor's ledger of movements. No row of ours is asked what has moved.
 
-Each movement is looked at when it is made. So "at most one charge" is tested at every instant, and
-not only on what is left in the end.
+Each movement is checked when it is made. So "at most one charge" is tested at every instant, and not
+only on what is left in the end.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
 from payment.repository.memory import Store
 from sandbox.mutable_world import MutableWorld
-from sandbox.objects import Movement
-
-if TYPE_CHECKING:
-    from uuid import UUID
+from verification.world.balance import Balance
 
 
 class Ledger:
-    """What an intent holds or has taken, and a refund has given back, by the movements."""
+    """The balance of every intent, read from the movements as they are made."""
 
-    def __init__(self, books: MutableWorld, store: Store, broken: Callable[[str], None]) -> None:
-        self._books = books
+    def __init__(
+        self, processor: MutableWorld, store: Store, violation: Callable[[str], None]
+    ) -> None:
+        self._processor = processor
         self._store = store
-        self._broken = broken
-        self.seen = 0
-        self.held: dict[str, int] = defaultdict(int)
-        self.taken: dict[str, int] = defaultdict(int)
-        self.returned: dict[str, int] = defaultdict(int)
-        self._request_of: dict[str, str] = {}
+        self._violation = violation
+        self._read = 0
+        self._balances: dict[str, Balance] = {}
 
-    def read_on(self) -> None:
-        """Take in what has moved since."""
-        movements = self._books.movements
-        for movement in movements[self.seen :]:
-            self._take(movement)
-        self.seen = len(movements)
+    def read_new(self) -> None:
+        """Add the movements since the last time."""
+        movements = self._processor.movements
+        for movement in movements[self._read :]:
+            metadata = dict(movement.metadata)
+            first = Balance(movement.intent, metadata.get("request_id", ""))
+            balance = self._balances.setdefault(movement.intent, first)
+            balance.move(movement.kind, movement.amount, metadata.get("refund", ""))
+            if movement.kind in ("authorized", "captured"):
+                self._check_charge(balance)
+        self._read = len(movements)
 
-    def _take(self, movement: Movement) -> None:
-        name, amount = movement.intent, movement.amount
-        match movement.kind:
-            case "authorized":
-                self.held[name] += amount
-            case "captured":
-                self.taken[name] += amount
-                self.held[name] = max(0, self.held[name] - amount)
-            case "released":
-                self.held[name] -= amount
-            case "refunded":
-                self.returned[movement.refund or ""] += amount
-            case "returned":
-                self.returned[movement.refund or ""] -= amount
-        if movement.kind in ("authorized", "captured"):
-            self._request_of[name] = dict(movement.metadata).get("request_id", "")
-            self._look_for_a_second(name)
-
-    def _look_for_a_second(self, name: str) -> None:
-        """A second intent with money, for the same request or the same reference."""
-        row = self._row(name)
+    def _check_charge(self, balance: Balance) -> None:
+        """No second intent has money of the same request or the same reference."""
+        row = self._row(balance.intent)
         reference = row.request.reference if row else None
-        for other in {*self.held, *self.taken}:
-            if other == name or not (self.held[other] or self.taken[other]):
+        for other in self._balances.values():
+            if other is balance or not other.was_taken:
                 continue
-            if self._request_of.get(other) == self._request_of[name]:
-                self._broken(f"request {self._request_of[name]} is charged twice: {other}, {name}")
-            theirs = self._row(other)
-            if reference and theirs and theirs.request.reference == reference:
-                self._broken(f"{reference} is charged twice: {other}, {name}")
+            twice = f"is charged twice: {other.intent}, {balance.intent}"
+            if other.request_id == balance.request_id:
+                self._violation(f"request {balance.request_id} {twice}")
+            other_row = self._row(other.intent)
+            if reference and other_row and other_row.request.reference == reference:
+                self._violation(f"{reference} {twice}")
         if row is None:
-            self._broken(f"{name} is charged, and no payment is bound to it")
+            self._violation(f"{balance.intent} is charged, and no payment is bound to it")
+        if balance.times > 1:
+            self._violation(f"{balance.intent} is charged {balance.times} times")
 
     def _row(self, intent: str) -> Payment | None:
         rows = self._store.payments.values()
         return next((row for row in rows if row.intent_id == intent), None)
 
-    def disagreements(self) -> Iterator[str]:
-        """Where the rows tell another story than the movements, at rest."""
-        self.read_on()
+    def differences(self) -> Iterator[str]:
+        """Where the rows differ from the movements, at quiescence."""
+        self.read_new()
         for payment in self._store.payments.values():
-            taken, held = self.taken[payment.intent_id], self.held[payment.intent_id]
-            if taken != payment.amount_captured:
-                yield f"{payment.name} says {payment.amount_captured} captured, the ledger {taken}"
-            if held and payment.state not in {State.AUTHORIZED} and payment.held is None:
+            balance = self._balances.get(payment.intent_id, Balance(payment.intent_id, ""))
+            captured, held = balance.captured, balance.held
+            if captured != payment.amount_captured:
+                yield f"{payment.name} has {payment.amount_captured} captured, the ledger {captured}"
+            if held and payment.state is not State.AUTHORIZED and payment.held is None:
                 yield f"{payment.name} is {payment.state.value}, and {held} are still held"
-        known: set[UUID] = set()
         for refund in self._store.refunds.values():
-            known.add(refund.id)
-            yield from self._of_refund(refund)
+            yield from self._refund_difference(refund)
 
-    def _of_refund(self, refund: Refund) -> Iterator[str]:
-        words = [
-            word
-            for word in self._books.newest("refund", None)
-            if dict(getattr(word, "metadata", ())).get("refund") == str(refund.id)
-        ]
-        given = sum(self.returned[word.id] for word in words)
-        sent_back = refund.state is RefundState.SUCCEEDED and len(words) == 1 and given == 0
-        if sent_back:
-            return  # by a bank, after it had succeeded: it is looked at weekly
+    def _refund_difference(self, refund: Refund) -> Iterator[str]:
+        balances = self._balances.values()
+        moved = [each for one in balances for each in one.refunds.get(str(refund.id), ())]
+        paid_out = sum(moved)
+        if refund.state is RefundState.SUCCEEDED and len(moved) == 2 and paid_out == 0:
+            return  # returned by the bank after it had succeeded: it is looked at weekly
         expected = 0 if refund.state is RefundState.FAILED else refund.amount
-        if given != expected:
-            yield f"{refund.name} is {refund.state.value}, the ledger gave {given} back"
+        if paid_out != expected:
+            yield f"{refund.name} is {refund.state.value}, the ledger paid out {paid_out}"

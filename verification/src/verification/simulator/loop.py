@@ -1,8 +1,8 @@
-"""An event loop whose time is a number, and whose order is a seed's.
+"""An event loop with virtual time and a random order.
 
-It waits for nothing: when no callback is ready, time jumps to the next timer. Which of the ready
-callbacks runs next is drawn, so that whatever a real loop's order hides comes to light. There is no
-input, no output and no thread; what asks for one fails. Nothing ready and no timer is a deadlock.
+It never waits: when no callback is ready, time jumps to the next timer. Which of the ready callbacks
+runs next is drawn from a seed, so that no mistake hides behind the order of a real loop. There is no
+input, no output and no thread: a call that needs one fails. Nothing ready and no timer is a deadlock.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 MAX_CALLBACKS = 30_000
-"""Far above what any run needs: who passes it goes round in a circle."""
+"""Far above what any run needs: a run with more never ends."""
 
 
 class Deadlock(Exception):
-    """Nothing is left that could ever wake what still waits."""
+    """Nothing is left that could resume what still waits."""
 
 
-class GoesRound(Exception):
-    """More callbacks than any run needs."""
+class TooManyCallbacks(Exception):
+    """The run never ends."""
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
-    """One run. `failures` are the errors that nobody has taken."""
+    """The loop of one run. `failures` are the errors that were never retrieved."""
 
     def __init__(self, random: Random) -> None:
         self.failures: list[BaseException | str] = []
@@ -44,9 +44,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     # ------------------------------------------------------------------ running
 
     def run_until_complete(self, future: Any) -> Any:
-        """The result of a coroutine, and whatever virtual time it takes. Raises Deadlock,
-        GoesRound.
-        """
+        """Run a coroutine to its end. Raises Deadlock, TooManyCallbacks."""
         main = asyncio.ensure_future(future, loop=self)
         self._running = True
         events._set_running_loop(self)
@@ -58,10 +56,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         finally:
             events._set_running_loop(None)
             self._running = False
-        raise GoesRound(f"after {MAX_CALLBACKS:,} callbacks, {self._now:,.0f} s, it still goes on")
+        raise TooManyCallbacks(f"not done after {MAX_CALLBACKS:,} callbacks, {self._now:,.0f} s")
 
     def _next(self) -> asyncio.Handle:
-        """The next callback: any of those that are ready."""
+        """The next callback: any that is ready."""
         ready = self._ready
         while True:
             while ready:
@@ -73,7 +71,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             self._pass_time()
 
     def _pass_time(self) -> None:
-        """Jump to the next timer, and make all that are due then ready."""
+        """Jump to the next timer, and make every timer ready that is due then."""
         timers = self._timers
         while timers and timers[0][2].cancelled():
             heapq.heappop(timers)
@@ -83,7 +81,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         while timers and timers[0][0] <= self._now:
             self._ready.append(heapq.heappop(timers)[2])
 
-    # ------------------------------------------------------------------ what asyncio asks for
+    # ------------------------------------------------------------------ the loop as asyncio uses it
 
     def time(self) -> float:
         """Seconds since the run began."""
@@ -107,7 +105,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Make it ready after a while."""
+        """Make a callback ready after some seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(
@@ -117,13 +115,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Make it ready at a time."""
+        """Make a callback ready at a time."""
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._timers, (when, next(self._numbers), handle))
         return handle
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """It is passed over when its time comes."""
+        """It is skipped when its time comes."""
 
     def create_future(self) -> "asyncio.Future[Any]":
         """A future of this loop."""
@@ -140,11 +138,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return asyncio.Task(coro, loop=self, name=name, context=context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Keep what nobody has taken: a run in which something failed unseen has failed."""
+        """Keep an error that was never retrieved: it fails the run."""
         self.failures.append(context.get("exception") or str(context.get("message")))
 
     def get_debug(self) -> bool:
-        """Never: it costs a traceback for each callback."""
+        """False: debugging costs a traceback for each callback."""
         return False
 
     def is_running(self) -> bool:

@@ -1,126 +1,119 @@
-"""A replica of the Payment service: the real use cases and the real recovery, until it dies.
+"""A replica of the Payment service: the real use cases and the real recovery, until it crashes.
 
-It can die, or stand still, at any await. A dead one's calls are answered by nobody, and what it still
+It can crash or pause at any await. After a crash no call gets a reply, and whatever the replica still
 tries to call, in a `finally` or anywhere, reaches nothing.
 """
 
 import asyncio
 from collections.abc import Callable
 from random import Random
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from payment.service_layer.ports import Alarms, NotificationRepository
+from payment.service_layer.alerts import RaiseAlert
+from payment.service_layer.bulkhead import ProcessorBulkhead
+from payment.service_layer.record_notification import RecordNotification
 from payment.service_layer.recovery import Recovery
-from payment.service_layer.webhook_notifications import RecordNotification
+from verification.simulator.fault_profile import FaultProfile
 from verification.simulator.loop import VirtualLoop
-from verification.simulator.network import Network
-from verification.simulator.weather import Blow, Weather
+from verification.simulator.simulated_ports import SimulatedPorts
 from verification.world.calls import Call
-from verification.world.use_cases import Port, UseCases, use_cases
-from verification.world.world import INSTALLATION
+from verification.world.faults import ProcessFault
+from verification.world.use_cases import Port, build_replica
+
+if TYPE_CHECKING:
+    from payment.service_layer.ports import NotificationRepository
 
 
-class Process:
-    """One life of a replica, from its start to its crash."""
+class ReplicaProcess:
+    """One process, from its start to its crash."""
 
     def __init__(
         self,
         name: str,
         loop: VirtualLoop,
-        network: Network,
-        weather: Weather,
+        ports: SimulatedPorts,
+        faults: FaultProfile,
         random: Random,
         *,
-        alarm: Alarms,
+        alert: RaiseAlert,
         on_unexpected_error: Callable[[Exception], None],
+        on_failure: Callable[[BaseException], None],
+        on_crash: Callable[["ReplicaProcess", ProcessFault], None],
         new_id: Callable[[], UUID],
-        failed: Callable[[BaseException], None],
-        died: Callable[["Process", Blow], None],
     ) -> None:
         self.name = name
-        self.is_dead = False
+        self.has_crashed = False
         self._loop = loop
-        self._network = network
-        self._weather = weather
-        self._died = died
-        self._still_until = 0.0
-        self._waiting: dict[asyncio.Future[Any], None] = {}
-        self.use_cases: UseCases = use_cases(
+        self._ports = ports
+        self._faults = faults
+        self._on_failure = on_failure
+        self._on_crash = on_crash
+        self._paused_until = 0.0
+        self._pending: dict[asyncio.Future[Any], None] = {}
+        replica = build_replica(
             self.perform,
-            alarm=alarm,
+            alert=alert,
             new_id=new_id,
             elapsed=loop.time,
             jitter=random.random,
-            installation=INSTALLATION,
+            bulkhead=ProcessorBulkhead(faults.bulkhead_slots),
         )
-        recovery = Recovery(
-            steps=self.use_cases.steps,
-            refunds=self.use_cases.refunds,
-            alarm=alarm,
-            on_unexpected_error=on_unexpected_error,
-        )
+        self.use_cases = replica
+        recovery = Recovery(replica.lanes, on_unexpected_error)
         notifications = cast("NotificationRepository", Port("notifications", self.perform))
         self.record_notification = RecordNotification(notifications, recovery.wake)
-        self._failed = failed
         self.recovering = loop.create_task(recovery.run())
-        self.recovering.add_done_callback(self._recovery_ended)
+        self.recovering.add_done_callback(self._check_recovery)
 
     async def perform(self, call: Call) -> Any:
-        """Make a call of this replica's."""
-        if self._still_until > self._loop.time():
-            await self._stand_still()
-        if self.is_dead:
+        """Make a call of this replica."""
+        await self._wait_while_paused()
+        fault = self._faults.process_fault()
+        if fault is ProcessFault.CRASH_BEFORE:
+            self.crash(fault)
             raise asyncio.CancelledError
-        blow = self._weather.blow()
-        if blow is Blow.DIES_BEFORE:
-            self.die(blow)
-            raise asyncio.CancelledError
-        if blow is Blow.SLEEPS_BEFORE:
-            self._fall_asleep()
-            await self._stand_still()
-        answer = self._network.send(self.name, call)
-        self._waiting[answer] = None
-        if blow is Blow.SLEEPS_AFTER:
-            self._fall_asleep()
-        failure, found = None, None
+        if fault is ProcessFault.PAUSE_BEFORE:
+            self._pause()
+            await self._wait_while_paused()
+        reply = self._ports.send(self.name, call)
+        self._pending[reply] = None
+        if fault is ProcessFault.PAUSE_AFTER:
+            self._pause()
+        failure, result = None, None
         try:
-            found = await answer
-        except Exception as error:  # noqa: BLE001 (it is raised below, if the replica lives)
+            result = await reply
+        except Exception as error:  # noqa: BLE001 (it is raised below, if the replica still runs)
             failure = error
-        self._waiting.pop(answer, None)
-        await self._befall(blow)
+        self._pending.pop(reply, None)
+        if not self.has_crashed:
+            if fault is ProcessFault.CRASH_AFTER:
+                self.crash(fault)
+                raise asyncio.CancelledError
+            await self._wait_while_paused()
         if failure is not None:
             raise failure
-        return found
+        return result
 
-    async def _befall(self, blow: Blow | None) -> None:
-        """What happens to the replica before it can make anything of an answer."""
-        if blow is Blow.DIES_AFTER and not self.is_dead:
-            self.die(blow)
+    def crash(self, fault: ProcessFault) -> None:
+        """End the process: none of its tasks gets any further."""
+        self.has_crashed = True
+        for reply in self._pending:
+            reply.cancel()
+        self._pending.clear()
+        self._on_crash(self, fault)
+
+    def _pause(self) -> None:
+        self._paused_until = self._loop.time() + self._faults.pause()
+
+    async def _wait_while_paused(self) -> None:
+        """All tasks of a process pause at once. Raises CancelledError after a crash."""
+        while self._paused_until > self._loop.time():  # noqa: ASYNC110 (time is virtual)
+            await asyncio.sleep(self._paused_until - self._loop.time())
+        if self.has_crashed:
             raise asyncio.CancelledError
-        if self._still_until > self._loop.time() and not self.is_dead:
-            await self._stand_still()
 
-    def _recovery_ended(self, recovering: "asyncio.Task[None]") -> None:
-        """It does with its process, and never by an error."""
+    def _check_recovery(self, recovering: "asyncio.Task[None]") -> None:
+        """Recovery ends with its process, and never by an error."""
         if not recovering.cancelled() and (error := recovering.exception()):
-            self._failed(error)
-
-    def die(self, blow: Blow) -> None:
-        """Nothing of this process gets any further."""
-        self.is_dead = True
-        for answer in self._waiting:
-            answer.cancel()
-        self._waiting.clear()
-        self._died(self, blow)
-
-    def _fall_asleep(self) -> None:
-        self._still_until = self._loop.time() + self._weather.sleep()
-
-    async def _stand_still(self) -> None:
-        """All of the process does, or none of it: whoever comes to a call meanwhile waits, too."""
-        while self._still_until > self._loop.time():  # noqa: ASYNC110 (time is a number)
-            await asyncio.sleep(self._still_until - self._loop.time())
-        if self.is_dead:
-            raise asyncio.CancelledError
+            self._on_failure(error)

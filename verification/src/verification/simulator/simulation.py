@@ -1,8 +1,8 @@
-"""One run of the whole world, from its seed to its last look: calls, trouble, then peace, then rest."""
+"""One run of the whole world, from its seed to its last check: faults, then quiescence."""
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -10,348 +10,291 @@ from uuid import UUID
 from payment.domain.values import PaymentName
 from payment.domain.webhook_notification import WebhookNotification
 from payment.repository.memory import MemoryNotifications
-from sandbox.actions import PassTime, Request
+from payment.service_layer.alerts import Alert
+from sandbox.actions import CancelIntent, PassTime, Request
 from sandbox.mutable_world import MutableWorld
+from sandbox.objects import Event
 from sandbox.transition import transition
 from sandbox.world import Rules
-from verification.simulator.ledger import Ledger
+from verification.simulator.checks import Checks
+from verification.simulator.clients import Clients, ResponseHistory
+from verification.simulator.event_reader import EventReader
+from verification.simulator.fault_profile import DAY, HOUR, FaultProfile
 from verification.simulator.loop import VirtualLoop
-from verification.simulator.merchant import Merchant
-from verification.simulator.network import Network
-from verification.simulator.orders import Orders
-from verification.simulator.payers import Payers
-from verification.simulator.readers import Reader
-from verification.simulator.replicas import Process
-from verification.simulator.shops import UNKNOWN, Shops, Told
+from verification.simulator.merchant_actions import MerchantActions
+from verification.simulator.replicas import ReplicaProcess
+from verification.simulator.requests import RequestGenerator
+from verification.simulator.simulated_ports import SimulatedPorts
+from verification.simulator.three_d_secure_payers import ThreeDSecurePayers
 from verification.simulator.trace import Trace
-from verification.simulator.weather import DAY, HOUR, Blow, Weather
+from verification.simulator.webhook_delivery import WebhookDelivery
 from verification.world import invariants
-from verification.world.use_cases import UseCases
-from verification.world.world import BEGINNING, World
+from verification.world.faults import ProcessFault
+from verification.world.requests import resource_id
+from verification.world.use_cases import Replica
+from verification.world.world import EPOCH, World
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from payment.domain.payment import Payment
-    from payment.repository.memory import Store
-
-ALLOWED_ALARMS = frozenset({"payment_overdue", "refund_overdue"})
-"""What may be raised while things go wrong. Every other alarm tells of what must not be."""
-ALLOWED_IF_MEDDLED = frozenset({"payment_held", "payment_incident"})
-OTHERS_DOING = ("were asked", "and nobody canceled it")
-"""Of the sentences of the invariants those that a dashboard makes true."""
-KEYS_LIVE = 24 * 3600
-SHORT_LIVES = (5, 60, 600)
-"""Seconds for which keys live in some runs without refunds: no payment's safety rests on keys."""
-REST, LONG_REST = 5 * HOUR, 30 * HOUR
-"""How soon after trouble everything rests: the longest wait is an hour, and a step makes one call. Of
-a refund that was answered 500 the key has to die first, and a hold is looked at once a day.
+KEY_LIFE_SECONDS = 24 * 3600
+SHORT_KEY_LIVES = (5, 60, 600)
+"""In some runs without refunds, in seconds: no payment's safety depends on keys."""
+SETTLE_SECONDS, LONG_SETTLE_SECONDS = 5 * HOUR, 30 * HOUR
+"""How soon after the last fault everything has settled: the longest wait is an hour, and a step makes
+one call. A refund that was answered 500 waits until its key expires, and an authorized payment is
+looked at once a day.
 """
-LOOKS = 2 * HOUR
-RELEASES = 5
-"""How often a person tries, where others are faster or nobody answers."""
+REVIEW_INTERVAL_SECONDS = 2 * HOUR
+MAX_RELEASES = 5
+"""How often manual review releases a payment, where others are faster or no reply comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run showed. `broken` are the rules that were, each a sentence."""
+    """The result of a run. `faults` counts what was injected, by its kind."""
 
     seed: int
-    broken: tuple[str, ...]
-    met: "Counter[str]"
+    violations: tuple[str, ...]
+    faults: "Counter[str]"
     payments: int
     calls: int
     days: float
 
 
 class Simulation:
-    """One run. With a trace, every call is told in it; without one, nothing is written."""
+    """One run. With a trace, every call is written to it."""
 
     def __init__(self, seed: int, trace: Trace | None = None) -> None:
         self.seed = seed
-        random = Random(seed)
-        self._random = random
-        self._loop = VirtualLoop(random)  # type: ignore[abstract]  # what it lacks fails when asked for
-        self._weather = Weather(random)
-        orders = Orders(random)
-        self._orders = orders.some()
-        refunds = any(order.wish.startswith("refund") for order in self._orders)
-        life = KEYS_LIVE if refunds or random.random() < 0.6 else random.choice(SHORT_LIVES)
-        self._books = MutableWorld("Sandbox", Rules(key_life=life))
-        self._world = JumpingWorld(self._books)
+        self._random = random = Random(seed)
+        self._loop = VirtualLoop(random)  # type: ignore[abstract]  # what it lacks fails when called
+        self._faults = FaultProfile(random)
+        requests = RequestGenerator(random)
+        self._purchases = requests.purchases()
+        has_refunds = any("refund" in each.follow_up for each in self._purchases)
+        long_keys = has_refunds or random.random() < 0.6
+        key_life = KEY_LIFE_SECONDS if long_keys else random.choice(SHORT_KEY_LIVES)
+        self._processor = MutableWorld("Sandbox", Rules(key_life=key_life))
+        self._world = ClockJumpWorld(self._processor)
         self._store = self._world.store
-        self._broken: dict[str, None] = {}
         self._trace = trace
-        self._ledger = Ledger(self._books, self._store, self._break)
-        self._rows: dict[UUID, Payment] = {}
-        self._events = 0
-        self._calls = 0
+        self._events_read = 0
         self._ids = 0
-        self._network = Network(
+        self._ports = SimulatedPorts(
             self._loop,
             self._world,
-            self._books,
-            self._weather,
+            self._processor,
+            self._faults,
             random,
-            self._look,
-            trace.of_call if trace else None,
+            self._after_call,
+            trace.call if trace else None,
         )
-        self._replicas: list[Process] = []
-        self._people: list[asyncio.Task[None]] = []
+        self._replicas: list[ReplicaProcess] = []
+        self._reviews: list[asyncio.Task[None]] = []
         self._is_over = False
-        tell = trace.of_people if trace else None
-        told = Told(self._store, self._break)
-        self._told = told
-        self._shops = Shops(random, orders, self._gateway, told, self._failed, tell)
-        self._merchant = Merchant(random, self._network, self._at_processor, tell)
-        self._payers = Payers(
-            random,
-            self._books,
-            self._network,
-            self._merchant,
-            self._at_processor,
-            self._hint,
-            tell,
+        actor = trace.actor if trace else None
+        self._merchant = MerchantActions(random, self._ports, self._at_processor, actor)
+        self._checks = Checks(self._processor, self._store, self._merchant.changed, self._log)
+        self._history = ResponseHistory(self._store, self._checks.violation)
+        self._clients = Clients(
+            random, requests, self._any_replica, self._history, self._checks.failure, actor
         )
+        self._webhooks = WebhookDelivery(random, self._ports, self._notify, actor)
+        self._payers = ThreeDSecurePayers(random, self._ports, self._at_processor, actor)
         if trace:
             trace.clock = self._loop.time
 
     def run(self) -> Outcome:
-        """To its end."""
+        """Run to the end."""
         try:
-            self._loop.run_until_complete(self._live())
-        except Exception as error:  # noqa: BLE001 (a deadlock, or a failure of the simulator's)
-            self._break(f"the run ended with {error!r}")
+            self._loop.run_until_complete(self._run())
+        except Exception as error:  # noqa: BLE001 (a deadlock, or a failure of the simulator)
+            self._checks.violation(f"the run ended with {error!r}")
         for failure in self._loop.failures:
-            self._break(f"nobody took {failure!r}")
+            self._checks.violation(f"an error was never retrieved: {failure!r}")
         return Outcome(
             self.seed,
-            tuple(self._broken),
-            self._weather.met,
-            len(self._store.payments),
-            self._calls,
-            self._loop.time() / DAY,
+            violations=self._checks.violations,
+            faults=self._faults.counts,
+            payments=len(self._store.payments),
+            calls=self._checks.calls,
+            days=self._loop.time() / DAY,
         )
 
-    # ------------------------------------------------------------------ the story
+    # ------------------------------------------------------------------ the phases of a run
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         random = self._random
         for number in range(1, random.choice((1, 2, 3)) + 1):
             self._start(f"replica {number}")
-        reader = Reader(self._gateway, self._failed) if random.random() < 0.3 else None
+        reader = None
+        if random.random() < 0.3:
+            reader = EventReader(self._any_replica, self._checks.failure)
         reading = self._loop.create_task(reader.read()) if reader else None
-        shops = [self._loop.create_task(self._shops.buy(order)) for order in self._orders]
+        buying = [self._loop.create_task(self._clients.buy(each)) for each in self._purchases]
         if random.random() < 0.15:
-            self._loop.call_later(random.random() * self._weather.ends, self._jump)
-        await asyncio.sleep(self._weather.ends)
-        self._weather.clear()
-        self._say("the weather clears")
-        await asyncio.gather(*shops, *self._people)
-        await self._rest(patient=random.random() < 0.15)
+            self._loop.call_later(random.random() * self._faults.duration, self._jump_clock)
+        await asyncio.sleep(self._faults.duration)
+        self._faults.end()
+        self._log("no fault is injected any more")
+        await asyncio.gather(*buying, *self._reviews)
+        await self._settle(passes_deadlines=random.random() < 0.15)
         if reader and reading:
             await asyncio.sleep(HOUR)
             reading.cancel()
             if reader.events != self._store.events:
-                self._break("a reader of the events missed one, or saw one twice")
+                self._checks.violation("a reader of the events missed one, or read one twice")
         self._is_over = True
         for replica in [*self._replicas]:
-            replica.die(Blow.DIES_BEFORE)
-        await asyncio.sleep(2 * HOUR)  # their tasks end, whatever they slept on
+            replica.crash(ProcessFault.CRASH_BEFORE)
+        await asyncio.sleep(2 * HOUR)  # their tasks end, whatever they wait for
 
-    async def _rest(self, *, patient: bool) -> None:
-        """Wait until everything rests; in some runs longer, so that holds and actions run out."""
-        if patient:
+    async def _settle(self, *, passes_deadlines: bool) -> None:
+        """Wait until everything has settled; in some runs until authorizations and actions expire."""
+        if passes_deadlines:
             await asyncio.sleep(9 * DAY)
         await asyncio.sleep(60)
         while True:
-            await self._tidy_up()
-            left = [*self._restless(), *self._still_to_come()]
-            since = self._loop.time() - max(self._network.quiet_after, self._weather.ends)
-            if not left or any(since > self._patience(sentence) for sentence in left):
+            await self._review()
+            left = [*self._unsettled(), *self._still_expected()]
+            since = self._loop.time() - max(self._ports.last_arrival, self._faults.duration)
+            if not left or any(since > self._settle_seconds(each) for each in left):
                 break
-            await asyncio.sleep(LOOKS)
+            await asyncio.sleep(REVIEW_INTERVAL_SECONDS)
         for sentence in left:
-            self._break(sentence)
-        books = self._judged()
-        for sentence in (*invariants.always(books), *self._ledger.disagreements()):
-            if not self._is_others_doing(sentence):
-                self._break(sentence)
-        for sentence in self._told.gone():
-            self._break(sentence)
+            self._checks.violation(sentence)
+        self._checks.at_quiescence()
+        for sentence in self._history.missing():
+            self._checks.violation(sentence)
 
-    def _patience(self, sentence: str) -> float:
-        """How soon after trouble this has to be over."""
-        waits_long = "/refunds/" in sentence or self._is_meddled(sentence)
-        return LONG_REST if waits_long else REST
+    def _settle_seconds(self, sentence: str) -> float:
+        """How soon after the last fault this is over."""
+        is_long = "/refunds/" in sentence or self._checks.is_by_merchant(sentence)
+        return LONG_SETTLE_SECONDS if is_long else SETTLE_SECONDS
 
-    async def _tidy_up(self) -> None:
-        """What people do while they wait: release what is held, sweep what is left over."""
-        self._merchant.sweep(self._books, self._store, self._world.unix())
+    def _unsettled(self) -> list[str]:
+        self._at_processor(PassTime())
+        return list(invariants.quiescence(self._checks.records(), self._world.clock()))
+
+    def _still_expected(self) -> list[str]:
+        held = [each for each in self._store.payments.values() if each.held is not None]
+        sentences = [f"{payment.name} is held, and cannot be released" for payment in held]
+        if self._ports.last_arrival > self._loop.time():
+            sentences.append("a delayed effect has not arrived")
+        return sentences
+
+    # ------------------------------------------------------------------ manual review
+
+    async def _review(self) -> None:
+        """Cancel orphans, as reconciliation does, and release what is held."""
+        for intent in self._checks.records().orphans(self._world.unix()):
+            self._log(f"the orphan {intent.id} is canceled")
+            self._at_processor(CancelIntent(intent.id))
         for payment in [*self._store.payments.values()]:
             await self._release(payment.id)
 
     async def _release(self, payment_id: UUID) -> None:
-        """A person looks at a held payment, and lets it go on: on what the processor says then."""
-        for _ in range(RELEASES):
+        """Release a held payment, on what the processor has then."""
+        for _ in range(MAX_RELEASES):
             payment = self._store.payments[payment_id]
             if payment.held is None:
                 return
-            await self._shops.release(payment)
-
-    def _still_to_come(self) -> list[str]:
-        late = self._network.quiet_after > self._loop.time()
-        held = [one for one in self._store.payments.values() if one.held is not None]
-        sentences = [f"{payment.name} is held, and cannot be released" for payment in held]
-        return [*sentences, "something late has not arrived"] if late else sentences
-
-    def _restless(self) -> list[str]:
-        self._at_processor(PassTime())
-        return list(invariants.at_rest(self._judged(), self._world.clock()))
+            await self._clients.release(payment)
 
     # ------------------------------------------------------------------ replicas
 
     def _start(self, name: str) -> None:
         self._replicas.append(
-            Process(
+            ReplicaProcess(
                 name,
                 self._loop,
-                self._network,
-                self._weather,
+                self._ports,
+                self._faults,
                 self._random,
-                alarm=self._alarm,
-                on_unexpected_error=self._surprised,
-                failed=self._failed,
+                alert=self._alert,
+                on_unexpected_error=self._checks.unexpected_error,
+                on_failure=self._checks.failure,
+                on_crash=self._on_crash,
                 new_id=self._new_id,
-                died=self._died,
             )
         )
 
-    def _died(self, process: Process, blow: Blow) -> None:
-        self._say(f"{process.name} {blow.value}")
-        self._replicas.remove(process)
+    def _on_crash(self, replica: ReplicaProcess, fault: ProcessFault) -> None:
+        self._log(f"{replica.name} {fault.value}")
+        self._replicas.remove(replica)
         if not self._is_over:
-            self._loop.call_later(self._weather.downtime(), self._start, process.name)
+            self._loop.call_later(self._faults.downtime(), self._start, replica.name)
 
-    def _some_replica(self) -> Process | None:
-        return self._random.choice(self._replicas) if self._replicas else None
+    def _any_replica(self) -> Replica | None:
+        return self._random.choice(self._replicas).use_cases if self._replicas else None
 
-    def _gateway(self) -> UseCases | None:
-        replica = self._some_replica()
-        return replica.use_cases if replica else None
+    def _alert(self, alert: Alert, about: str, words: str) -> None:
+        self._checks.alert(alert, about, words)
+        if alert is Alert.PAYMENT_HELD:
+            releasing = self._release(PaymentName.parse(about).id)
+            self._reviews.append(self._loop.create_task(releasing))
 
-    def _hint(self, hint: WebhookNotification) -> None:
-        """A webhook arrives at some replica."""
-        replica = self._some_replica()
-        if replica is not None:
-            work = self._loop.create_task(replica.record_notification(hint))
-            work.add_done_callback(self._hinted)
+    def _notify(self, notification: WebhookNotification) -> None:
+        """A webhook arrives at any replica."""
+        if self._replicas:
+            replica = self._random.choice(self._replicas)
+            work = self._loop.create_task(replica.record_notification(notification))
+            work.add_done_callback(self._notified)
 
-    def _hinted(self, work: "asyncio.Task[Any]") -> None:
+    def _notified(self, work: "asyncio.Task[Any]") -> None:
         error = None if work.cancelled() else work.exception()
         if isinstance(error, Exception):
-            self._surprised(error)
+            self._checks.unexpected_error(error)
 
     def _new_id(self) -> UUID:
         self._ids += 1
-        return UUID(int=0x7000 << 64 | 0x8000 << 48 | self._ids)
+        return resource_id(self._ids)
 
-    # ------------------------------------------------------------------ judging
+    # ------------------------------------------------------------------ the processor, and clocks
 
-    def _look(self) -> None:
-        """After each call: what the ledger says of new movements, and rows of new versions."""
-        self._calls += 1
-        if len(self._books.movements) > self._ledger.seen:
-            self._ledger.read_on()
-        events = self._store.events
-        for event in events[self._events :]:
-            self._compare(event.payment_id)
-        self._events = len(events)
-        self._payers.look()
-
-    def _compare(self, payment_id: UUID) -> None:
-        row = self._store.payments[payment_id]
-        if before := self._rows.get(payment_id):
-            for sentence in invariants.moved((before,), (row,)):
-                self._break(sentence)
-        self._rows[payment_id] = row
-        intent = self._books.intent(row.intent_id)
-        if intent is not None and row.state.is_final:
-            for sentence in invariants.payment_agrees(self._judged(), row):
-                if not self._is_others_doing(sentence):
-                    self._break(sentence)
-
-    def _judged(self) -> invariants.InternalRecords:
-        intents: Any = [*self._books.newest("payment_intent", None)]
-        returned: Any = [*self._books.newest("refund", None)]
-        store: Store = self._store
-        return invariants.InternalRecords(
-            [*store.payments.values()], [*store.refunds.values()], intents, returned
-        )
-
-    def _break(self, sentence: str) -> None:
-        if sentence not in self._broken:
-            self._broken[sentence] = None
-            self._say(f"BROKEN: {sentence}")
-
-    def _is_others_doing(self, sentence: str) -> bool:
-        """Whether a payment only ended otherwise than was asked because of the dashboard."""
-        return any(words in sentence for words in OTHERS_DOING) and self._is_meddled(sentence)
-
-    def _is_meddled(self, words: str) -> bool:
-        rows = self._store.payments.values()
-        return any(
-            row.intent_id in self._merchant.meddled and str(row.name) in words for row in rows
-        )
-
-    def _alarm(self, name: str, about: str, words: str) -> None:
-        self._say(f"alarm {name}: {about} {words}")
-        if name == "payment_held":
-            releasing = self._loop.create_task(self._release(PaymentName.parse(about).id))
-            self._people.append(releasing)
-        allowed = name in ALLOWED_IF_MEDDLED and self._is_meddled(about)
-        if name not in ALLOWED_ALARMS and not allowed:
-            self._break(f"the alarm {name} was raised: {about} {words}")
-
-    def _surprised(self, error: Exception) -> None:
-        if not isinstance(error, UNKNOWN):
-            self._failed(error)
-
-    def _failed(self, error: BaseException) -> None:
-        self._break(f"a use case failed: {error!r}")
-
-    def _say(self, words: str) -> None:
-        if self._trace:
-            self._trace.say(words)
-
-    # ------------------------------------------------------------------ the processor, and its clock
+    def _after_call(self) -> None:
+        """Check the world, and let people and webhooks follow the processor's new events."""
+        self._checks.after_call()
+        new = self._processor.events_after(self._events_read)
+        self._events_read += len(new)
+        for name in new:
+            event = self._processor.find("event", name)
+            if isinstance(event, Event):
+                self._webhooks.on_event(event)
+                self._merchant.on_event(event)
+                self._payers.on_event(event)
 
     def _at_processor(self, action: Any) -> Any:
-        """Somebody else than a replica asks the processor."""
+        """Someone other than a replica acts at the processor."""
         self._world.now = self._loop.time()
-        _, response = transition(self._books, Request(action), self._world.unix())
-        self._network.after_change()
+        _, response = transition(self._processor, Request(action), self._world.unix())
+        self._ports.changed()
         return response.body
 
-    def _jump(self) -> None:
-        """The database fails over to a machine whose clock goes otherwise."""
+    def _jump_clock(self) -> None:
+        """The database fails over to a machine with another clock."""
         self._world.offset = (self._random.random() - 0.5) * 60
-        self._weather.met["clock jump"] += 1
-        self._say(f"the database's clock jumps by {self._world.offset:+.1f} s")
+        self._faults.counts["clock jump"] += 1
+        self._log(f"the database's clock jumps by {self._world.offset:+.1f} s")
+
+    def _log(self, text: str) -> None:
+        if self._trace:
+            self._trace.event(text)
 
 
-class JumpingWorld(World):
+class ClockJumpWorld(World):
     """A world whose database has a clock of its own."""
 
-    def __init__(self, books: MutableWorld) -> None:
+    def __init__(self, processor: MutableWorld) -> None:
         self.offset = 0.0
-        super().__init__(books)
+        super().__init__(processor)
         self._ports["notifications"] = MemoryNotifications(self.store)
 
-    def clock(self) -> Any:
-        """The database's."""
-        return BEGINNING + timedelta(seconds=self.now + self.offset)
+    def clock(self) -> datetime:
+        """The database's clock."""
+        return EPOCH + timedelta(seconds=self.now + self.offset)
 
     def unix(self) -> int:
-        """The processor's."""
-        return int(BEGINNING.timestamp() + self.now)
+        """The processor's clock."""
+        return int(EPOCH.timestamp() + self.now)

@@ -1,16 +1,26 @@
-"""The production use cases, unchanged, on ports that hand every call to whoever drives them."""
+"""The production use cases of one replica, unchanged, on ports that hand every call to a driver."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from payment.domain.errors import (
+    CustomerServiceUnavailable,
+    InvariantViolation,
+    PaymentError,
+    ProcessorUnavailable,
+    TryAgain,
+)
 from payment.domain.values import Money
-from payment.processors.stripe.currencies import to_stripe
+from payment.service_layer.alerts import Alert, RaiseAlert
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment
-from payment.service_layer.events import Events
+from payment.service_layer.create_refund import CreateRefund
+from payment.service_layer.idempotent_requests import IdempotentRequests
+from payment.service_layer.payment_driver import PaymentDriver
 from payment.service_layer.ports import (
-    Alarms,
+    Bulkhead,
+    CommitUnknown,
     Customers,
     Elapsed,
     EventRepository,
@@ -20,16 +30,30 @@ from payment.service_layer.ports import (
     Processor,
     RefundRepository,
 )
-from payment.service_layer.refunds import Refunds
-from payment.service_layer.step import Steps
-from verification.world.calls import Call
+from payment.service_layer.read_events import ReadEvents
+from payment.service_layer.recovery import MAX_CONCURRENT_REFUNDS, MAX_CONCURRENT_STEPS, Lane
+from payment.service_layer.refund_driver import RefundDriver
+from verification.processor import supports_amount
+from verification.world.calls import Call, DatabaseUnavailable
+from verification.world.world import INSTALLATION
 
+EXPECTED_ERRORS = (PaymentError, CommitUnknown, DatabaseUnavailable)
+"""How a use case may fail. Any other error is a mistake in it."""
+UNKNOWN_OUTCOME = (
+    *(TryAgain, ProcessorUnavailable, CustomerServiceUnavailable, InvariantViolation),
+    *(CommitUnknown, DatabaseUnavailable),
+)
+"""Errors after which a caller does not know what became of its request. Every other PaymentError is
+definite.
+"""
+OVERDUE_ALERTS = frozenset({Alert.PAYMENT_OVERDUE, Alert.REFUND_OVERDUE})
+"""Alerts that faults and time cause. Every other alert means a violation."""
 Perform = Callable[[Call], Awaitable[Any]]
-"""Does a call, sooner or later, or lets it go wrong; gives or raises its answer."""
+"""Performs a call, with or without a fault. Returns or raises its result."""
 
 
 class Port:
-    """Any port: each method becomes a call. The protocols are what it is cast to."""
+    """Any port: each method becomes a call. It is cast to the port's protocol."""
 
     def __init__(self, name: str, perform: Perform) -> None:
         self._name = name
@@ -43,53 +67,61 @@ class Port:
 
 
 class ProcessorPort(Port):
-    """The processor's: one of its methods is arithmetic, and asks nobody."""
+    """The processor's port. One of its methods is arithmetic, and makes no call."""
 
     def supports_amount(self, amount: Money) -> bool:
-        """Whether the sandbox counts finely enough for this amount, as Stripe does."""
-        return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
+        return supports_amount(amount)
 
 
 @dataclass(frozen=True, slots=True)
-class UseCases:
-    """What one replica of the Payment service can do."""
+class Replica:
+    """What one replica of the Payment service can do: for callers, and by itself."""
 
-    steps: Steps
-    create: CreatePayment
-    change: ChangePayment
-    refunds: Refunds
-    events: Events
+    create_payment: CreatePayment
+    change_payment: ChangePayment
+    create_refund: CreateRefund
+    read_events: ReadEvents
+    payment_driver: PaymentDriver
+    refund_driver: RefundDriver
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """The lanes of its recovery."""
+        return (
+            Lane(self.payment_driver, MAX_CONCURRENT_STEPS - MAX_CONCURRENT_REFUNDS),
+            Lane(self.refund_driver, MAX_CONCURRENT_REFUNDS),
+        )
 
 
-def use_cases(
+def build_replica(
     perform: Perform,
     *,
-    alarm: Alarms,
+    alert: RaiseAlert,
     new_id: NewId,
     elapsed: Elapsed,
     jitter: Jitter,
-    installation: str,
-) -> UseCases:
-    """One replica, as `payment.__main__` composes it."""
+    bulkhead: Bulkhead,
+) -> Replica:
+    """One replica, composed as the service is (`payment.__main__`)."""
     payments = cast("PaymentRepository", Port("payments", perform))
-    refund_repository = cast("RefundRepository", Port("refunds", perform))
-    events = cast("EventRepository", Port("events", perform))
-    customers = cast("Customers", Port("customers", perform))
-    processor = cast("Processor", ProcessorPort("processor", perform))
-    steps = Steps(payments, processor, alarm, jitter)
-    return UseCases(
-        steps=steps,
-        create=CreatePayment(
+    refunds = cast("RefundRepository", Port("refunds", perform))
+    tools = (cast("Processor", ProcessorPort("processor", perform)), alert, jitter)
+    payment_driver = PaymentDriver(payments, *tools)
+    refund_driver = RefundDriver(refunds, *tools, elapsed=elapsed)
+    requests = IdempotentRequests(payments)
+    return Replica(
+        create_payment=CreatePayment(
             payments=payments,
-            customers=customers,
-            processor=processor,
-            steps=steps,
-            alarm=alarm,
+            customers=cast("Customers", Port("customers", perform)),
+            driver=payment_driver,
+            bulkhead=bulkhead,
             new_id=new_id,
             elapsed=elapsed,
-            installation=installation,
+            installation=INSTALLATION,
         ),
-        change=ChangePayment(payments, processor, steps),
-        refunds=Refunds(payments, refund_repository, processor, alarm, new_id, elapsed, jitter),
-        events=Events(payments, events),
+        change_payment=ChangePayment(payments, payment_driver, requests, bulkhead),
+        create_refund=CreateRefund(payments, refund_driver, requests, bulkhead, new_id),
+        read_events=ReadEvents(payments, cast("EventRepository", Port("events", perform))),
+        payment_driver=payment_driver,
+        refund_driver=refund_driver,
     )

@@ -1,7 +1,7 @@
-"""The world that does a call: the store in memory, the sandbox's decision, one clock for both.
+"""The world that performs calls: the store in memory, the sandbox's decision, one clock for both.
 
-Each call is one step, as a statement is in PostgreSQL. The same calls at the same times always lead
-to the same world.
+Each call is atomic, as a statement is in PostgreSQL. The world is deterministic: the same calls at
+the same times lead to the same world.
 """
 
 from collections.abc import Coroutine
@@ -9,32 +9,33 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from payment.domain.customer import Customer, CustomerStatus
 from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
-from payment.service_layer.ports import CustomerCheck, CustomerStatus
 from sandbox.actions import InjectedFailure
 from sandbox.world import View
 from verification.processor import SimulatedProcessor
-from verification.world.calls import Call, Fate
+from verification.world.calls import Call
+from verification.world.faults import CallFault
 
 if TYPE_CHECKING:
     from payment.domain.creation import Conflicts
     from payment.domain.payment import Payment
 
-BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+"""Second 0 of every world."""
 INSTALLATION = "installation"
-STANDING = CustomerCheck(CustomerStatus.MAY_PAY, '"1"')
+ACTIVE_CUSTOMER = Customer(CustomerStatus.ACTIVE, '"1"')
 
 
-class CustomersOfOneMind:
-    """A Customer service that lets everybody pay."""
+class ActiveCustomers:
+    """A Customer service in which every customer is active."""
 
-    async def standing(self, _customer: Any) -> CustomerCheck:
-        """Whoever it is."""
-        return STANDING
+    async def find(self, _name: Any) -> Customer:
+        return ACTIVE_CUSTOMER
 
 
 class World:
-    """`now` in seconds since `BEGINNING`; whoever drives it moves it, never back."""
+    """A store and a processor. `now` in seconds since `EPOCH`: the driver moves it, never back."""
 
     def __init__(self, view: View, store: Store | None = None, now: float = 0) -> None:
         self.now = now
@@ -45,58 +46,56 @@ class World:
             "refunds": MemoryRefunds(self.store),
             "events": MemoryEvents(self.store),
             "processor": self.processor,
-            "customers": CustomersOfOneMind(),
+            "customers": ActiveCustomers(),
         }
 
     def clock(self) -> datetime:
-        """The database's."""
-        return BEGINNING + timedelta(seconds=self.now)
+        """The database's clock."""
+        return EPOCH + timedelta(seconds=self.now)
 
     def unix(self) -> int:
-        """The processor's, in whole seconds."""
+        """The processor's clock, in whole seconds."""
         return int(self.clock().timestamp())
 
-    def do(self, call: Call, fate: Fate = Fate.DONE) -> Any:
-        """Do a call as its fate says; the answer is what its caller would get, if it got one.
+    def perform(self, call: Call, fault: CallFault = CallFault.NONE) -> Any:
+        """Perform a call with a fault. Returns what its caller would get, if a reply came.
 
-        For FAULTED_LATE the effect is left out: `do_late` brings it.
+        SERVER_ERROR_BEFORE_EFFECT leaves the effect out: `perform_late` brings it.
         """
-        self.processor.mishap = MISHAPS.get(fate)
+        self.processor.fault = SANDBOX_FAULTS.get(fault)
         try:
-            return finished(getattr(self._ports[call.port], call.name)(*call.arguments))
+            return completed(getattr(self._ports[call.port], call.name)(*call.arguments))
         finally:
-            self.processor.mishap = None
+            self.processor.fault = None
 
-    def do_late(self, call: Call, fate: Fate) -> None:
-        """The late effect of a call: as it was sent (LATE), or what a 500 had left (FAULTED_LATE),
-        which no key guards: that one already says 500.
+    def perform_late(self, call: Call, fault: CallFault) -> None:
+        """Perform the late effect of a call: the call as it was sent, or what a 500 has left. No
+        idempotency key guards the latter, since the key already replays the 500.
         """
-        if fate is Fate.FAULTED_LATE:
-            self.processor.keyless = True
-            try:
-                self.do(call)
-            finally:
-                self.processor.keyless = False
-        else:
-            self.do(call)
+        self.processor.ignores_keys = fault is CallFault.SERVER_ERROR_BEFORE_EFFECT
+        try:
+            self.perform(call)
+        finally:
+            self.processor.ignores_keys = False
 
-    def can_hang(self, insert: Call) -> bool:
-        """Whether an insert would make a row now: only then has it a commit that could hang."""
+    def would_insert(self, insert: Call) -> bool:
+        """Whether an insert would make a row now: only then has it a commit that can hang."""
         payment, insert_by = insert.arguments
-        holders: Conflicts = self.do(Call("payments", "holders", (payment,)))
-        taken = holders.same_request or holders.same_id or holders.same_reference
-        return taken is None and holders.now < insert_by
+        unique = (payment.request.request_id, payment.request.reference, payment.id)
+        conflicts: Conflicts = self.perform(Call("payments", "find_conflicts", unique))
+        taken = conflicts.same_request or conflicts.same_id or conflicts.same_reference
+        return taken is None and conflicts.now < insert_by
 
-    def commit(self, call: Call) -> None:
-        """The commit of an insert that hung: its fence was passed when it was sent."""
-        payment: Payment = call.arguments[0]
-        endless = replace(call, arguments=(payment, datetime.max.replace(tzinfo=UTC)))
-        self.do(endless)
+    def commit(self, insert: Call) -> None:
+        """Commit an insert that hung. It was in time when it was sent, so it has no deadline now."""
+        payment: Payment = insert.arguments[0]
+        no_deadline = datetime.max.replace(tzinfo=UTC)
+        self.perform(replace(insert, arguments=(payment, no_deadline)))
 
 
-def waits_for(call: Call, hung: Call, now: datetime) -> bool:
-    """Whether a call has to wait for an insert whose commit hangs: one that wants the same place in
-    a unique index does, and finds out then who was first. One that is behind its fence wants none.
+def is_blocked_by(call: Call, hung: Call, now: datetime) -> bool:
+    """Whether a call waits for an insert whose commit hangs. An insert waits that wants the same
+    entry of a unique index; one behind its own deadline wants none.
     """
     if (call.port, call.name) != ("payments", "insert") or now >= call.arguments[1]:
         return False
@@ -109,19 +108,20 @@ def waits_for(call: Call, hung: Call, now: datetime) -> bool:
     )
 
 
-MISHAPS = {
-    Fate.FAULTED: InjectedFailure.FAILS_BEFORE,
-    Fate.FAULTED_AFTER: InjectedFailure.FAILS_AFTER,
-    Fate.FAULTED_LATE: InjectedFailure.FAILS_BEFORE,
-    Fate.REFUSED: InjectedFailure.NO_BALANCE,
+SANDBOX_FAULTS = {
+    CallFault.SERVER_ERROR: InjectedFailure.FAILS_BEFORE,
+    CallFault.SERVER_ERROR_AFTER_EFFECT: InjectedFailure.FAILS_AFTER,
+    CallFault.SERVER_ERROR_BEFORE_EFFECT: InjectedFailure.FAILS_BEFORE,
+    CallFault.REJECTED: InjectedFailure.NO_BALANCE,
 }
+"""The faults that the sandbox itself injects, by our names."""
 
 
-def finished(work: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine that waits for nothing."""
+def completed(work: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that never suspends."""
     try:
         work.send(None)
     except StopIteration as end:
         return end.value
     work.close()
-    raise AssertionError("the world answers at once")
+    raise AssertionError("a call on the world never suspends")
