@@ -122,10 +122,10 @@ def test_programs_are_copied_to_where_the_server_may_run_them(
     monkeypatch.setattr(server_user, "REPOSITORY", home.parent)
     folder = programs()
     assert ELSEWHERE in folder.parents
-    printed = subprocess.check_output(
+    version = subprocess.check_output(
         [str(folder / "initdb"), "--version"], cwd="/", text=True, **server_user.as_server()
     )
-    assert printed.startswith("initdb (PostgreSQL)")
+    assert version.startswith("initdb (PostgreSQL)")
     assert programs() == folder
     remove_places(home)
     assert not folder.exists()

@@ -77,15 +77,25 @@ class Client:
         )
 
     def pay(self, request_id: str = "", **changed: Any) -> Payment:
-        payment: Payment = self.payments.CreatePayment(self.payment_request(request_id, **changed))
+        return self._payment("CreatePayment", self.payment_request(request_id, **changed))
+
+    def capture(self, payment: Payment) -> Payment:
+        request = pb.CapturePaymentRequest(name=payment.name, request_id=new_request_id())
+        return self._payment("CapturePayment", request)
+
+    def get(self, payment: Payment) -> Payment:
+        return self._payment("GetPayment", pb.GetPaymentRequest(name=payment.name))
+
+    def _payment(self, method: str, request: object) -> Payment:
+        """The payment that a method answers with, which must not be an error."""
+        answer = call(getattr(self.payments, method), request)
+        if answer.code is not grpc.StatusCode.OK:
+            raise AssertionError(f"{method}: {answer}")
+        payment: Payment = answer.reply
         return payment
 
     def refund(self, payment: Payment, minor_units: int, request_id: str = "") -> Answer:
-        return attempt(self.payments.CreateRefund, refund_request(payment, minor_units, request_id))
-
-    def get(self, payment: Payment) -> Payment:
-        found: Payment = self.payments.GetPayment(pb.GetPaymentRequest(name=payment.name))
-        return found
+        return call(self.payments.CreateRefund, refund_request(payment, minor_units, request_id))
 
     def wait_until_final(self, payment: Payment) -> Payment:
         """The payment once it is final, with no other call than GetPayment."""
@@ -141,25 +151,36 @@ def refund_request(
     )
 
 
-def attempt(method: Any, request: object) -> Answer:
-    """Call, and take an error as an answer."""
-    try:
-        return Answer(method(request, timeout=PATIENCE_SECONDS))
-    except grpc.RpcError as error:
-        call: Any = error  # every one is a call, too, whatever the stubs say
-        status = rpc_status.from_call(call)
-        info, bad = details.ErrorInfo(), details.BadRequest()
-        for detail in status.details if status else ():
-            detail.Unpack(info)
-            detail.Unpack(bad)
-        fields = tuple(violation.field for violation in bad.field_violations)
-        return Answer(None, call.code(), info.reason, fields)
+def call(method: Any, request: object) -> Answer:
+    """Call, repeat the request while the service is unavailable, and take an error as an answer.
+
+    A busy machine makes a service unavailable for moments, which no test is about.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return Answer(method(request, timeout=PATIENCE_SECONDS))
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > until:
+                return _error(error)
+        time.sleep(POLL_SECONDS)
 
 
-def attempt_concurrently(method: Any, requests: Sequence[object]) -> list[Answer]:
+def _error(error: grpc.RpcError) -> Answer:
+    failed: Any = error  # every one is a call, too, whatever the stubs say
+    status = rpc_status.from_call(failed)
+    info, bad = details.ErrorInfo(), details.BadRequest()
+    for detail in status.details if status else ():
+        detail.Unpack(info)
+        detail.Unpack(bad)
+    fields = tuple(violation.field for violation in bad.field_violations)
+    return Answer(None, failed.code(), info.reason, fields)
+
+
+def call_concurrently(method: Any, requests: Sequence[object]) -> list[Answer]:
     """The answers of calls that are all made at the same time."""
     with ThreadPoolExecutor(len(requests)) as callers:
-        return list(callers.map(lambda request: attempt(method, request), requests))
+        return list(callers.map(lambda request: call(method, request), requests))
 
 
 def wait_until(is_so: Callable[[], bool], otherwise: str) -> None:
