@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
@@ -35,6 +36,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for _package in ("chassis", "customer", "payment", "sandbox", "verification"):
     with suppress(ImportError):
         importlib.import_module(_package)
+
+# No property may fail because the machine is slow.
+settings.register_profile("oncepay", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("oncepay")
 
 ROOT = Path(__file__).parent
 HOST = "127.0.0.1"

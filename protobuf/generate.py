@@ -30,7 +30,7 @@ PURELIB = Path(sysconfig.get_path("purelib"))
 
 
 def contracts() -> list[str]:
-    """The .proto files, as protoc wants them named: relative to the room."""
+    """The .proto files, as protoc wants them named: relative to this folder."""
     return sorted(
         path.relative_to(FOLDER).as_posix() for path in (FOLDER / "oncepay").rglob("*.proto")
     )

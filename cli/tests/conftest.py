@@ -221,9 +221,9 @@ class FirstRun:
     exit_code: int
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first_run() -> Iterator[FirstRun]:
-    """The first `oncepay up` of an empty home, ended by Ctrl-C."""
+    """The first `oncepay up` of an empty home, ended by Ctrl-C; shared by the tests of several files."""
     for home in _new_home():
         up = home.up()
         processes = home.processes()

@@ -10,7 +10,7 @@ from oncepay_cli.errors import CommandError
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "minor_units", "written"),
+    ("amount", "currency", "minor_units", "formatted"),
     [
         ("42.00", "EUR", 4200, "EUR 42.00"),
         ("42", "eur", 4200, "EUR 42.00"),
@@ -22,35 +22,35 @@ from oncepay_cli.errors import CommandError
     ],
 )
 def test_an_amount_is_parsed_to_minor_units_and_formatted_with_its_decimals(
-    amount: str, currency: str, minor_units: int, written: str
+    amount: str, currency: str, minor_units: int, formatted: str
 ) -> None:
     parsed = money.parse(amount, currency)
     assert (parsed.minor_units, parsed.currency_code) == (minor_units, currency.upper())
-    assert money.written(parsed) == written
+    assert money.formatted(parsed) == formatted
 
 
 @given(st.integers(0, 10**12), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
 def test_a_formatted_amount_parses_to_the_same_amount(minor_units: int, currency: str) -> None:
     amount = Money(currency_code=currency, minor_units=minor_units)
-    _, digits = money.written(amount).replace(",", "").split()
+    _, digits = money.formatted(amount).replace(",", "").split()
     assert money.parse(digits, currency) == amount
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "words"),
+    ("amount", "currency", "reason"),
     [
         ("42.001", "EUR", "EUR has 2 decimals"),
         ("42.0", "JPY", "JPY has no decimals"),
-        ("42,00", "EUR", "is no amount"),
-        ("-1", "EUR", "is no amount"),
-        ("1e3", "EUR", "is no amount"),
-        ("", "EUR", "is no amount"),
-        ("٤٢", "EUR", "is no amount"),
-        ("42", "EURO", "is no currency"),
+        ("42,00", "EUR", "is not an amount"),
+        ("-1", "EUR", "is not an amount"),
+        ("1e3", "EUR", "is not an amount"),
+        ("", "EUR", "is not an amount"),
+        ("٤٢", "EUR", "is not an amount"),
+        ("42", "EURO", "is not a currency code"),
     ],
 )
 def test_an_invalid_amount_or_currency_is_rejected_with_the_reason(
-    amount: str, currency: str, words: str
+    amount: str, currency: str, reason: str
 ) -> None:
-    with pytest.raises(CommandError, match=words):
+    with pytest.raises(CommandError, match=reason):
         money.parse(amount, currency)

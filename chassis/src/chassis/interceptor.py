@@ -115,8 +115,8 @@ class CallInterceptor(aio.ServerInterceptor):
         async def write_replies(raw: bytes, context: Context) -> None:
             request = _parsed(inner.request_deserializer, raw)
             async with aclosing(inner.unary_stream(request, context)) as replies:
-                async for each in replies:
-                    await context.write(inner.response_serializer(each))
+                async for message in replies:
+                    await context.write(inner.response_serializer(message))
 
         async def stream(raw: bytes, context: Context) -> None:
             await self._run(method, write_replies, raw, context, is_stream=True)
@@ -146,8 +146,8 @@ class CallInterceptor(aio.ServerInterceptor):
                     if inspect.isawaitable(replies):  # it writes them itself
                         await replies
                         return
-                    async for each in replies:
-                        await context.write(each)
+                    async for message in replies:
+                        await context.write(message)
             except errors.Draining as error:
                 await _abort(context, self._common_status(error), ())
 

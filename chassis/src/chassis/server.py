@@ -1,4 +1,4 @@
-"""A gRPC server that starts at once, tells its health, and stops without losing a call.
+"""A gRPC server that starts at once, reports its health, and stops without losing a call.
 
     async with Server(listen=..., names=(NAME,), domain="oncepay.customer", ...) as server:
         database = ...                            # health answers while this waits
@@ -53,7 +53,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 # How often health is brought up to date.
 HEALTH_SECONDS = 0.5
-# How long health watches have, once no call runs, to be told of the end.
+# How long health watches have, once no call runs, to report the end.
 NOTICE_SECONDS = 0.2
 
 
@@ -85,7 +85,7 @@ class Server:
     """The server of one process.
 
     Args:
-        listen: `host:port`; port 0 takes a free one, told by `address`.
+        listen: `host:port`; port 0 takes a free one; `address` has it.
         names: full names of the services it will have.
         domain: names the service in errors, `oncepay.customer`.
         translate: what the service's own errors become.
@@ -223,7 +223,7 @@ class Server:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._interceptor.idle.wait(), self._drain_seconds)
         # Health watches and reflection would hold it to the end of its time: they are ended when no
-        # other call runs, and the watches had time to be told of our health.
+        # other call runs, and the watches had time to report it.
         await asyncio.wait([stopping], timeout=NOTICE_SECONDS)
         self._interceptor.other_streams.close()
         await stopping

@@ -1,4 +1,4 @@
-"""Amounts as people write them, and as the services count them: in the smallest unit."""
+"""Amounts: parsed from text to minor units, and formatted."""
 
 import re
 
@@ -9,29 +9,29 @@ from oncepay_cli.errors import CommandError
 
 
 def parse(amount: str, currency: str) -> Money:
-    """`42.00` and `EUR` are 4200 minor units. No float is near it.
+    """The amount in minor units: `42.00` and `EUR` are 4200. Computed without floats.
 
     Raises:
-        CommandError: it is no amount, or finer than the currency is.
+        CommandError: the amount or the currency is malformed, or there are too many decimals.
     """
     code = currency.upper()
     if not re.fullmatch(r"[A-Z]{3}", code):
         raise CommandError(
-            f"{currency!r} is no currency: give three letters (ISO 4217), as in EUR."
+            f"{currency!r} is not a currency code: give three letters (ISO 4217), for example EUR."
         )
-    written = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]+))?", amount)
-    if written is None:
+    number = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]+))?", amount)
+    if number is None:
         raise CommandError(
-            f"{amount!r} is no amount: write it with digits and a point, as in 42.00."
+            f"{amount!r} is not an amount: write digits and a decimal point, for example 42.00."
         )
-    whole, fraction = written[1], written[2] or ""
+    units, fraction = number[1], number[2] or ""
     places = decimals(code)
     if len(fraction) > places:
-        counted = {0: "no decimals", 1: "1 decimal"}.get(places, f"{places} decimals")
-        raise CommandError(f"{amount} is too fine: {code} has {counted}.")
-    return Money(currency_code=code, minor_units=int(whole + fraction.ljust(places, "0")))
+        allowed = {0: "no decimals", 1: "1 decimal"}.get(places, f"{places} decimals")
+        raise CommandError(f"{amount} has too many decimals: {code} has {allowed}.")
+    return Money(currency_code=code, minor_units=int(units + fraction.ljust(places, "0")))
 
 
-def written(money: Money) -> str:
-    """`EUR 42.00`."""
+def formatted(money: Money) -> str:
+    """The amount as text: `EUR 42.00`."""
     return format_amount(money.minor_units, money.currency_code)

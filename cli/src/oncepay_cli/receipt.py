@@ -116,7 +116,8 @@ def _panel(first: FirstPayment) -> RenderableType:
     head.add_column(justify="right")
     state = Payment.State.Name(first.payment.state)
     head.add_row(
-        f"[bold]{first.customer.display_name}[/]", f"[bold]{money.written(first.payment.amount)}[/]"
+        f"[bold]{first.customer.display_name}[/]",
+        f"[bold]{money.formatted(first.payment.amount)}[/]",
     )
     colour = "green" if first.payment.state == Payment.SUCCEEDED else "yellow"
     head.add_row(f"[dim]{_contact(first)}[/]", f"[bold {colour}]{state}[/]")
@@ -146,7 +147,7 @@ def _lines(first: FirstPayment) -> list[str]:
     """The receipt as plain lines."""
     state = Payment.State.Name(first.payment.state)
     payer = f"{first.customer.display_name} ({_contact(first)})"
-    lines = [f"First payment: {payer} pays {money.written(first.payment.amount)}: {state}"]
+    lines = [f"First payment: {payer} pays {money.formatted(first.payment.amount)}: {state}"]
     for step in timeline(first):
         after = "" if step.after_ms is None else f"{step.after_ms:.0f} ms"
         lines.append(f"{after:>8}  {step.text}")

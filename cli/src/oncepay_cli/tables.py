@@ -80,7 +80,7 @@ def cells(message: Message, columns: Iterable[str]) -> list[str]:
 def text(field: FieldDescriptor, value: object) -> str:
     """A field's value on one line."""
     if isinstance(value, Money):
-        return money.written(value)
+        return money.formatted(value)
     if isinstance(value, Timestamp):
         return value.ToDatetime(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z")
     if isinstance(value, Message):

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from payment_examples import NOW, PAYMENT_ID, REFUND_ID, REQUEST, a_payment, a_refund
+from support.examples import NOW, PAYMENT_ID, REFUND_ID, REQUEST, a_payment, a_refund
 
 from chassis.aip.filters import Comparison
 from chassis.values import InvalidValue, Metadata, Reference

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from payment_examples import (
+from support.examples import (
     ATTEMPT,
     INSTALLATION,
     NOW,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from payment_examples import NOW, a_payment, a_refund
+from support.examples import NOW, a_payment, a_refund
 
 from payment.domain.events import EventType, NewEvent, event_for, refund_event_for
 from payment.domain.payment import CancelReason, Held, State

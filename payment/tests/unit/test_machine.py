@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from payment_examples import INSTALLATION, NOW, PAYMENT_ID, a_payment, an_intent
+from support.examples import INSTALLATION, NOW, PAYMENT_ID, a_payment, an_intent
 
 from payment.domain.evidence import (
     IdempotencyKeyConflict,

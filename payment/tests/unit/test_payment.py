@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from payment_examples import NOW, PAYMENT_ID, a_payment
+from support.examples import NOW, PAYMENT_ID, a_payment
 
 from chassis.values import Metadata, Reference
 from payment.domain.errors import (

@@ -1,14 +1,14 @@
 """Money on its way back."""
 
 import pytest
-from payment_examples import (
+from support.examples import (
     INSTALLATION,
     NOW,
     PAYMENT_ID,
     REFUND_ID,
     a_payment,
+    a_processor_refund,
     a_refund,
-    a_word,
 )
 
 from payment.domain.errors import AmountTooLarge, PaymentHeld, WrongState
@@ -28,15 +28,17 @@ from payment.domain.values import Failure, Money
     ],
 )
 def test_a_refund_follows_the_processors_word(status: RefundStatus, state: RefundState) -> None:
-    after = a_refund().apply(a_word(status))
+    after = a_refund().apply(a_processor_refund(status))
     assert (after.state, after.processor_id) == (state, "re_1")
 
 
 def test_a_refund_may_be_sent_back_days_later_and_then_stays_failed() -> None:
-    done = a_refund().apply(a_word(RefundStatus.SUCCEEDED))
-    lost = done.apply(a_word(RefundStatus.FAILED, failure=Failure("lost_or_stolen_card")))
+    done = a_refund().apply(a_processor_refund(RefundStatus.SUCCEEDED))
+    lost = done.apply(
+        a_processor_refund(RefundStatus.FAILED, failure=Failure("lost_or_stolen_card"))
+    )
     assert (lost.state, lost.failure) == (RefundState.FAILED, Failure("lost_or_stolen_card"))
-    assert lost.apply(a_word(RefundStatus.SUCCEEDED)) == lost
+    assert lost.apply(a_processor_refund(RefundStatus.SUCCEEDED)) == lost
 
 
 def test_a_refund_has_one_key_for_ever_a_name_and_an_etag() -> None:

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from payment_examples import PAYMENT_ID, REFUND_ID
+from support.examples import PAYMENT_ID, REFUND_ID
 
 from chassis.values import InvalidValue
 from payment.domain.values import (

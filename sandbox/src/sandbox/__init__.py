@@ -1,7 +1,7 @@
-"""A stand-in for Stripe: what it decides is one pure function, and an HTTP server stands around it.
+"""A fake Stripe: one pure function decides, and an HTTP server wraps it.
 
-Read in this order: `objects` (what there is), `actions` (what can be asked), `world` (where it is
-kept), `transition` (what is decided, with `intents` and `refunds`); then the shell: `books` and
-`ledger` (memory and disk of the server), `sandbox` (both, behind one function), `parameters` and
-`rendering` (Stripe's forms and JSON), `api`, `three_d_secure`, `control`, `faults`, `webhooks`.
+Read in this order: `objects` (intents, refunds, events), `actions` (requests), `world` (the state),
+`transition` (the decision, with `intents` and `refunds`). Then the server: `mutable_world` (the state in
+memory) and `ledger` (on disk), `sandbox` (both, behind `perform`), `parameters` and `rendering` (Stripe's
+forms and JSON), `api`, `three_d_secure`, `control`, `faults`, `webhooks`.
 """

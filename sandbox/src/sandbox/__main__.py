@@ -1,7 +1,7 @@
-"""`python -m sandbox`: the stand-in for Stripe, as a process.
+"""`python -m sandbox`: the fake Stripe as a process.
 
-Says one line when it listens; SIGTERM or SIGINT end it. Exit code 2, with one sentence, where the
-port is taken or the data directory cannot be used.
+Prints one line when it listens; SIGTERM and SIGINT stop it. Exit code 2, with one sentence, where the port
+is in use or the data directory cannot be used.
 """
 
 import argparse
@@ -14,41 +14,46 @@ import uvloop
 
 from sandbox.application import application, listening
 from sandbox.faults import Faults, fault
-from sandbox.ledger import LedgerRefused
+from sandbox.ledger import LedgerUnusable
 from sandbox.sandbox import Sandbox
 from sandbox.webhooks import Webhooks
 from sandbox.world import Rules
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="sandbox", description="A stand-in for Stripe.")
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
+    parser = argparse.ArgumentParser(prog="sandbox", description="A fake Stripe.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=12111, help="0 takes a free one (12111)")
     parser.add_argument("--data", type=Path, required=True, help="directory of the ledger")
     parser.add_argument(
-        "--key-life", type=int, default=Rules().key_life, help="of idempotency keys, seconds (24 h)"
+        "--key-life",
+        type=int,
+        default=Rules().key_life,
+        help="seconds until an idempotency key expires (24 h)",
     )
     parser.add_argument(
-        "--latency", type=_latency, default=(0.0, 0.0), help="of replies, seconds: 0.3 or 0.1-0.5"
+        "--latency", type=_latency, default=(0.0, 0.0), help="seconds per reply: 0.3 or 0.1-0.5"
     )
-    parser.add_argument("--webhook-url", help="where events are sent")
+    parser.add_argument("--webhook-url", help="the receiver of the webhooks")
     parser.add_argument(
-        "--webhook-events", type=_types, help="the types that are sent, with commas (all)"
-    )
-    parser.add_argument(
-        "--webhook-secret-file", type=Path, help="what signs them: one or, in rotation, two lines"
+        "--webhook-events", type=_types, help="the types to send, separated by commas (all)"
     )
     parser.add_argument(
-        "--fault", type=fault, action="append", default=[], help="one plan, as JSON (see `faults`)"
+        "--webhook-secret-file",
+        type=Path,
+        help="the secrets that sign webhooks, one per line; two during a rotation",
     )
     parser.add_argument(
-        "--open-controls", action="store_true", help="also to others than this machine's processes"
+        "--fault", type=fault, action="append", default=[], help="one fault as JSON (see `faults`)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of latency and of faults by chance")
+    parser.add_argument(
+        "--open-controls", action="store_true", help="answer /_sandbox to other hosts too"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of latency and of random faults")
     options = parser.parse_args()
     secret_file = options.webhook_secret_file
     if options.webhook_url and not (secret_file and secret_file.is_file()):
-        parser.error("--webhook-url needs a --webhook-secret-file that is there")
+        parser.error("--webhook-url requires an existing --webhook-secret-file")
     return options
 
 
@@ -57,8 +62,8 @@ def _types(text: str) -> frozenset[str]:
 
 
 def _latency(text: str) -> tuple[float, float]:
-    least, _, most = text.partition("-")
-    return float(least), float(most or least)
+    minimum, _, maximum = text.partition("-")
+    return float(minimum), float(maximum or minimum)
 
 
 async def _serve(options: argparse.Namespace) -> None:
@@ -78,10 +83,11 @@ async def _serve(options: argparse.Namespace) -> None:
         runner, address = await listening(app, options.host, options.port)
     except OSError as error:
         where = f"{options.host}:{options.port}"
-        raise _Unusable(
-            f"cannot listen on {where} ({error.strerror}); end what has it, or give another --port."
+        raise _CannotListen(
+            f"cannot listen on {where} ({error.strerror});"
+            " stop the other program, or give another --port."
         ) from None
-    tasks = [asyncio.create_task(sandbox.keep_time())]
+    tasks = [asyncio.create_task(sandbox.run_timers())]
     if options.webhook_url:
         secrets = options.webhook_secret_file.read_text().split()
         webhooks = Webhooks(sandbox, faults, options.webhook_url, secrets, address)
@@ -92,7 +98,7 @@ async def _serve(options: argparse.Namespace) -> None:
     try:
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            task.result()  # a background task only ever ends by failing
+            task.result()  # a background task ends only by failing
     finally:
         for task in (stopped, *tasks):
             task.cancel()
@@ -101,16 +107,16 @@ async def _serve(options: argparse.Namespace) -> None:
         await sandbox.close()
 
 
-class _Unusable(Exception):
-    """It cannot start. The message says why, and what to do."""
+class _CannotListen(Exception):
+    """The server cannot listen. The message says why, and what to do."""
 
 
 def main() -> None:
     """Run until a signal."""
     try:
         uvloop.run(_serve(_arguments()))
-    except (_Unusable, LedgerRefused) as refused:
-        sys.stderr.write(f"sandbox: {refused}\n")
+    except (_CannotListen, LedgerUnusable) as error:
+        sys.stderr.write(f"sandbox: {error}\n")
         sys.exit(2)
 
 

@@ -1,7 +1,7 @@
-"""What can be asked of the sandbox, as values: the typed form of Stripe's requests.
+"""Stripe's requests as values.
 
-`parameters` makes them from HTTP; a test, an explorer or a simulator makes them directly. `path` is
-where Stripe takes the request: idempotency keys are compared by it.
+`parameters` builds them from HTTP; tests and simulators build them directly. `path` is the request's path at
+Stripe, which an idempotency key is bound to.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from sandbox.objects import Metadata, Methods
 
 @dataclass(frozen=True, slots=True)
 class CreateIntent:
-    """Make an intent, and with `confirm` try it at once. Without payment_method_types, Stripe takes
-    what the dashboard has switched on: so does this default.
+    """Create an intent; with `confirm`, also confirm it. Without payment_method_types, Stripe uses the
+    methods enabled in the dashboard, and so does this default.
     """
 
     amount: int
@@ -37,7 +37,7 @@ class CreateIntent:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmIntent:
-    """Try to take the money, or to hold it."""
+    """Confirm: charge the card or, with manual capture, authorize it."""
 
     intent: str
     payment_method: str | None = None
@@ -52,7 +52,7 @@ class ConfirmIntent:
 
 @dataclass(frozen=True, slots=True)
 class CaptureIntent:
-    """Take the held money; `amount` None is all of it, less gives the rest free."""
+    """Capture an authorized amount; None: all of it. The rest is released."""
 
     intent: str
     amount: int | None = None
@@ -64,7 +64,7 @@ class CaptureIntent:
 
 @dataclass(frozen=True, slots=True)
 class CancelIntent:
-    """End an intent that has not taken money; a hold is released."""
+    """Cancel an intent that has captured nothing; an authorization is released."""
 
     intent: str
     reason: str | None = None
@@ -76,7 +76,7 @@ class CancelIntent:
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """What a person did on the page of 3D Secure: not a request of Stripe's API."""
+    """The payer's answer on the 3D Secure page. Not a request of Stripe's API."""
 
     intent: str
     approved: bool
@@ -88,7 +88,7 @@ class Authenticate:
 
 @dataclass(frozen=True, slots=True)
 class CreateRefund:
-    """Give back what was captured; `amount` None is all that is left."""
+    """Refund a captured amount; None: all that is left."""
 
     intent: str
     amount: int | None = None
@@ -102,7 +102,7 @@ class CreateRefund:
 
 @dataclass(frozen=True, slots=True)
 class Retrieve:
-    """Read one object. `kind` is the word of Stripe's errors: payment_intent, refund, ..."""
+    """Read one object. `kind` is its name in Stripe's errors: payment_intent, refund, ..."""
 
     kind: str
     id: str
@@ -113,8 +113,8 @@ class Retrieve:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A range of `created`, both ends as Stripe's gt, gte, lt, lte put them, made inclusive."""
+class TimeRange:
+    """A range of `created` in Unix seconds, both ends inclusive."""
 
     first: int = 0
     last: int = 2**63
@@ -122,12 +122,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """Read a page, newest first. `intent` filters refunds, `types` filters events."""
+    """Read a page, newest first. `intent` filters refunds, `types` events."""
 
     kind: str
     limit: int = 10
     starting_after: str | None = None
-    created: Window = Window()
+    created: TimeRange = TimeRange()
     intent: str | None = None
     types: tuple[str, ...] = ()
 
@@ -138,31 +138,29 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class PassTime:
-    """Ask for nothing: only what has become due is done."""
+    """Do nothing but what has become due."""
 
     @property
     def path(self) -> str:
         return ""
 
 
-OnIntent = ConfirmIntent | CaptureIntent | CancelIntent | CreateRefund | Authenticate
-Write = CreateIntent | OnIntent
+IntentAction = ConfirmIntent | CaptureIntent | CancelIntent | CreateRefund | Authenticate
+Write = CreateIntent | IntentAction
 Action = Write | Retrieve | List | PassTime
 
 
 class InjectedFailure(Enum):
-    """What is nobody's wish, and the key keeps it: a failure inside Stripe, answered 500, or a refusal
-    for a reason that the objects do not show.
-    """
+    """A planned failure inside Stripe. Its answer is stored under the idempotency key."""
 
-    FAILS_BEFORE = "fails_before"  # nothing was done
-    FAILS_AFTER = "fails_after"  # everything was done
-    NO_BALANCE = "no_balance"  # nothing was done: there is no money on the account
+    FAILS_BEFORE = "fails_before"  # 500; nothing was done
+    FAILS_AFTER = "fails_after"  # 500; everything was done
+    NO_BALANCE = "no_balance"  # 400; nothing was done: the account has no balance
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An action with what came with it: the Idempotency-Key, what to expand, a planned failure."""
+    """An action with its Idempotency-Key, the fields to expand, and a planned failure."""
 
     action: Action
     key: str | None = None

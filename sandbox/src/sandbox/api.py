@@ -1,6 +1,6 @@
-"""The HTTP face: Stripe's paths, headers and errors around `Sandbox.perform`.
+"""Stripe's HTTP API: paths, headers and errors around `Sandbox.perform`.
 
-Decides nothing about payments. Planned faults happen here, around the decision.
+Planned faults are applied here, around the decision.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from aiohttp import web
 
 from sandbox import errors, parameters
 from sandbox.actions import Action, InjectedFailure, Request, Retrieve
-from sandbox.errors import Error, Rejection
+from sandbox.errors import ApiError, Error
 from sandbox.faults import Fault, Faults, Kind
 from sandbox.form import Form
 from sandbox.rendering import API_VERSION, Renderer
@@ -39,7 +39,7 @@ def _list(kind: str) -> Parse:
     return lambda form, _identifier: parameters.listing(form, kind)
 
 
-# Method, path, what may be expanded in the answer, and how the parameters become an action.
+# Method, path, the key of EXPANDABLE, and the parser from parameters to an action.
 ROUTES: tuple[tuple[str, str, str, Parse], ...] = (
     ("POST", "/v1/payment_intents", "payment_intent", parameters.create_intent),
     ("GET", "/v1/payment_intents", "payment_intents", _list("payment_intent")),
@@ -56,12 +56,12 @@ ROUTES: tuple[tuple[str, str, str, Parse], ...] = (
 )
 
 
-class _Gone(Exception):
-    """Nothing is answered: the connection is closed."""
+class _ConnectionDropped(Exception):
+    """No reply: the connection is closed."""
 
 
 class Api:
-    """The handlers. `latency` is the least and the most that a reply takes, in seconds."""
+    """The handlers. `latency` is the minimum and the maximum duration of a reply, in seconds."""
 
     def __init__(
         self, sandbox: Sandbox, faults: Faults, latency: tuple[float, float] = (0.0, 0.0)
@@ -73,26 +73,26 @@ class Api:
         self._requests = 0
 
     def routes(self) -> list[web.RouteDef]:
-        """Stripe's paths; any other under /v1 is answered as Stripe answers it."""
+        """Stripe's paths; any other path under /v1 gets Stripe's 404."""
         known = [
-            web.route(method, path, partial(self._handle, parse, shown))
-            for method, path, shown, parse in ROUTES
+            web.route(method, path, partial(self._handle, parse, expandable))
+            for method, path, expandable, parse in ROUTES
         ]
         return [*known, web.route("*", "/v1/{rest:.*}", partial(self._handle, _unrecognised, ""))]
 
-    async def _handle(self, parse: Parse, shown: str, http: web.Request) -> web.StreamResponse:
+    async def _handle(self, parse: Parse, expandable: str, http: web.Request) -> web.StreamResponse:
         fault: Fault | None = None
         expand: tuple[str, ...] = ()
         key: str | None = None
         try:
             _authenticate(http)
-            request = await _parsed(http, parse, shown)
+            request = await _parsed(http, parse, expandable)
             key, expand = request.key, request.expand
             fault = self._faults.next_for(f"{http.method} {http.path}")
-            response = await self._alone(request, fault)
-        except Rejection as refused:
-            response = Response(refused.error.status, refused.error)
-        except _Gone:
+            response = await self._exclusive(request, fault)
+        except ApiError as raised:
+            response = Response(raised.error.status, raised.error)
+        except _ConnectionDropped:
             return _close(http)
         body = self._body(http, response, expand)
         headers = self._headers(http, key, response)
@@ -100,12 +100,12 @@ class Api:
             return await _break(http, response.status, headers, body)
         return web.Response(body=body, status=response.status, headers=headers)
 
-    async def _alone(self, request: Request, fault: Fault | None) -> Response:
-        """Refuse a key that is under way: Stripe does not wait for the other."""
+    async def _exclusive(self, request: Request, fault: Fault | None) -> Response:
+        """Perform a request; reject it while another with the same key is in progress, as Stripe does."""
         if request.key is None:
             return await self._perform(request, fault)
         if request.key in self._executing:
-            raise Rejection(errors.key_in_use(request.key))
+            raise ApiError(errors.key_in_use(request.key))
         self._executing.add(request.key)
         try:
             return await self._perform(request, fault)
@@ -115,24 +115,24 @@ class Api:
     async def _perform(self, request: Request, fault: Fault | None) -> Response:
         kind = fault.kind if fault else None
         seconds = fault.seconds if fault else 0.0
-        travel = self._faults.uniform(*self._latency) / 2
-        await _pause(travel + (seconds if kind is Kind.SLOW else 0.0))
+        one_way = self._faults.uniform(*self._latency) / 2
+        await _pause(one_way + (seconds if kind is Kind.SLOW else 0.0))
         if kind is Kind.DROP:
-            raise _Gone
+            raise _ConnectionDropped
         if fault and kind is Kind.REFUSE:
-            raise Rejection(_refusal(fault.status, request))
+            raise ApiError(_error_of(fault.status, request))
         if kind in _FAILURES:
             request = Request(request.action, request.key, request.expand, _FAILURES[kind])
         response = await self._sandbox.perform(request)
-        await _pause(travel + (seconds if kind is Kind.SLOW_REPLY else 0.0))
+        await _pause(one_way + (seconds if kind is Kind.SLOW_REPLY else 0.0))
         if kind is Kind.LOSE_REPLY:
-            raise _Gone
+            raise _ConnectionDropped
         return response
 
     def _body(self, http: web.Request, response: Response, expand: tuple[str, ...]) -> bytes:
         base_url = f"{http.scheme}://{http.host}"
         renderer = Renderer(self._sandbox.world.account, base_url, self._sandbox.owed)
-        # Without blanks: what indents is Python's slow encoder, half a millisecond here.
+        # Compact: indenting uses Python's slow encoder, which takes half a millisecond here.
         return json.dumps(renderer.response(response, expand), separators=(",", ":")).encode()
 
     def _headers(self, http: web.Request, key: str | None, response: Response) -> dict[str, str]:
@@ -149,24 +149,24 @@ class Api:
         return headers
 
 
-async def _parsed(http: web.Request, parse: Parse, shown: str) -> Request:
-    writes = http.method == "POST"
-    text = (await http.text()) if writes else http.query_string
+async def _parsed(http: web.Request, parse: Parse, expandable: str) -> Request:
+    is_write = http.method == "POST"
+    text = (await http.text()) if is_write else http.query_string
     form = Form(parse_qsl(text, keep_blank_values=True))
-    expand = parameters.expansions(form, shown)
+    expand = parameters.expansions(form, expandable)
     action = parse(form, http.match_info.get("id", ""))
     form.finish()
-    key = http.headers.get("Idempotency-Key") if writes else None
+    key = http.headers.get("Idempotency-Key") if is_write else None
     if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
-        raise Rejection(Error(400, f"Idempotency keys have 1 to {MAX_KEY_LENGTH} characters."))
+        raise ApiError(Error(400, f"Idempotency keys have 1 to {MAX_KEY_LENGTH} characters."))
     return Request(action, key, expand)
 
 
 def _authenticate(http: web.Request) -> None:
-    """Any test key will do; none, or a live one, will not."""
-    key = _given_key(http.headers.get("Authorization", ""))
+    """Accept every test key; reject a live key or none."""
+    key = _api_key(http.headers.get("Authorization", ""))
     if not key:
-        raise Rejection(
+        raise ApiError(
             Error(
                 401,
                 "You did not provide an API key. You need to provide your API key in the "
@@ -175,26 +175,27 @@ def _authenticate(http: web.Request) -> None:
             )
         )
     if not key.startswith(("sk_test_", "rk_test_")):
-        raise Rejection(Error(401, f"Invalid API Key provided: {key[:7]}***"))
+        raise ApiError(Error(401, f"Invalid API Key provided: {key[:7]}***"))
 
 
-def _given_key(header: str) -> str:
-    """The key as a bearer's, or as the user of basic, as `curl -u` sends it; empty if there is none."""
-    scheme, _, given = header.partition(" ")
+def _api_key(header: str) -> str:
+    """The key of Bearer authentication, or the user of Basic, as `curl -u` sends it; empty: none."""
+    scheme, _, credentials = header.partition(" ")
     if scheme == "Bearer":
-        return given
+        return credentials
     with suppress(ValueError):
-        return base64.b64decode(given, validate=True).decode().partition(":")[0]
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[0]
     return ""
 
 
 def _unrecognised(_form: Form, _identifier: str) -> Action:
-    raise Rejection(
-        Error(404, "Unrecognized request URL, or one that this sandbox does not speak.")
+    raise ApiError(
+        Error(404, "Unrecognized request URL, or one that the sandbox does not support.")
     )
 
 
-def _refusal(status: int, request: Request) -> Error:
+def _error_of(status: int, request: Request) -> Error:
+    """The error for a planned `refuse`."""
     if status == errors.key_in_use("").status:
         return errors.key_in_use(request.key or "none")
     return errors.too_many_requests() if status == 429 else errors.broken(status)
@@ -214,12 +215,12 @@ def _close(http: web.Request) -> web.Response:
 async def _break(
     http: web.Request, status: int, headers: dict[str, str], body: bytes
 ) -> web.StreamResponse:
-    """Promise the whole body, send half of it."""
+    """Announce the whole body and send half of it."""
     broken = web.StreamResponse(
         status=status, headers={**headers, "Content-Length": str(len(body))}
     )
     await broken.prepare(http)
     await broken.write(body[: len(body) // 2])
     if http.transport:
-        http.transport.close()  # after what was written; abort() would take that back
+        http.transport.close()  # after the data is sent; abort() would discard it
     return broken

@@ -1,4 +1,4 @@
-"""The whole web application, and listening: what `__main__` runs and tests run in their own process."""
+"""The web application, for the process and for tests."""
 
 from aiohttp import web
 
@@ -6,7 +6,7 @@ from sandbox.api import Api
 from sandbox.control import Control
 from sandbox.faults import Faults
 from sandbox.sandbox import Sandbox
-from sandbox.three_d_secure import Page
+from sandbox.three_d_secure import AuthenticationPage
 
 
 def application(
@@ -16,18 +16,19 @@ def application(
     *,
     open_controls: bool = False,
 ) -> web.Application:
-    """Stripe's API, the page of 3D Secure, and the controls."""
+    """Stripe's API, the 3D Secure page and the controls."""
     app = web.Application()
     app.add_routes(Api(sandbox, faults, latency).routes())
-    app.add_routes(Page(sandbox).routes())
+    app.add_routes(AuthenticationPage(sandbox).routes())
     app.add_routes(Control(sandbox, faults, is_open=open_controls).routes())
     return app
 
 
 async def listening(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, str]:
-    """Listen; the runner, to be cleaned up later, and the address (port 0 takes a free one).
+    """Listen; returns the runner, which the caller cleans up, and the address. Port 0 takes a free one.
 
-    Raises OSError where the port is taken.
+    Raises:
+        OSError: the port is in use.
     """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()

@@ -1,7 +1,7 @@
-"""Stripe's test cards: what each payment method's token makes happen.
+"""Stripe's test cards: the behaviour of each token of a payment method.
 
-The names are those of https://docs.stripe.com/testing; `pm_sandbox_*` are ours, for what Stripe
-offers no test card for. Data only; what follows from it is decided in `intents` and `refunds`.
+The names are those of https://docs.stripe.com/testing; `pm_sandbox_*` are the sandbox's own, for behaviour
+without a test card at Stripe.
 """
 
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from enum import Enum
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """Why an issuer said no: Stripe's error code, the issuer's code (cards only), the sentence."""
+    """A decline: Stripe's error code, the issuer's decline code (cards only), the message."""
 
     code: str
     decline_code: str | None
     message: str
 
 
-class RefundFate(Enum):
-    """What becomes of a refund to this card."""
+class RefundOutcome(Enum):
+    """The outcome of a refund to this card."""
 
     SUCCEEDS = "succeeds"
-    SUCCEEDS_LATER = "succeeds later"  # pending first
-    FAILS_LATER = "fails later"  # reported as succeeded first, as Stripe does
+    SUCCEEDS_LATER = "succeeds later"  # it is pending first
+    FAILS_LATER = "fails later"  # it succeeds first, as at Stripe
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One test card. `token` is the name under which it is used as `payment_method`."""
+    """One test card. `token` is its value in the parameter `payment_method`."""
 
     token: str
     brand: str = "visa"
@@ -35,13 +35,13 @@ class Card:
     funding: str = "credit"
     country: str = "US"
     decline: Decline | None = None
-    authentication: bool = False  # 3D Secure comes first, then the rest
-    later: bool = False  # the intent is `processing` for a while, then the rest
-    refund: RefundFate = RefundFate.SUCCEEDS
+    authentication: bool = False  # 3D Secure first, then the rest
+    delayed: bool = False  # the intent is `processing` first, then the rest
+    refund: RefundOutcome = RefundOutcome.SUCCEEDS
 
 
-def _declined(reason: str, sentence: str = "Your card was declined.") -> Decline:
-    return Decline("card_declined", reason, sentence)
+def _declined(reason: str, message: str = "Your card was declined.") -> Decline:
+    return Decline("card_declined", reason, message)
 
 
 GENERIC = _declined("generic_decline")
@@ -100,7 +100,7 @@ _CARDS = (
     Card("pm_card_chargeDeclinedExpiredCard", last4="0069", decline=EXPIRED),
     Card("pm_card_chargeDeclinedIncorrectCvc", last4="0127", decline=INCORRECT_CVC),
     Card("pm_card_chargeDeclinedProcessingError", last4="0119", decline=PROCESSING_ERROR),
-    # Authentication. "OnSetup" is excused from it only off session, once it was set up.
+    # 3D Secure. "OnSetup" is exempt only off session, after a setup.
     Card("pm_card_authenticationRequired", last4="3184", authentication=True),
     Card("pm_card_authenticationRequiredOnSetup", last4="3155", authentication=True),
     Card("pm_card_authenticationRequiredSetupForOffSession", last4="0446", authentication=True),
@@ -120,12 +120,12 @@ _CARDS = (
     ),
     Card("pm_card_threeDSecureOptional", last4="3055"),
     Card("pm_card_amex_threeDSecureNotSupported", "amex", "0005"),
-    # Refunds that take their time.
-    Card("pm_card_pendingRefund", last4="7726", refund=RefundFate.SUCCEEDS_LATER),
-    Card("pm_card_refundFail", last4="5126", refund=RefundFate.FAILS_LATER),
-    # Ours: an intent that stays `processing`, as slower methods do.
-    Card("pm_sandbox_processing", last4="0901", later=True),
-    Card("pm_sandbox_processingDeclined", last4="0902", later=True, decline=GENERIC),
+    # Refunds with a later outcome.
+    Card("pm_card_pendingRefund", last4="7726", refund=RefundOutcome.SUCCEEDS_LATER),
+    Card("pm_card_refundFail", last4="5126", refund=RefundOutcome.FAILS_LATER),
+    # The sandbox's own: an intent that is `processing` first, as with slower payment methods.
+    Card("pm_sandbox_processing", last4="0901", delayed=True),
+    Card("pm_sandbox_processingDeclined", last4="0902", delayed=True, decline=GENERIC),
 )
 
 CARDS = {card.token: card for card in _CARDS}

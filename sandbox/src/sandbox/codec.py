@@ -1,4 +1,4 @@
-"""Requests, rules and movements as JSON, for the ledger's lines, and back."""
+"""The ledger's JSON of requests, rules and movements."""
 
 from dataclasses import asdict, fields
 from typing import Any, get_args
@@ -13,15 +13,15 @@ _ACTIONS = {action.__name__: action for action in (*get_args(Write), PassTime)}
 
 
 def encode_request(request: Request, at: int) -> Json:
-    """A request that changed something. What only read, and met what was due, is PassTime."""
+    """A request that changed the state. A read changes it only by what was due: it becomes PassTime."""
     action = request.action
     if not isinstance(action, get_args(Write)):
         request = Request(action := PassTime())
-    given = {field.name: getattr(action, field.name) for field in fields(action)}
+    values = {field.name: getattr(action, field.name) for field in fields(action)}
     entry: Json = {
         "at": at,
         "action": type(action).__name__,
-        "fields": {name: _plain(value) for name, value in given.items() if value is not None},
+        "fields": {name: _plain(value) for name, value in values.items() if value is not None},
     }
     if request.key:
         entry["key"] = request.key
@@ -33,15 +33,15 @@ def encode_request(request: Request, at: int) -> Json:
 
 
 def decode_request(entry: Json) -> tuple[Request, int]:
-    """The request and its time, from a line."""
-    given = dict(entry["fields"])
-    if "metadata" in given:
-        given["metadata"] = tuple(given["metadata"].items())
-    if "methods" in given:
-        given["methods"] = Methods(given["methods"])
+    """The request and its time."""
+    values = dict(entry["fields"])
+    if "metadata" in values:
+        values["metadata"] = tuple(values["metadata"].items())
+    if "methods" in values:
+        values["methods"] = Methods(values["methods"])
     failure = entry.get("failure")
     request = Request(
-        _ACTIONS[entry["action"]](**given),
+        _ACTIONS[entry["action"]](**values),
         entry.get("key"),
         tuple(entry.get("expand", ())),
         InjectedFailure(failure) if failure else None,
@@ -50,7 +50,7 @@ def decode_request(entry: Json) -> tuple[Request, int]:
 
 
 def encode_movement(movement: Movement) -> Json:
-    """A movement, as tools read it."""
+    """A movement of money."""
     return {
         "kind": movement.kind,
         "intent": movement.intent,
@@ -63,7 +63,7 @@ def encode_movement(movement: Movement) -> Json:
 
 
 def encode_rules(rules: Rules) -> Json:
-    """The rules of a server; it always keeps its history."""
+    """The rules of a server, without `history`, which is always on."""
     return {name: value for name, value in asdict(rules).items() if name != "history"}
 
 

@@ -1,4 +1,4 @@
-"""The currencies Stripe takes, and what it asks of an amount in them.
+"""The currencies that Stripe supports, and its limits of an amount.
 
 Amounts are integers in Stripe's minor unit (https://docs.stripe.com/currencies), which is not ISO
 4217's everywhere: ISK and UGX are written with two decimals that must be zero, and the last digit
@@ -20,23 +20,23 @@ _WITHOUT_DECIMALS = frozenset(
 )
 _THREE_DECIMALS = frozenset(("bhd", "jod", "kwd", "omr", "tnd"))
 
-_LARGEST = {"idr": 999_999_999_999}  # twelve digits; ten for some, eight for the rest
-_LARGEST |= dict.fromkeys(("clp", "cop", "huf", "jpy", "krw"), 9_999_999_999)
+_MAXIMUM = {"idr": 999_999_999_999}  # twelve digits; ten for some, eight for the rest
+_MAXIMUM |= dict.fromkeys(("clp", "cop", "huf", "jpy", "krw"), 9_999_999_999)
 _MULTIPLE = dict.fromkeys(_THREE_DECIMALS, 10) | {"isk": 100, "ugx": 100}
 
 
-def largest(currency: str) -> int:
+def maximum(currency: str) -> int:
     """The largest amount of one charge."""
-    return _LARGEST.get(currency, 99_999_999)
+    return _MAXIMUM.get(currency, 99_999_999)
 
 
 def multiple(currency: str) -> int:
-    """What an amount must be a multiple of."""
+    """The number of which an amount must be a multiple."""
     return _MULTIPLE.get(currency, 1)
 
 
-def written(amount: int, currency: str) -> str:
-    """An amount for people: 1099 usd is "10.99 USD"."""
+def formatted(amount: int, currency: str) -> str:
+    """An amount as text: 1099 usd is "10.99 USD"."""
     decimals = 0 if currency in _WITHOUT_DECIMALS else 3 if currency in _THREE_DECIMALS else 2
     whole, part = divmod(amount, 10**decimals)
     return f"{whole:,}{f'.{part:0{decimals}d}' if decimals else ''} {currency.upper()}"

@@ -1,7 +1,7 @@
-"""Stripe's errors, in its own words: what the API says instead of an object.
+"""Stripe's error responses.
 
-The sentences and codes are those that Stripe's API answers (https://docs.stripe.com/error-codes);
-`type` decides which class the official library raises.
+Messages and codes are those of Stripe's API (https://docs.stripe.com/error-codes); `type` decides which
+class the official library raises.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ INVALID_REQUEST = "invalid_request_error"
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The body of an error. `intent` is shown inside it where Stripe shows it."""
+    """The body of an error response. `intent` is included where Stripe includes it."""
 
     status: int
     message: str
@@ -26,21 +26,21 @@ class Error:
     last_error: LastError | None = None
 
 
-class Rejection(Exception):
-    """Ends a decision with an error, nothing having changed."""
+class ApiError(Exception):
+    """Ends a request with an error response; nothing has changed."""
 
     def __init__(self, error: Error) -> None:
         super().__init__(error.message)
         self.error = error
 
 
-# How Stripe calls things in this sentence, and the part of the path that names them.
+# Stripe's names of objects in this message, and of the path's parameters.
 _NAMES = {"payment_method": "PaymentMethod"}
 _IN_PATH = {"payment_intent": "intent", "payment_method": "payment_method"}
 
 
 def no_such(kind: str, identifier: str, *, param: str | None = None) -> Error:
-    """An id that names nothing: 400 where it came as the parameter `param`, 404 in the path."""
+    """An unknown id: 400 where it is the parameter `param`, 404 where it is in the path."""
     return Error(
         400 if param else 404,
         f"No such {_NAMES.get(kind, kind)}: '{identifier}'",
@@ -50,7 +50,7 @@ def no_such(kind: str, identifier: str, *, param: str | None = None) -> Error:
 
 
 def declined(decline: Decline, intent: Intent) -> Error:
-    """The card was tried and refused."""
+    """The issuer declined the card."""
     return Error(
         402,
         decline.message,
@@ -63,7 +63,7 @@ def declined(decline: Decline, intent: Intent) -> Error:
 
 
 def no_balance() -> Error:
-    """What a refund would take is not on the account just now."""
+    """The account's balance does not cover the refund."""
     return Error(400, "Insufficient funds in your Stripe balance.", code="balance_insufficient")
 
 
@@ -72,7 +72,7 @@ def _unexpected_state(message: str, intent: Intent) -> Error:
 
 
 def cannot_confirm(intent: Intent) -> Error:
-    """Confirm, in a state that has no way on."""
+    """Confirm in a state that does not allow it."""
     if intent.status is Status.SUCCEEDED:
         return _unexpected_state(
             "You cannot confirm this PaymentIntent because it has already succeeded after being "
@@ -88,7 +88,7 @@ def cannot_confirm(intent: Intent) -> Error:
 
 
 def missing_method(intent: Intent) -> Error:
-    """Confirm without a payment method: none was given, or the last one was declined."""
+    """Confirm without a payment method: there is none, or the last one was declined."""
     return _unexpected_state(
         "You cannot confirm this PaymentIntent because it's missing a payment method. You can "
         "either update the PaymentIntent with a payment method and then confirm it again, or "
@@ -98,7 +98,7 @@ def missing_method(intent: Intent) -> Error:
 
 
 def cannot_capture(intent: Intent) -> Error:
-    """Capture of what is not held: taken already, over, or not there yet."""
+    """Capture of an intent that is not authorized."""
     return _unexpected_state(
         "This PaymentIntent could not be captured because it has a status of "
         f"{intent.status.value}. Only a PaymentIntent with one of the following statuses may be "
@@ -108,7 +108,7 @@ def cannot_capture(intent: Intent) -> Error:
 
 
 def cannot_cancel(intent: Intent) -> Error:
-    """Cancel of what has taken money, is being taken, or is canceled."""
+    """Cancel of an intent that succeeded, is being processed or is canceled."""
     return _unexpected_state(
         f"You cannot cancel this PaymentIntent because it has a status of {intent.status.value}. "
         "Only a PaymentIntent with one of the following statuses may be canceled: "
@@ -119,12 +119,12 @@ def cannot_cancel(intent: Intent) -> Error:
 
 
 def cannot_authenticate(intent: Intent) -> Error:
-    """The page of 3D Secure was used when no authentication was asked for (any more)."""
-    return _unexpected_state("This PaymentIntent does not wait for an authentication.", intent)
+    """An answer on the 3D Secure page while the intent requires no authentication."""
+    return _unexpected_state("This PaymentIntent does not require authentication.", intent)
 
 
 def return_url_required() -> Error:
-    """Confirm of an intent whose methods may redirect the payer."""
+    """Confirm, without a return_url, of an intent whose methods may redirect the payer."""
     return Error(
         400,
         "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. "
@@ -137,7 +137,7 @@ def return_url_required() -> Error:
 
 
 def capture_too_large(amount: int, intent: Intent) -> Error:
-    """Capture of more than is held."""
+    """Capture of more than is authorized."""
     return Error(
         400,
         f"Amount to capture ({amount}) is greater than the amount capturable "
@@ -148,7 +148,7 @@ def capture_too_large(amount: int, intent: Intent) -> Error:
 
 
 def nothing_to_refund(intent: Intent) -> Error:
-    """Refund of an intent that has taken no money."""
+    """Refund of an intent without a captured charge."""
     return Error(
         400,
         f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
@@ -157,12 +157,12 @@ def nothing_to_refund(intent: Intent) -> Error:
 
 
 def already_refunded(charge: str) -> Error:
-    """Refund of what is all given back."""
+    """Refund of a charge that is fully refunded."""
     return Error(400, f"Charge {charge} has already been refunded.", code="charge_already_refunded")
 
 
 def refund_too_large(amount: int, left: int, currency: str) -> Error:
-    """Refund of more than is left: Stripe gives this one no code."""
+    """Refund of more than is left; Stripe's error has no code."""
     unit = currency.upper()
     return Error(
         400,
@@ -173,7 +173,7 @@ def refund_too_large(amount: int, left: int, currency: str) -> Error:
 
 
 def key_with_other_parameters(key: str) -> Error:
-    """An idempotency key comes again with another content."""
+    """An idempotency key was used again with other parameters."""
     return Error(
         400,
         "Keys for idempotent requests can only be used with the same parameters they were first "
@@ -183,19 +183,19 @@ def key_with_other_parameters(key: str) -> Error:
     )
 
 
-def key_with_other_path(key: str, now: str, first: str) -> Error:
-    """An idempotency key comes again at another place."""
+def key_with_other_path(key: str, path: str, first_path: str) -> Error:
+    """An idempotency key was used again with another path."""
     return Error(
         400,
         "Keys for idempotent requests can only be used for the same endpoint they were first used "
-        f"for ('{now}' vs '{first}'). Try using a key other than '{key}' if you meant to execute "
+        f"for ('{path}' vs '{first_path}'). Try using a key other than '{key}' if you meant to execute "
         "a different request.",
         type="idempotency_error",
     )
 
 
 def key_in_use(key: str) -> Error:
-    """Another request with this key is under way. Nothing of it is saved."""
+    """Another request with this key is in progress. The answer is not stored."""
     return Error(
         409,
         "There is currently another in-progress request using this Idempotent Key (that probably "
@@ -207,14 +207,14 @@ def key_in_use(key: str) -> Error:
 
 
 def too_many_requests() -> Error:
-    """The rate limit. Nothing of it is saved."""
+    """The rate limit. The answer is not stored."""
     return Error(429, "Request rate limit exceeded.", code="rate_limit")
 
 
 def broken(status: int = 500) -> Error:
-    """Stripe's own failure: nothing follows from it about what was done."""
+    """A failure inside Stripe: it does not tell whether the request took effect."""
     return Error(
         status,
-        "An unknown error occurred in the sandbox, as it was told to.",
+        "An unknown error occurred: a planned fault of the sandbox.",
         type="api_error",
     )

@@ -1,7 +1,7 @@
-"""Planned faults: what the sandbox does wrong on purpose, for the next requests or by chance.
+"""Fault injection: planned faults for the next requests, or random ones.
 
-What happens inside Stripe (`fail_before`, `fail_after`) is handed to `transition`; the rest happens
-between Stripe and its caller and never touches what there is.
+Failures inside Stripe (`fail_before`, `fail_after`) are passed to `transition`; all others happen between
+Stripe and its caller and do not affect the state.
 """
 
 import json
@@ -13,22 +13,27 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What goes wrong."""
+    """The kinds of faults."""
 
-    SLOW = "slow"  # waits `seconds`, then does it
-    SLOW_REPLY = "slow_reply"  # does it, then waits `seconds`
-    REFUSE = "refuse"  # answers `status`; nothing is done, nothing kept under the key
-    DROP = "drop"  # closes the connection; nothing is done
-    FAIL_BEFORE = "fail_before"  # 500, kept under the key; nothing is done
-    FAIL_AFTER = "fail_after"  # does it; 500, kept under the key
-    LOSE_REPLY = "lose_reply"  # does it, closes the connection
-    BREAK_BODY = "break_body"  # does it, closes the connection in the middle of the body
+    SLOW = "slow"  # waits `seconds`, then performs the request
+    SLOW_REPLY = "slow_reply"  # performs the request, then waits `seconds`
+    REFUSE = "refuse"  # answers `status`; does nothing and stores nothing under the key
+    DROP = "drop"  # closes the connection; does nothing
+    FAIL_BEFORE = "fail_before"  # 500, stored under the key; does nothing
+    FAIL_AFTER = "fail_after"  # performs the request; 500, stored under the key
+    LOSE_REPLY = "lose_reply"  # performs the request, closes the connection
+    BREAK_BODY = (
+        "break_body"  # performs the request, closes the connection in the middle of the body
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One plan. It fires on requests whose "METHOD /path" `match` finds (a regular expression), with
-    `probability`, at most `times` times (None: for ever). Raises ValueError where it makes no sense.
+    """One planned fault. It fires on requests whose "METHOD /path" matches the regular expression `match`,
+    with `probability`, at most `times` times (None: without a limit).
+
+    Raises:
+        ValueError: a field is invalid.
     """
 
     kind: Kind
@@ -41,10 +46,10 @@ class Fault:
     def __post_init__(self) -> None:
         try:
             re.compile(self.match)
-        except re.error as wrong:
-            raise ValueError(f"match is no regular expression: {wrong}") from None
+        except re.error as error:
+            raise ValueError(f"match is not a regular expression: {error}") from None
         if self.times is not None and self.times < 1:
-            raise ValueError("times is 1 or more, or null for ever")
+            raise ValueError("times is 1 or more, or null")
         if not 0 <= self.probability <= 1 or self.seconds < 0 or not 400 <= self.status <= 599:
             raise ValueError(
                 "probability is 0 to 1, seconds are not negative, status is 4xx or 5xx"
@@ -52,9 +57,10 @@ class Fault:
 
 
 def fault(text: str) -> Fault:
-    """A plan from its JSON: {"kind": "lose_reply", "match": "POST .*/confirm", "times": 2}.
+    """Parse a fault: {"kind": "lose_reply", "match": "POST .*/confirm", "times": 2}.
 
-    Raises ValueError or TypeError, with a sentence.
+    Raises:
+        ValueError, TypeError: the JSON or a field is invalid.
     """
     given = json.loads(text)
     if not isinstance(given, dict):
@@ -63,38 +69,38 @@ def fault(text: str) -> Fault:
 
 
 class Faults:
-    """The plans, first come first served, and the chance that decides among them."""
+    """The planned faults, in order, and the random numbers that decide whether one fires."""
 
     def __init__(self, seed: int = 0, plans: Iterable[Fault] = ()) -> None:
         self._plans = [(plan, plan.times) for plan in plans]
-        self._chance = random.Random(seed)  # noqa: S311 - a seed repeats a run; no secret
+        self._random = random.Random(seed)  # noqa: S311 - a seed repeats a run; not a secret
 
     def plan(self, plan: Fault) -> None:
-        """Add one."""
+        """Add a fault."""
         self._plans.append((plan, plan.times))
 
     def clear(self, seed: int | None = None) -> None:
-        """Forget all, and begin the chance anew with `seed`."""
+        """Remove all faults; with a `seed`, reset the random numbers."""
         self._plans.clear()
         if seed is not None:
-            self._chance.seed(seed)
+            self._random.seed(seed)
 
     def planned(self) -> list[tuple[Fault, int | None]]:
-        """What is planned, and how often it may still fire."""
+        """The planned faults, and how often each may still fire."""
         return list(self._plans)
 
     def next_for(self, line: str) -> Fault | None:
-        """The fault that this request ("POST /v1/...") meets, if any. Uses it up by one."""
-        for place, (plan, left) in enumerate(self._plans):
-            if not re.search(plan.match, line) or self._chance.random() >= plan.probability:
+        """The fault that fires on this request ("POST /v1/..."), if any; counts it."""
+        for index, (plan, left) in enumerate(self._plans):
+            if not re.search(plan.match, line) or self._random.random() >= plan.probability:
                 continue
             if left == 1:
-                del self._plans[place]
+                del self._plans[index]
             elif left is not None:
-                self._plans[place] = (plan, left - 1)
+                self._plans[index] = (plan, left - 1)
             return plan
         return None
 
-    def uniform(self, least: float, most: float) -> float:
-        """A number between, by the same chance."""
-        return self._chance.uniform(least, most)
+    def uniform(self, minimum: float, maximum: float) -> float:
+        """A random number between the two, from the same seed."""
+        return self._random.uniform(minimum, maximum)

@@ -1,7 +1,6 @@
-"""What becomes of a payment intent: one pure function per request, and one for time passing.
+"""Decisions on payment intents: one pure function per request, and one for the passing of time.
 
-Each takes the intent as it is and gives an `Outcome`: the intent as it is then, what Stripe would
-announce, what money moved. Nothing here reads a clock or keeps anything.
+Each takes an intent and returns an `Outcome`: the new intent, the events, the movements of money.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from dataclasses import dataclass, replace
 from sandbox import errors
 from sandbox.actions import Authenticate, CancelIntent, CaptureIntent, ConfirmIntent, CreateIntent
 from sandbox.cards import AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED, CARDS, Card, Decline
-from sandbox.errors import Rejection
+from sandbox.errors import ApiError
 from sandbox.objects import (
     Charge,
     ChargeStatus,
@@ -32,19 +31,19 @@ CANCELABLE = CONFIRMABLE | {Status.REQUIRES_CAPTURE}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a decision made of an intent (and of a refund of it), what is to be announced, what money
-    moved. A refusal by the issuer is an outcome too: `declined`, the answer is then a 402.
+    """The result of a decision: the new intent (and refund), the events, the movements of money. A decline
+    by the issuer is an outcome too: `declined`; the answer is then a 402.
     """
 
     intent: Intent
-    happened: tuple[tuple[str, Intent | Refund], ...] = ()
+    events: tuple[tuple[str, Intent | Refund], ...] = ()
     movements: tuple[Movement, ...] = ()
     declined: Decline | None = None
     refund: Refund | None = None
 
 
 def create(action: CreateIntent, identifier: str, card: Card | None, now: int) -> Outcome:
-    """A new intent, not yet tried."""
+    """Create an unconfirmed intent."""
     intent = Intent(
         id=identifier,
         created=now,
@@ -66,16 +65,16 @@ def create(action: CreateIntent, identifier: str, card: Card | None, now: int) -
 def confirm(
     intent: Intent, action: ConfirmIntent, card: Card | None, rules: Rules, now: int
 ) -> Outcome:
-    """Try `card`, or else the intent's: take or hold the money, ask for authentication, fail."""
+    """Charge or authorize `card`, by default the intent's; or require authentication, or fail."""
     if intent.status not in CONFIRMABLE:
-        raise Rejection(errors.cannot_confirm(intent))
+        raise ApiError(errors.cannot_confirm(intent))
     if card is None and intent.payment_method:
         card = CARDS[intent.payment_method]
     if card is None:
-        raise Rejection(errors.missing_method(intent))
+        raise ApiError(errors.missing_method(intent))
     return_url = action.return_url or intent.return_url
     if intent.methods is Methods.DASHBOARD and return_url is None:
-        raise Rejection(errors.return_url_required())
+        raise ApiError(errors.return_url_required())
     intent = replace(
         intent,
         payment_method=card.token,
@@ -84,7 +83,7 @@ def confirm(
         last_error=None,
     )
     if not card.authentication:
-        return _try(intent, card, rules, now)
+        return _attempt(intent, card, rules, now)
     if action.error_on_requires_action:
         return _decline(intent, card, AUTHENTICATION_REQUIRED, now)
     intent = replace(intent, status=Status.REQUIRES_ACTION)
@@ -92,12 +91,12 @@ def confirm(
 
 
 def authenticate(intent: Intent, action: Authenticate, rules: Rules, now: int) -> Outcome:
-    """The payer answered the 3D Secure page. A refusal there is no decline: no charge was tried."""
+    """The payer's answer on the 3D Secure page. If declined there, no charge was attempted."""
     if intent.status is not Status.REQUIRES_ACTION or intent.payment_method is None:
-        raise Rejection(errors.cannot_authenticate(intent))
+        raise ApiError(errors.cannot_authenticate(intent))
     card = CARDS[intent.payment_method]
     if action.approved:
-        return _try(intent, card, rules, now, authenticated=True)
+        return _attempt(intent, card, rules, now, authenticated=True)
     intent = replace(
         intent,
         status=Status.REQUIRES_PAYMENT_METHOD,
@@ -121,23 +120,23 @@ def _charged(intent: Intent, card: Card, now: int, *, authenticated: bool = Fals
     return replace(intent, attempts=attempt, charge=charge)
 
 
-def _try(
+def _attempt(
     intent: Intent, card: Card, rules: Rules, now: int, *, authenticated: bool = False
 ) -> Outcome:
     intent = _charged(intent, card, now, authenticated=authenticated)
-    if card.later:
+    if card.delayed:
         intent = replace(intent, status=Status.PROCESSING, due=now + rules.delay)
         return Outcome(intent, (("payment_intent.processing", intent), ("charge.pending", intent)))
     return _settle(intent, card, rules, now)
 
 
 def _settle(intent: Intent, card: Card, rules: Rules, now: int) -> Outcome:
-    """The issuer's word on the pending charge."""
+    """The issuer's answer to the pending charge."""
     if card.decline:
         return _fail(intent, card, card.decline)
     if intent.capture_method == "manual":
-        return _hold(intent, now + rules.hold_life)
-    return _take(intent, intent.amount)
+        return _authorize(intent, now + rules.hold_life)
+    return _capture(intent, intent.amount)
 
 
 def _decline(intent: Intent, card: Card, decline: Decline, now: int) -> Outcome:
@@ -149,7 +148,7 @@ def _fail(intent: Intent, card: Card, decline: Decline) -> Outcome:
     intent = replace(
         intent,
         status=Status.REQUIRES_PAYMENT_METHOD,
-        payment_method=None,  # a declined method is let go: trying again needs one to be named
+        payment_method=None,  # a declined method is removed: a further confirm must name one
         charge=charge,
         last_error=LastError(decline, card.token, charge.id),
         due=None,
@@ -161,7 +160,7 @@ def _fail(intent: Intent, card: Card, decline: Decline) -> Outcome:
     )
 
 
-def _hold(intent: Intent, until: int) -> Outcome:
+def _authorize(intent: Intent, until: int) -> Outcome:
     charge = replace(_charge(intent), status=ChargeStatus.SUCCEEDED, capture_before=until)
     intent = replace(intent, status=Status.REQUIRES_CAPTURE, charge=charge, due=until)
     return Outcome(
@@ -171,51 +170,52 @@ def _hold(intent: Intent, until: int) -> Outcome:
     )
 
 
-def _take(intent: Intent, amount: int) -> Outcome:
-    """Move `amount` to the merchant; what was held above it is released."""
-    held = intent.amount_capturable
+def _capture(intent: Intent, amount: int) -> Outcome:
+    """Capture `amount`; the rest of the authorization is released."""
+    authorized = intent.amount_capturable
     charge = replace(
         _charge(intent), status=ChargeStatus.SUCCEEDED, captured=True, amount_captured=amount
     )
     intent = replace(
         intent, status=Status.SUCCEEDED, charge=charge, amount_received=amount, due=None
     )
-    moved = [_movement("captured", intent, amount)]
-    if held > amount:
-        moved.append(_movement("released", intent, held - amount))
-    told = "charge.captured" if held else "charge.succeeded"
-    return Outcome(intent, ((told, intent), ("payment_intent.succeeded", intent)), tuple(moved))
+    movements = [_movement("captured", intent, amount)]
+    if authorized > amount:
+        movements.append(_movement("released", intent, authorized - amount))
+    charge_event = "charge.captured" if authorized else "charge.succeeded"
+    events = ((charge_event, intent), ("payment_intent.succeeded", intent))
+    return Outcome(intent, events, tuple(movements))
 
 
 def capture(intent: Intent, action: CaptureIntent) -> Outcome:
-    """Take what is held, whole or part, once."""
+    """Capture an authorized intent, in full or in part, once."""
     if intent.status is not Status.REQUIRES_CAPTURE:
-        raise Rejection(errors.cannot_capture(intent))
+        raise ApiError(errors.cannot_capture(intent))
     amount = intent.amount_capturable if action.amount is None else action.amount
     if amount > intent.amount_capturable:
-        raise Rejection(errors.capture_too_large(amount, intent))
-    return _take(intent, amount)
+        raise ApiError(errors.capture_too_large(amount, intent))
+    return _capture(intent, amount)
 
 
 def cancel(intent: Intent, action: CancelIntent, now: int) -> Outcome:
-    """End the intent; a hold is released."""
+    """Cancel the intent; an authorization is released."""
     if intent.status not in CANCELABLE:
-        raise Rejection(errors.cannot_cancel(intent))
+        raise ApiError(errors.cannot_cancel(intent))
     return _end(intent, action.reason, "charge.refunded", now)
 
 
 def passed_due(intent: Intent, rules: Rules, due: int) -> Outcome:
-    """What time alone does, dated by when it was due: a hold runs out, a slow charge settles."""
+    """What time does, dated by when it was due: an authorization expires, a delayed charge settles."""
     if intent.status is Status.PROCESSING:
         return _settle(intent, CARDS[_charge(intent).payment_method], rules, due)
     return _end(intent, "automatic", "charge.expired", due)
 
 
-def _end(intent: Intent, reason: str | None, told: str, now: int) -> Outcome:
-    held = intent.amount_capturable
+def _end(intent: Intent, reason: str | None, charge_event: str, now: int) -> Outcome:
+    authorized = intent.amount_capturable
     charge = intent.charge
-    if charge and held:
-        charge = replace(charge, amount_refunded=held)  # Stripe shows a released hold so
+    if charge and authorized:
+        charge = replace(charge, amount_refunded=authorized)  # as Stripe shows a released one
     intent = replace(
         intent,
         status=Status.CANCELED,
@@ -224,14 +224,15 @@ def _end(intent: Intent, reason: str | None, told: str, now: int) -> Outcome:
         cancellation_reason=reason,
         due=None,
     )
-    happened: tuple[tuple[str, Intent], ...] = (("payment_intent.canceled", intent),)
-    if not held:
-        return Outcome(intent, happened)
-    return Outcome(intent, ((told, intent), *happened), (_movement("released", intent, held),))
+    canceled = ("payment_intent.canceled", intent)
+    if not authorized:
+        return Outcome(intent, (canceled,))
+    released = _movement("released", intent, authorized)
+    return Outcome(intent, ((charge_event, intent), canceled), (released,))
 
 
 def _charge(intent: Intent) -> Charge:
-    assert intent.charge is not None  # noqa: S101 - every caller has just made one, or holds one
+    assert intent.charge is not None  # noqa: S101 - every caller has an intent with a charge
     return intent.charge
 
 

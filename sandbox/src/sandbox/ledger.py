@@ -1,25 +1,24 @@
-"""The sandbox's truth on disk: an append-only file, on the disk before an answer goes out.
+"""The sandbox's ledger: an append-only file that is on disk before an answer is sent.
 
-One JSON object a line, UTF-8, in the order in which things were done:
+One JSON object per line, UTF-8, in the order of execution:
 
     {"ledger": 1, "account": "k3v9QxTa"}
-        the first line: the format, and what this sandbox's ids carry
+        the first line: the format, and the part of every id that names this sandbox
     {"rules": {"key_life": 86400, "hold_life": 604800, "delay": 3}}
-        at each start with other rules: they hold from here on
+        at a start with other rules: they apply from here on
     {"at": 1764000000, "action": "ConfirmIntent", "fields": {"intent": "pi_..."}, "key": "...",
      "movements": [{"kind": "captured", "intent": "pi_...", "charge": "ch_...", "refund": null,
                     "amount": 1099, "currency": "usd", "metadata": {"uuid": "..."}}]}
-        a request that changed something, and what money it moved (`objects.Movement` has the
-        kinds). `PassTime` stands for whatever only time has done.
+        a request that changed the state, and its movements of money (see `objects.Movement`).
+        `PassTime` stands for changes by time alone.
     {"webhooks": true}
-        from here on events are owed to a receiver of webhooks
+        from here on events are owed to the receiver of webhooks
     {"delivered": "evt_..."}
-        one that it has accepted
+        an event that the receiver has accepted
 
-A tool that asks where the money is reads `movements` and nothing else. The sandbox itself does the
-requests again when it starts, which is possible because `transition` is a pure function; where the
-movements then come out otherwise, it refuses to start. A torn last line, which a power cut may
-leave, was never answered, and is cut off.
+An audit of the money reads `movements` only. The sandbox itself replays the requests when it starts, which
+is possible because `transition` is a pure function; where a replay yields other movements, it does not
+start. An incomplete last line, as after a power failure, was never answered and is removed.
 """
 
 import asyncio
@@ -34,29 +33,33 @@ from typing import Any
 Entry = dict[str, Any]
 
 
-class LedgerRefused(Exception):
+class LedgerUnusable(Exception):
     """The file cannot be used. The message says why, and what to do."""
 
 
 class Ledger:
-    """The open file. One process at a time; many requests share one fsync (group commit)."""
+    """The open file, locked for one process. Concurrent requests share one fsync (group commit)."""
 
     def __init__(self, path: Path) -> None:
-        """Open, or make, the file and its directory. Raises LedgerRefused where that cannot be."""
+        """Open or create the file and its directory.
+
+        Raises:
+            LedgerUnusable: the directory cannot be used, or another process has the file.
+        """
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b", buffering=0)
         except OSError as error:
-            raise LedgerRefused(
+            raise LedgerUnusable(
                 f"{path} cannot be used ({error.strerror}); give another --data directory."
             ) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
-            raise LedgerRefused(
-                f"{path} is in use by another sandbox; end it, or give another --data directory."
+            raise LedgerUnusable(
+                f"{path} is in use by another sandbox; stop it, or give another --data directory."
             ) from None
         self._lines: list[bytes] = []
         self._appended = 0
@@ -66,35 +69,43 @@ class Ledger:
         self._writer = ThreadPoolExecutor(1, "ledger")
 
     def entries(self) -> Iterator[Entry]:
-        """What was written so far; a torn end is cut off. To be exhausted before the first append."""
+        """The entries so far; an incomplete last line is removed. Exhaust it before the first append.
+
+        Raises:
+            LedgerUnusable: a line is damaged.
+        """
         self._file.seek(0)
-        whole = self._file.read().split(b"\n")[:-1]  # behind the last newline nothing was answered
+        whole = self._file.read().split(b"\n")[
+            :-1
+        ]  # text after the last newline was never answered
         end = 0
         for number, line in enumerate(whole, 1):
             try:
                 entry = json.loads(line)
             except ValueError:
                 if number == len(whole):
-                    break  # its newline may have reached the disk before the rest of it
-                raise LedgerRefused(
-                    f"{self._path}, line {number}, is no JSON: the file was damaged. Move it away "
-                    "to start anew."
+                    break  # the disk may have its newline without the rest of it
+                raise LedgerUnusable(
+                    f"{self._path}, line {number}, is not JSON: the file is damaged. Move it away "
+                    "to start empty."
                 ) from None
             end += len(line) + 1
             yield entry
         self._file.truncate(end)
 
     def append(self, entry: Entry) -> None:
-        """Put a line at the end. It is not on the disk before `durable` returns."""
+        """Append a line. It is on disk once `wait_until_durable` has returned."""
         self._lines.append(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
         self._appended += 1
 
-    async def durable(self) -> None:
-        """Return when everything appended until now is on the disk. Raises OSError where it cannot
-        be, and from then on always: after a failed fsync nobody knows what the disk has.
+    async def wait_until_durable(self) -> None:
+        """Return when everything appended so far is on disk.
+
+        Raises:
+            OSError: a write failed, now or earlier: after a failed fsync the disk's content is unknown.
         """
-        wanted = self._appended
-        while self._durable < wanted:
+        appended = self._appended
+        while self._durable < appended:
             if self._failure:
                 raise self._failure
             if self._flush is None:
@@ -120,7 +131,7 @@ class Ledger:
         os.fdatasync(self._file)
 
     async def close(self) -> None:
-        """Write what is left, and let the file go."""
-        await self.durable()
+        """Write what is left, and close the file."""
+        await self.wait_until_durable()
         self._writer.shutdown()
         self._file.close()

@@ -1,7 +1,7 @@
-"""What the sandbox keeps: intents with their charge, refunds, events, and movements of money.
+"""Stripe's objects as frozen values: intents with their charge, refunds, events; and movements of money.
 
-Frozen values. They hold what Stripe's objects say, in the words of its API, not their JSON (that is
-`rendering`). Amounts are integers in the currency's minor unit, times are Unix seconds.
+Names are those of Stripe's API; `rendering` has the JSON. Amounts are integers in the currency's minor unit,
+times are Unix seconds.
 """
 
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ class Status(Enum):
 
 
 class Methods(Enum):
-    """What an intent may be paid with: a card, or what the account's dashboard has switched on."""
+    """The payment methods of an intent: a card, or those enabled in the account's dashboard."""
 
     CARD = "card"
-    DASHBOARD = "dashboard"  # some redirect the payer: a confirm needs a return_url
+    DASHBOARD = "dashboard"  # some redirect the payer: confirm requires a return_url
     DASHBOARD_WITHOUT_REDIRECTS = "dashboard without redirects"
 
 
 class ChargeStatus(Enum):
-    """The states of a charge: one attempt to take the money."""
+    """The states of a charge."""
 
     SUCCEEDED = "succeeded"
     PENDING = "pending"
@@ -41,7 +41,7 @@ class ChargeStatus(Enum):
 
 
 class RefundStatus(Enum):
-    """The states of a refund; a card's refund may fail after it succeeded."""
+    """The states of a refund. A refund may fail after it succeeded."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -50,7 +50,7 @@ class RefundStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """The latest attempt of an intent to take the money."""
+    """The latest attempt of an intent to charge the card."""
 
     id: str
     created: int
@@ -67,7 +67,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """Why the last attempt failed. `charge` is None where none was made (authentication)."""
+    """The last failure of an intent. `charge` is None where none was attempted (authentication)."""
 
     decline: Decline
     payment_method: str
@@ -76,7 +76,7 @@ class LastError:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A payment intent. `payment_method` is a test card's token; `due` is when time changes it."""
+    """A payment intent. `payment_method` is a test card's token; at `due`, time changes the intent."""
 
     id: str
     created: int
@@ -102,13 +102,13 @@ class Intent:
 
     @property
     def amount_capturable(self) -> int:
-        """What a capture may take now."""
+        """The amount that a capture may take now."""
         return self.amount if self.status is Status.REQUIRES_CAPTURE else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money on its way back. `due` is when time alone changes it."""
+    """A refund. At `due`, time changes it."""
 
     id: str
     created: int
@@ -126,7 +126,7 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, with the object as it was then. A `charge.*` event shows its charge."""
+    """An event, with the object as it was then. A `charge.*` event shows the intent's charge."""
 
     id: str
     created: int
@@ -137,11 +137,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """Money that moved, or is held or no longer held: what an oracle counts.
+    """A movement of money, for audits.
 
-    `kind`: authorized (a hold was placed), captured (taken: with or without an earlier hold),
-    released (a hold, or the part of it that was not captured, ended), refunded (given back),
-    returned (a refund failed and came back).
+    `kind`: authorized; captured, with or without an earlier authorization; released, an authorization or
+    the part of it that was not captured; refunded; returned, a refund that failed later.
     """
 
     kind: str

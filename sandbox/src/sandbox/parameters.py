@@ -1,7 +1,7 @@
-"""From Stripe's parameters to actions, one function per endpoint.
+"""Parsers from Stripe's parameters to actions, one function per endpoint.
 
-Nothing of a request that fails here is kept under its idempotency key: Stripe keeps answers from
-when an endpoint began to work (https://docs.stripe.com/api/idempotent_requests).
+A request that fails here stores nothing under its idempotency key: Stripe stores an answer only once the
+endpoint has begun to execute (https://docs.stripe.com/api/idempotent_requests).
 """
 
 from sandbox.actions import (
@@ -11,10 +11,10 @@ from sandbox.actions import (
     CreateIntent,
     CreateRefund,
     List,
-    Window,
+    TimeRange,
 )
-from sandbox.currencies import CURRENCIES, largest, multiple
-from sandbox.form import Form, wrong
+from sandbox.currencies import CURRENCIES, maximum, multiple
+from sandbox.form import Form, invalid
 from sandbox.objects import Methods
 
 CAPTURE_METHODS = ("automatic", "automatic_async", "manual")
@@ -35,10 +35,10 @@ def create_intent(form: Form, _path: str) -> CreateIntent:
         methods=_methods(form),
         capture_method=form.choice("capture_method", CAPTURE_METHODS) or "automatic_async",
         metadata=form.metadata(),
-        description=form.text("description", longest=1000),
-        receipt_email=form.text("receipt_email", longest=800),
-        statement_descriptor=form.text("statement_descriptor", longest=22),
-        statement_descriptor_suffix=form.text("statement_descriptor_suffix", longest=22),
+        description=form.text("description", max_length=1000),
+        receipt_email=form.text("receipt_email", max_length=800),
+        statement_descriptor=form.text("statement_descriptor", max_length=22),
+        statement_descriptor_suffix=form.text("statement_descriptor_suffix", max_length=22),
         confirm=form.boolean("confirm"),
         return_url=form.url("return_url"),
         error_on_requires_action=form.boolean("error_on_requires_action"),
@@ -51,7 +51,7 @@ def confirm_intent(form: Form, intent: str) -> ConfirmIntent:
         intent,
         payment_method=form.text("payment_method"),
         return_url=form.url("return_url"),
-        receipt_email=form.text("receipt_email", longest=800),
+        receipt_email=form.text("receipt_email", max_length=800),
         error_on_requires_action=form.boolean("error_on_requires_action"),
     )
 
@@ -81,45 +81,45 @@ def listing(form: Form, kind: str) -> List:
     limit = form.integer("limit") or 10
     if limit > MAX_PAGE_LENGTH:
         message = f"This value must be less than or equal to {MAX_PAGE_LENGTH}."
-        raise wrong(message, "limit", "parameter_invalid_integer")
+        raise invalid(message, "limit", "parameter_invalid_integer")
     types: tuple[str, ...] = ()
     if kind == "event":
-        one = form.text("type")
-        types = (one,) if one else form.many("types")
+        single = form.text("type")
+        types = (single,) if single else form.many("types")
     return List(
         kind,
         limit=limit,
         starting_after=form.text("starting_after"),
-        created=_window(form),
+        created=_time_range(form),
         intent=form.text("payment_intent") if kind == "refund" else None,
         types=types,
     )
 
 
 def expansions(form: Form, kind: str) -> tuple[str, ...]:
-    """expand[]: what is to be shown whole instead of by its id."""
-    asked = form.many("expand")
-    for name in asked:
+    """expand[]: the fields to show as objects instead of ids."""
+    requested = form.many("expand")
+    for name in requested:
         if name not in EXPANDABLE.get(kind, ()):
-            raise wrong(f"This property cannot be expanded ({name}).", "expand")
-    return asked
+            raise invalid(f"This property cannot be expanded ({name}).", "expand")
+    return requested
 
 
 def _money(form: Form) -> tuple[int, str]:
     amount = form.required_integer("amount")
     currency = form.required_text("currency").lower()
     if currency not in CURRENCIES:
-        raise wrong(
+        raise invalid(
             f"Invalid currency: {currency[:10]}. Stripe currently supports these currencies: "
             f"{', '.join(CURRENCIES)}",
             "currency",
         )
-    if amount > largest(currency):
-        message = f"Amount must be no more than {largest(currency)} {currency}"
-        raise wrong(message, "amount", "amount_too_large")
+    if amount > maximum(currency):
+        message = f"Amount must be no more than {maximum(currency)} {currency}"
+        raise invalid(message, "amount", "amount_too_large")
     if amount % multiple(currency):
         message = f"Invalid amount: in {currency} it must be a multiple of {multiple(currency)}."
-        raise wrong(message, "amount")
+        raise invalid(message, "amount")
     return amount, currency
 
 
@@ -128,27 +128,27 @@ def _methods(form: Form) -> Methods:
     automatic = form.boolean("automatic_payment_methods[enabled]")
     redirects = form.choice("automatic_payment_methods[allow_redirects]", ("always", "never"))
     if named and automatic:
-        raise wrong(
+        raise invalid(
             "You may only specify one of these parameters: automatic_payment_methods, "
             "payment_method_types.",
             "automatic_payment_methods",
         )
     if any(name != "card" for name in named):
         message = f"The payment method type provided: {named[0]} is invalid. The sandbox has card."
-        raise wrong(message, "payment_method_types")
+        raise invalid(message, "payment_method_types")
     if named:
         return Methods.CARD
     return Methods.DASHBOARD_WITHOUT_REDIRECTS if redirects == "never" else Methods.DASHBOARD
 
 
-def _window(form: Form) -> Window:
-    exactly = form.integer("created", least=0)
-    if exactly is not None:
-        return Window(exactly, exactly)
-    after, since = form.integer("created[gt]", least=0), form.integer("created[gte]", least=0)
-    before, until = form.integer("created[lt]", least=0), form.integer("created[lte]", least=0)
-    widest = Window()
-    return Window(
+def _time_range(form: Form) -> TimeRange:
+    exact = form.integer("created", minimum=0)
+    if exact is not None:
+        return TimeRange(exact, exact)
+    after, since = form.integer("created[gt]", minimum=0), form.integer("created[gte]", minimum=0)
+    before, until = form.integer("created[lt]", minimum=0), form.integer("created[lte]", minimum=0)
+    widest = TimeRange()
+    return TimeRange(
         max(widest.first, -1 if after is None else after + 1, -1 if since is None else since),
         min(
             widest.last,

@@ -1,12 +1,12 @@
-"""What becomes of a refund: made within what was captured, and for some cards settled later."""
+"""Decisions on refunds: creation within the captured amount, and the later outcome of some cards."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
 from sandbox import errors
 from sandbox.actions import CreateRefund
-from sandbox.cards import CARDS, RefundFate
-from sandbox.errors import Rejection
+from sandbox.cards import CARDS, RefundOutcome
+from sandbox.errors import ApiError
 from sandbox.intents import Outcome
 from sandbox.objects import Intent, Movement, Refund, RefundStatus, Status
 from sandbox.world import Rules
@@ -20,19 +20,19 @@ def create(
     rules: Rules,
     now: int,
 ) -> Outcome:
-    """Give back; the refunds that have not failed never pass what was captured."""
+    """Create a refund. The refunds that have not failed never exceed the captured amount."""
     charge = intent.charge
     if intent.status is not Status.SUCCEEDED or charge is None:
-        raise Rejection(errors.nothing_to_refund(intent))
-    given = sum(one.amount for one in others if one.status is not RefundStatus.FAILED)
-    left = charge.amount_captured - given
+        raise ApiError(errors.nothing_to_refund(intent))
+    refunded = sum(other.amount for other in others if other.status is not RefundStatus.FAILED)
+    left = charge.amount_captured - refunded
     if left == 0:
-        raise Rejection(errors.already_refunded(charge.id))
+        raise ApiError(errors.already_refunded(charge.id))
     amount = left if action.amount is None else action.amount
     if amount > left:
-        raise Rejection(errors.refund_too_large(amount, left, intent.currency))
+        raise ApiError(errors.refund_too_large(amount, left, intent.currency))
     card = CARDS[charge.payment_method]
-    pending = card.refund is RefundFate.SUCCEEDS_LATER
+    pending = card.refund is RefundOutcome.SUCCEEDS_LATER
     refund = Refund(
         id=identifier,
         created=now,
@@ -44,9 +44,9 @@ def create(
         status=RefundStatus.PENDING if pending else RefundStatus.SUCCEEDED,
         reason=action.reason,
         metadata=action.metadata,
-        due=None if card.refund is RefundFate.SUCCEEDS else now + rules.delay,
+        due=None if card.refund is RefundOutcome.SUCCEEDS else now + rules.delay,
     )
-    intent = replace(intent, charge=replace(charge, amount_refunded=given + amount))
+    intent = replace(intent, charge=replace(charge, amount_refunded=refunded + amount))
     return Outcome(
         intent,
         (("refund.created", refund), ("charge.refunded", intent)),
@@ -56,7 +56,7 @@ def create(
 
 
 def passed_due(refund: Refund, intent: Intent) -> Outcome:
-    """A pending refund arrives, or one that was reported as succeeded comes back."""
+    """A pending refund succeeds, or one that succeeded fails."""
     if refund.status is RefundStatus.PENDING:
         refund = replace(refund, status=RefundStatus.SUCCEEDED, due=None)
         return Outcome(intent, (("refund.updated", refund),), refund=refund)
@@ -64,7 +64,7 @@ def passed_due(refund: Refund, intent: Intent) -> Outcome:
         refund, status=RefundStatus.FAILED, failure_reason="expired_or_canceled_card", due=None
     )
     charge = intent.charge
-    assert charge is not None  # noqa: S101 - there is no refund without a charge
+    assert charge is not None  # noqa: S101 - every refund has a charge
     left = charge.amount_refunded - refund.amount
     intent = replace(intent, charge=replace(charge, amount_refunded=left))
     return Outcome(

@@ -1,7 +1,7 @@
-"""From the sandbox's values to Stripe's JSON: every field that Stripe's objects have, in its words.
+"""Stripe's JSON of the sandbox's objects, with every field that Stripe's objects have.
 
-Decides nothing: the same value always gives the same JSON, so that a replay under an idempotency
-key is the first body again.
+The same value always renders to the same JSON, so that a replay under an idempotency key returns the first
+body.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from sandbox.objects import (
 )
 from sandbox.world import Page, Response, method_identifier
 
-API_VERSION = "2026-10-28.endive"  # the one that the official library 16.1 asks for
+API_VERSION = "2026-10-28.endive"  # the version that the official library 16.1 sends
 
 Json = dict[str, Any]
 
@@ -35,8 +35,8 @@ _EXPIRES = {"exp_month": 12, "exp_year": 2034}
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """`account` names the ids of payment methods; `base_url` is where 3D Secure's page is; `owed`
-    are the events whose webhook is still to be accepted.
+    """Renders objects. `account` is part of the ids of payment methods; `base_url` is the address of the
+    3D Secure page; `owed` are the events whose webhooks are not yet accepted.
     """
 
     account: str
@@ -44,7 +44,7 @@ class Renderer:
     owed: Container[str] = ()
 
     def response(self, response: Response, expand: Collection[str] = ()) -> Json:
-        """The body of an answer."""
+        """The body of a response."""
         body = response.body
         if body is None:
             return {}
@@ -52,18 +52,18 @@ class Renderer:
             return {"error": self._error(body)}
         if isinstance(body, Page):
             expand = {name.removeprefix("data.") for name in expand}
-            data = [self._thing(item, expand) for item in body.items]
+            data = [self._object(item, expand) for item in body.items]
             return {"object": "list", "data": data, "has_more": body.has_more, "url": body.url}
-        return self._thing(body, expand)
+        return self._object(body, expand)
 
     def event(self, event: Event) -> Json:
         """An event, with its object as it was then."""
-        thing = event.object
+        subject = event.object
         is_charge = event.type.startswith("charge.")
-        if is_charge and isinstance(thing, Intent) and thing.charge:
-            shown = self._charge(thing, thing.charge)
+        if is_charge and isinstance(subject, Intent) and subject.charge:
+            shown = self._charge(subject, subject.charge)
         else:
-            shown = self._thing(thing, ())
+            shown = self._object(subject, ())
         return {
             "id": event.id,
             "object": "event",
@@ -76,16 +76,16 @@ class Renderer:
             "type": event.type,
         }
 
-    def _thing(self, thing: Intent | Refund | Event | Card, expand: Collection[str]) -> Json:
-        match thing:
+    def _object(self, value: Intent | Refund | Event | Card, expand: Collection[str]) -> Json:
+        match value:
             case Intent():
-                return self._intent(thing, expand)
+                return self._intent(value, expand)
             case Refund():
-                return self._refund(thing)
+                return self._refund(value)
             case Event():
-                return self.event(thing)
+                return self.event(value)
             case Card():
-                return self._payment_method(thing)
+                return self._payment_method(value)
 
     def _intent(self, intent: Intent, expand: Collection[str]) -> Json:
         charge: str | Json | None = intent.charge.id if intent.charge else None
@@ -293,7 +293,7 @@ class Renderer:
 
 
 def client_secret(intent: Intent) -> str:
-    """What a browser would confirm with. Derived, so that it is the same in every answer."""
+    """The client secret of an intent. It is derived, so that it is the same in every response."""
     return f"{intent.id}_secret_{hashlib.sha256(intent.id.encode()).hexdigest()[:25]}"
 
 

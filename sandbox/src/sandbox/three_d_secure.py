@@ -1,9 +1,9 @@
-"""The page of 3D Secure: where a payer approves or declines, and is sent back to the shop.
+"""The 3D Secure page: the payer approves or declines, and is redirected to the merchant.
 
-Stripe's own page is its `next_action.redirect_to_url.url`; the payer comes back to `return_url`
+Stripe gives the page's address as `next_action.redirect_to_url.url` and redirects the payer to `return_url`
 with `payment_intent`, `payment_intent_client_secret` and `redirect_status`
-(https://docs.stripe.com/payments/3d-secure/authentication-flow). The return proves nothing: only
-the intent does.
+(https://docs.stripe.com/payments/3d-secure/authentication-flow). The redirect proves nothing; only the
+intent's status does.
 """
 
 from html import escape
@@ -14,12 +14,12 @@ from aiohttp import web
 
 from sandbox.actions import Authenticate, Request
 from sandbox.cards import CARDS
-from sandbox.currencies import written
+from sandbox.currencies import formatted
 from sandbox.objects import Intent, Status
 from sandbox.rendering import client_secret
 from sandbox.sandbox import Sandbox
 
-_GOOD = {Status.SUCCEEDED, Status.REQUIRES_CAPTURE, Status.PROCESSING}
+_APPROVED = {Status.SUCCEEDED, Status.REQUIRES_CAPTURE, Status.PROCESSING}
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -46,7 +46,7 @@ $body
 </html>
 """)
 
-_QUESTION = Template("""<h1>Your bank asks: is this payment yours?</h1>
+_FORM = Template("""<h1>Your bank asks: is this payment yours?</h1>
 <p class="quiet">Oncepay sandbox. No money moves.</p>
 <p class="amount">$amount</p>
 <p class="quiet">$brand ending in $last4</p>
@@ -55,61 +55,61 @@ _QUESTION = Template("""<h1>Your bank asks: is this payment yours?</h1>
   <button name="answer" value="approve">Approve</button>
 </form>""")
 
-_DONE = Template('<h1>$sentence</h1>\n<p class="quiet">You may close this page.</p>')
+_MESSAGE = Template('<h1>$sentence</h1>\n<p class="quiet">You may close this page.</p>')
 
 
-class Page:
-    """The two handlers."""
+class AuthenticationPage:
+    """The page's handlers."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
     def routes(self) -> list[web.RouteDef]:
-        """GET asks, POST answers."""
-        return [web.get("/3ds/{id}", self._ask), web.post("/3ds/{id}", self._answer)]
+        """GET shows the form, POST submits it."""
+        return [web.get("/3ds/{id}", self._show), web.post("/3ds/{id}", self._submit)]
 
-    async def _ask(self, http: web.Request) -> web.Response:
+    async def _show(self, http: web.Request) -> web.Response:
         intent = self._sandbox.world.intent(http.match_info["id"])
         if intent is None:
-            return _done("There is no such payment.", 404)
+            return _message("There is no such payment.", 404)
         if intent.status is not Status.REQUIRES_ACTION or intent.payment_method is None:
-            return _done("This payment does not wait for an answer.", 409)
+            return _message("This payment requires no authentication.", 409)
         card = CARDS[intent.payment_method]
-        question = _QUESTION.substitute(
-            amount=written(intent.amount, intent.currency),
+        form = _FORM.substitute(
+            amount=formatted(intent.amount, intent.currency),
             brand=card.brand.capitalize(),
             last4=card.last4,
         )
-        return _page("Is this payment yours?", question)
+        return _page("Is this payment yours?", form)
 
-    async def _answer(self, http: web.Request) -> web.Response:
+    async def _submit(self, http: web.Request) -> web.Response:
         answer = (await http.post()).get("answer")
         if answer not in ("approve", "decline"):
-            return _done("The answer is approve or decline.", 400)
+            return _message("The answer is approve or decline.", 400)
         name = http.match_info["id"]
         await self._sandbox.perform(Request(Authenticate(name, approved=answer == "approve")))
         intent = self._sandbox.world.intent(name)
         if intent is None:
-            return _done("There is no such payment.", 404)
+            return _message("There is no such payment.", 404)
         if intent.return_url:
-            return web.Response(status=303, headers={"Location": _way_back(intent)})
-        return _done("Approved." if intent.status in _GOOD else "Declined.")
+            return web.Response(status=303, headers={"Location": _return_url(intent)})
+        return _message("Approved." if intent.status in _APPROVED else "Declined.")
 
 
-def _way_back(intent: Intent) -> str:
-    """The shop's own address, with what it had in its query, and Stripe's three words."""
+def _return_url(intent: Intent) -> str:
+    """The merchant's URL with its query and Stripe's three parameters."""
     parts = urlsplit(intent.return_url or "")
     query = [
         *parse_qsl(parts.query, keep_blank_values=True),
         ("payment_intent", intent.id),
         ("payment_intent_client_secret", client_secret(intent)),
-        ("redirect_status", "succeeded" if intent.status in _GOOD else "failed"),
+        ("redirect_status", "succeeded" if intent.status in _APPROVED else "failed"),
     ]
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
-def _done(sentence: str, status: int = 200) -> web.Response:
-    return _page(sentence, _DONE.substitute(sentence=escape(sentence)), status)
+def _message(sentence: str, status: int = 200) -> web.Response:
+    return _page(sentence, _MESSAGE.substitute(sentence=escape(sentence)), status)
 
 
 def _page(title: str, body: str, status: int = 200) -> web.Response:

@@ -1,7 +1,7 @@
-"""The sandbox's one decision: what a request, at a time, makes of what there is.
+"""The sandbox's decision: the new state and the answer, from the state, a request and a time.
 
-`transition` is pure where its view is (a `World`): no clock, no random, no I/O, the same arguments
-give the same result. An explorer, a simulator, contract tests and the server all call this.
+`transition` is pure on a `World`: no clock, no random numbers, no I/O. Model checking, simulation, contract
+tests and the server all call it.
 """
 
 from dataclasses import replace
@@ -16,15 +16,15 @@ from sandbox.actions import (
     CreateIntent,
     CreateRefund,
     InjectedFailure,
+    IntentAction,
     List,
-    OnIntent,
     PassTime,
     Request,
     Retrieve,
     Write,
 )
 from sandbox.cards import Card
-from sandbox.errors import Error, Rejection
+from sandbox.errors import ApiError, Error
 from sandbox.intents import Outcome
 from sandbox.listing import page
 from sandbox.objects import Event, Intent, Refund
@@ -34,13 +34,13 @@ AnyView = TypeVar("AnyView", bound=View)
 
 
 def transition(view: AnyView, request: Request, now: int) -> tuple[AnyView, Response]:
-    """What there is after `request` at `now` (Unix seconds, never falling), and the answer.
+    """The state after `request` at `now` (Unix seconds, never decreasing), and the answer.
 
-    What became due by `now` is done first, in the order in which it was due. A request that is
-    refused changes nothing, except that its key remembers the refusal.
+    Whatever is due by `now` happens first, in the order of due times. A rejected request changes nothing,
+    except that its key stores the answer.
     """
-    while (thing := view.next_due(now)) is not None:
-        view = view.after(_passed_due(view, thing))
+    while (due := view.next_due(now)) is not None:
+        view = view.apply(_passed_due(view, due))
     action = request.action
     if isinstance(action, PassTime):
         return view, Response(200, None)
@@ -58,20 +58,20 @@ def _write(view: AnyView, request: Request, action: Write, now: int) -> tuple[An
     if request.failure is InjectedFailure.NO_BALANCE:
         response = _failure(errors.no_balance())
     elif request.failure is not InjectedFailure.FAILS_BEFORE:
-        changes, answer = _done(view, action, request.key, now)
+        changes, answer = _execute(view, action, request.key, now)
         response = response if request.failure is InjectedFailure.FAILS_AFTER else answer
     if request.key:
         changes = (*changes, Key(request.key, now, action, request.expand, response))
-    return (view.after(changes) if changes else view), response
+    return (view.apply(changes) if changes else view), response
 
 
-def _done(
+def _execute(
     view: View, action: Write, key: str | None, now: int
 ) -> tuple[tuple[Change, ...], Response]:
     try:
         outcome = _decide(view, action, now)
-    except Rejection as refused:
-        return (), _failure(refused.error)
+    except ApiError as raised:
+        return (), _failure(raised.error)
     return _changes(view, outcome, now, key), _answer(outcome)
 
 
@@ -106,37 +106,37 @@ def _decide(view: View, action: Write, now: int) -> Outcome:
 
 def _create(view: View, action: CreateIntent, now: int) -> Outcome:
     name = identifier("pi", view.account, view.count("payment_intent") + 1)
-    made = intents.create(action, name, _card(view, action.payment_method), now)
+    created = intents.create(action, name, _card(view, action.payment_method), now)
     if not action.confirm:
-        return made
-    first = ConfirmIntent(
+        return created
+    confirmation = ConfirmIntent(
         name,
         return_url=action.return_url,
         error_on_requires_action=action.error_on_requires_action,
     )
-    tried = intents.confirm(made.intent, first, None, view.rules, now)
-    return replace(tried, happened=(*made.happened, *tried.happened))
+    confirmed = intents.confirm(created.intent, confirmation, None, view.rules, now)
+    return replace(confirmed, events=(*created.events, *confirmed.events))
 
 
-def _passed_due(view: View, thing: Intent | Refund) -> tuple[Change, ...]:
-    due = thing.due or 0
-    if isinstance(thing, Intent):
-        return _changes(view, intents.passed_due(thing, view.rules, due), due, None)
-    intent = view.intent(thing.intent)
-    assert intent is not None  # noqa: S101 - there is no refund without an intent
-    return _changes(view, refunds.passed_due(thing, intent), due, None)
+def _passed_due(view: View, subject: Intent | Refund) -> tuple[Change, ...]:
+    due = subject.due or 0
+    if isinstance(subject, Intent):
+        return _changes(view, intents.passed_due(subject, view.rules, due), due, None)
+    intent = view.intent(subject.intent)
+    assert intent is not None  # noqa: S101 - every refund has an intent
+    return _changes(view, refunds.passed_due(subject, intent), due, None)
 
 
 def _changes(view: View, outcome: Outcome, now: int, key: str | None) -> tuple[Change, ...]:
-    things = (outcome.intent, outcome.refund) if outcome.refund else (outcome.intent,)
+    objects = (outcome.intent, outcome.refund) if outcome.refund else (outcome.intent,)
     if not view.rules.history:
-        return things
+        return objects
     first = view.count("event") + 1
     events = (
-        Event(identifier("evt", view.account, first + place), now, kind, thing, key)
-        for place, (kind, thing) in enumerate(outcome.happened)
+        Event(identifier("evt", view.account, first + index), now, kind, subject, key)
+        for index, (kind, subject) in enumerate(outcome.events)
     )
-    return (*things, *events, *outcome.movements)
+    return (*objects, *events, *outcome.movements)
 
 
 def _answer(outcome: Outcome) -> Response:
@@ -149,11 +149,11 @@ def _failure(error: Error) -> Response:
     return Response(error.status, error)
 
 
-def _intent(view: View, action: OnIntent) -> Intent:
+def _intent(view: View, action: IntentAction) -> Intent:
     intent = view.intent(action.intent)
     if intent is None:
         param = "payment_intent" if isinstance(action, CreateRefund) else None
-        raise Rejection(errors.no_such("payment_intent", action.intent, param=param))
+        raise ApiError(errors.no_such("payment_intent", action.intent, param=param))
     return intent
 
 
@@ -162,7 +162,7 @@ def _card(view: View, name: str | None) -> Card | None:
         return None
     card = card_named(view, name)
     if card is None:
-        raise Rejection(errors.no_such("payment_method", name, param="payment_method"))
+        raise ApiError(errors.no_such("payment_method", name, param="payment_method"))
     return card
 
 
@@ -170,8 +170,8 @@ def _read(view: View, action: Retrieve | List) -> Response:
     if isinstance(action, List):
         try:
             return Response(200, page(view, action))
-        except Rejection as refused:
-            return _failure(refused.error)
+        except ApiError as raised:
+            return _failure(raised.error)
     if action.kind == "payment_method":
         found: Listed | Card | None = card_named(view, action.id)
     else:

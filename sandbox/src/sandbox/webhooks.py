@@ -1,7 +1,7 @@
-"""Webhooks: events sent to a receiver, signed as Stripe signs, until it accepts them.
+"""Webhooks: events are sent to a receiver, signed as Stripe signs them, until it accepts them.
 
-Order is not promised, and an event may come twice, as with Stripe
-(https://docs.stripe.com/webhooks). A failure loses nothing: what is owed is in the ledger.
+As at Stripe (https://docs.stripe.com/webhooks), the order is not guaranteed and an event may arrive twice.
+The ledger records which are owed, so a failure loses none.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from sandbox.rendering import Renderer
 from sandbox.sandbox import Sandbox
 
 TIMEOUT = aiohttp.ClientTimeout(total=10)
-FIRST_WAIT = 1.0  # seconds before the second try; doubled each time
-MAX_WAIT = 3600.0
-MAX_CONCURRENT_REQUESTS = 16  # deliveries under way
+FIRST_WAIT_SECONDS = 1.0  # before the second attempt; doubled each time
+MAX_WAIT_SECONDS = 3600.0
+MAX_CONCURRENT_REQUESTS = 16
 
 
 def signature(payload: bytes, secrets: Sequence[str], moment: int) -> str:
-    """The Stripe-Signature header: a v1 for each secret, as while one is rotated."""
+    """The Stripe-Signature header: one v1 for each secret, two during a rotation."""
     signed = b"%d." % moment + payload
-    ones = [hmac.new(one.encode(), signed, hashlib.sha256).hexdigest() for one in secrets]
-    return ",".join([f"t={moment}", *(f"v1={one}" for one in ones)])
+    digests = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
+    return ",".join([f"t={moment}", *(f"v1={digest}" for digest in digests)])
 
 
 class Webhooks:
-    """The one receiver. Planned faults meet deliveries too, as "WEBHOOK {event's type}": `slow` lets
-    others overtake it, `drop` and `refuse` do not send it this time, `lose_reply` sends it again.
+    """Delivers events to one receiver. Planned faults match "WEBHOOK {type of event}": `slow` delays it, so
+    that others overtake it; `drop` and `refuse` skip this attempt; `lose_reply` sends it again.
     """
 
     def __init__(
@@ -45,49 +45,49 @@ class Webhooks:
         self._url = url
         self._secrets = secrets
         self._renderer = Renderer(sandbox.world.account, base_url, sandbox.owed)
-        self._waiting: list[tuple[float, int, str]] = []  # when (monotonic), tries so far, event
-        self._known: set[str] = set()
+        self._waiting: list[tuple[float, int, str]] = []  # due (monotonic), attempts so far, event
+        self._queued: set[str] = set()
 
     async def run(self) -> None:
-        """Deliver for ever."""
-        room = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
+        """Deliver forever."""
+        slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
         async with aiohttp.ClientSession(timeout=TIMEOUT) as session, asyncio.TaskGroup() as group:
             while True:
-                self._take_up()
+                self._enqueue()
                 while self._waiting and self._waiting[0][0] <= time.monotonic():
-                    _, tries, event = heapq.heappop(self._waiting)
-                    await room.acquire()
-                    task = group.create_task(self._deliver(session, event, tries))
-                    task.add_done_callback(lambda _: room.release())
-                await self._rest()
+                    _, attempts, event = heapq.heappop(self._waiting)
+                    await slots.acquire()
+                    task = group.create_task(self._deliver(session, event, attempts))
+                    task.add_done_callback(lambda _: slots.release())
+                await self._wait()
 
-    def _take_up(self) -> None:
-        self._sandbox.owing.clear()
-        for event in [one for one in self._sandbox.owed if one not in self._known]:
-            self._known.add(event)
+    def _enqueue(self) -> None:
+        self._sandbox.owed_changed.clear()
+        for event in [owed for owed in self._sandbox.owed if owed not in self._queued]:
+            self._queued.add(event)
             heapq.heappush(self._waiting, (time.monotonic(), 0, event))
 
-    async def _rest(self) -> None:
-        """Until something is owed anew or a wait is over."""
-        wait = self._waiting[0][0] - time.monotonic() if self._waiting else MAX_WAIT
+    async def _wait(self) -> None:
+        """Return when an event is added or a delivery is due."""
+        wait = self._waiting[0][0] - time.monotonic() if self._waiting else MAX_WAIT_SECONDS
         try:
             async with asyncio.timeout(max(wait, 0.0)):
-                await self._sandbox.owing.wait()
+                await self._sandbox.owed_changed.wait()
         except TimeoutError:
             return
 
-    async def _deliver(self, session: aiohttp.ClientSession, name: str, tries: int) -> None:
-        event = self._sandbox.world.find("event", name)
+    async def _deliver(self, session: aiohttp.ClientSession, event_id: str, attempts: int) -> None:
+        event = self._sandbox.world.find("event", event_id)
         if isinstance(event, Event) and await self._send(session, event):
-            self._known.discard(name)
-            self._sandbox.delivered(name)
+            self._queued.discard(event_id)
+            self._sandbox.delivered(event_id)
             return
-        again = time.monotonic() + min(FIRST_WAIT * 2 ** min(tries, 20), MAX_WAIT)
-        heapq.heappush(self._waiting, (again, tries + 1, name))
-        self._sandbox.owing.set()
+        wait = min(FIRST_WAIT_SECONDS * 2 ** min(attempts, 20), MAX_WAIT_SECONDS)
+        heapq.heappush(self._waiting, (time.monotonic() + wait, attempts + 1, event_id))
+        self._sandbox.owed_changed.set()
 
     async def _send(self, session: aiohttp.ClientSession, event: Event) -> bool:
-        """Whether it was accepted."""
+        """Send an event once; whether the receiver accepted it."""
         fault = self._faults.next_for(f"WEBHOOK {event.type}")
         kind = fault.kind if fault else None
         if fault and kind is Kind.SLOW:

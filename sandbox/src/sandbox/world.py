@@ -1,7 +1,7 @@
-"""Where the sandbox's objects are kept: what a decision may read, and a keeper that never changes.
+"""The sandbox's state: the protocol `View` that `transition` reads and changes, and an immutable `World`.
 
-`View` is what `transition` needs. `World` fulfils it as one frozen, hashable value, for an explorer
-or a simulator; `mutable_world.MutableWorld` fulfils it in place, for the server. What is decided is the same.
+`World` is one frozen, hashable value, for model checking; `mutable_world.MutableWorld` implements the same
+protocol in place, for the server.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,12 +17,12 @@ from sandbox.objects import Event, Intent, Movement, Refund
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What may differ between sandboxes. Seconds.
+    """The settings of a sandbox. Durations are in seconds.
 
-    `key_life`: Stripe keeps a key at least 24 h (https://docs.stripe.com/api/idempotent_requests).
-    `hold_life`: an online card's hold lasts 7 days. `delay`: how long what happens "later" takes.
-    `history`: whether events and movements are made; without them, two ways to the same objects end
-    in one state, which is what an explorer wants.
+    `key_life`: Stripe keeps a key for at least 24 h (https://docs.stripe.com/api/idempotent_requests).
+    `hold_life`: an online card's authorization lasts 7 days. `delay`: until delayed outcomes.
+    `history`: whether events and movements are recorded; without them, two paths to the same objects end
+    in the same state, which model checking needs.
     """
 
     key_life: int = 24 * 3600
@@ -36,7 +36,7 @@ Listed = Intent | Refund | Event
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A list's answer: some objects, and whether there are more."""
+    """One page of a list, and whether there are more."""
 
     url: str
     items: tuple[Listed, ...]
@@ -45,7 +45,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered: an object or an error as it is at this moment, and whether it is a replay."""
+    """The answer to a request: an object or an error, and whether it is a replay."""
 
     status: int
     body: Intent | Refund | Event | Card | Page | Error | None
@@ -54,7 +54,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An idempotency key: what it was first used for, and what was answered then."""
+    """An idempotency key, with the first request and its answer."""
 
     id: str
     created: int
@@ -67,24 +67,24 @@ Change = Intent | Refund | Key | Event | Movement
 
 
 def identifier(prefix: str, account: str, number: int) -> str:
-    """An id, in the look of Stripe's. The account keeps two sandboxes' ids apart; padded, so that
-    ids of a kind sort as they were made.
+    """An id like Stripe's. The account makes the ids of two sandboxes differ; the padded number makes ids
+    of one kind sort in order of creation.
     """
     return f"{prefix}_3{account}{number:010d}"
 
 
 def number_of(identifier: str) -> int:
-    """The number in an id made by `identifier`."""
+    """The number in an id of `identifier`."""
     return int(identifier[-10:])
 
 
 def method_identifier(account: str, card: Card) -> str:
-    """The id of a test card as a PaymentMethod: not its token, just as with Stripe."""
+    """The id of a test card's PaymentMethod, which differs from its token, as at Stripe."""
     return f"pm_1{account}{card.token.removeprefix('pm_').replace('_', '')}"
 
 
 class View(Protocol):
-    """What a decision reads, and how it is kept. Look-ups give None for what is not there."""
+    """The state that a decision reads, and `apply`, which changes it. Look-ups return None for unknown ids."""
 
     @property
     def account(self) -> str: ...
@@ -97,11 +97,11 @@ class View(Protocol):
     def newest(self, kind: str, before: str | None) -> Iterator[Listed]: ...
     def count(self, kind: str) -> int: ...
     def next_due(self, now: int) -> Intent | Refund | None: ...
-    def after(self, changes: Iterable[Change]) -> Self: ...
+    def apply(self, changes: Iterable[Change]) -> Self: ...
 
 
 def card_named(view: View, name: str) -> Card | None:
-    """The test card with this token, or with this PaymentMethod's id."""
+    """The test card with this token or PaymentMethod id."""
     found = CARDS.get(name)
     if found is None and name.startswith(f"pm_1{view.account}"):
         return next((c for c in CARDS.values() if method_identifier(view.account, c) == name), None)
@@ -110,13 +110,13 @@ def card_named(view: View, name: str) -> Card | None:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything, as one value. Small worlds only: a look-up walks, a change copies a tuple."""
+    """The whole state as one value. For small states: look-ups are linear, changes copy."""
 
     account: str = "Sandbox"
     rules: Rules = Rules()
     intents: tuple[Intent, ...] = ()
     refunds: tuple[Refund, ...] = ()
-    keys: tuple[Key, ...] = ()  # by id, so that the order of their making makes no other state
+    keys: tuple[Key, ...] = ()  # sorted by id, so that the state does not depend on their order
     events: tuple[Event, ...] = ()
     movements: tuple[Movement, ...] = ()
 
@@ -124,7 +124,7 @@ class World:
         return next((intent for intent in self.intents if intent.id == identifier), None)
 
     def find(self, kind: str, identifier: str) -> Listed | None:
-        return next((one for one in self._all(kind) if one.id == identifier), None)
+        return next((found for found in self._all(kind) if found.id == identifier), None)
 
     def key(self, name: str) -> Key | None:
         return next((key for key in self.keys if key.id == name), None)
@@ -133,7 +133,8 @@ class World:
         return tuple(refund for refund in self.refunds if refund.intent == intent)
 
     def newest(self, kind: str, before: str | None) -> Iterator[Listed]:
-        return (one for one in reversed(self._all(kind)) if before is None or one.id < before)
+        newest = reversed(self._all(kind))
+        return (item for item in newest if before is None or item.id < before)
 
     def count(self, kind: str) -> int:
         return len(self._all(kind))
@@ -144,18 +145,12 @@ class World:
         return self.refunds if kind == "refund" else self.events
 
     def next_due(self, now: int) -> Intent | Refund | None:
-        first: Intent | Refund | None = None
-        for one in chain[Intent | Refund](self.intents, self.refunds):
-            if (
-                one.due is not None
-                and one.due <= now
-                and (first is None or _due(one) < _due(first))
-            ):
-                first = one
-        return first
+        candidates = chain[Intent | Refund](self.intents, self.refunds)
+        due = (item for item in candidates if item.due is not None and item.due <= now)
+        return min(due, key=lambda item: (item.due or 0, item.id), default=None)
 
-    def after(self, changes: Iterable[Change]) -> "World":
-        """This world with the changes. A known id replaces, a new one joins at the end."""
+    def apply(self, changes: Iterable[Change]) -> "World":
+        """This state with the changes: a known id is replaced, a new one appended."""
         intents, refunds, keys = self.intents, self.refunds, self.keys
         events, movements = self.events, self.movements
         for change in changes:
@@ -172,15 +167,11 @@ class World:
         return World(self.account, self.rules, intents, refunds, keys, events, movements)
 
 
-_Kept = TypeVar("_Kept", bound=Intent | Refund | Key)
+_Item = TypeVar("_Item", bound=Intent | Refund | Key)
 
 
-def _with(kept: tuple[_Kept, ...], change: _Kept) -> tuple[_Kept, ...]:
-    for place, one in enumerate(kept):
-        if one.id == change.id:
-            return (*kept[:place], change, *kept[place + 1 :])
-    return (*kept, change)
-
-
-def _due(one: Intent | Refund) -> tuple[int, str]:
-    return (one.due or 0, one.id)
+def _with(items: tuple[_Item, ...], change: _Item) -> tuple[_Item, ...]:
+    for index, item in enumerate(items):
+        if item.id == change.id:
+            return (*items[:index], change, *items[index + 1 :])
+    return (*items, change)

@@ -1,4 +1,4 @@
-"""The sandbox over HTTP: in this process, or as a process of its own; and the official library."""
+"""Fixtures: the sandbox over HTTP, in this process or as a process, and Stripe's official library."""
 
 import asyncio
 import os
@@ -21,11 +21,13 @@ from sandbox.sandbox import Sandbox
 from sandbox.world import Rules
 
 CARD = {"payment_method_types": ["card"]}
+# A bound that only a hang exceeds.
+MAX_WAIT_SECONDS = 300
 
 
 @dataclass
 class Running:
-    """A sandbox in this process."""
+    """A sandbox that listens in this process."""
 
     url: str
     sandbox: Sandbox
@@ -45,9 +47,9 @@ async def running(directory: Path, **given: Any) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def library(url: str, key: str = "sk_test_any") -> AsyncIterator[stripe.StripeClient]:
-    """The official library as a payments adapter uses it: no retries of its own."""
-    http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=20))
+async def stripe_library(url: str, key: str = "sk_test_any") -> AsyncIterator[stripe.StripeClient]:
+    """The official library as a payments adapter uses it: without the library's own retries."""
+    http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=MAX_WAIT_SECONDS))
     client = stripe.StripeClient(
         key, base_addresses={"api": url}, max_network_retries=0, http_client=http
     )
@@ -57,23 +59,23 @@ async def library(url: str, key: str = "sk_test_any") -> AsyncIterator[stripe.St
         await http.close_async()  # type: ignore[no-untyped-call]
 
 
-class Shop:
-    """What a payments adapter does, in short words.
+class Client:
+    """The calls of a payments adapter, with defaults.
 
-    Any: the library's types say of nearly every field that it may be absent, and take no fields that
-    are wrong or not known. What tests look at is there in their story, and what they send may be wrong.
+    Any: the library declares nearly every field as optional and allows no invalid parameters, which tests
+    send.
     """
 
-    def __init__(self, client: stripe.StripeClient) -> None:
-        self.client: Any = client
-        self.intents: Any = client.v1.payment_intents
-        self.refunds: Any = client.v1.refunds
+    def __init__(self, library: stripe.StripeClient) -> None:
+        self.library: Any = library
+        self.intents: Any = library.v1.payment_intents
+        self.refunds: Any = library.v1.refunds
 
     async def create(
         self, card: str | None = "pm_card_visa", key: str | None = None, **given: Any
     ) -> Any:
-        wanted = {"amount": 1099, "currency": "usd", "payment_method": card, **CARD, **given}
-        params = {name: value for name, value in wanted.items() if value is not None}
+        fields = {"amount": 1099, "currency": "usd", "payment_method": card, **CARD, **given}
+        params = {name: value for name, value in fields.items() if value is not None}
         return await self.intents.create_async(params, _with(key))
 
     async def confirm(self, name: str, key: str | None = None, **given: Any) -> Any:
@@ -91,33 +93,33 @@ def _with(key: str | None) -> stripe.RequestOptions:
 
 
 OpenLibrary = Callable[..., AbstractAsyncContextManager[stripe.StripeClient]]
-OpenShop = Callable[[str], AbstractAsyncContextManager[Shop]]
+OpenClient = Callable[[str], AbstractAsyncContextManager[Client]]
 RunSandbox = Callable[..., AbstractAsyncContextManager[Running]]
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(tmp_path) as here:
-        yield here
+    async with running(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture
-async def shop(server: Running) -> AsyncIterator[Shop]:
-    async with library(server.url) as client:
-        yield Shop(client)
+async def client(server: Running) -> AsyncIterator[Client]:
+    async with stripe_library(server.url) as library:
+        yield Client(library)
 
 
 @pytest.fixture
 async def web(server: Running) -> AsyncIterator[aiohttp.ClientSession]:
-    """A plain client, for what the library does not speak."""
+    """A plain HTTP client, for what the library does not support."""
     headers = {"Authorization": "Bearer sk_test_any"}
     async with aiohttp.ClientSession(server.url, headers=headers) as session:
         yield session
 
 
 class Processes:
-    """Sandboxes as processes, all ended with the test."""
+    """Sandboxes as processes; all are killed at the end of the test."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -136,39 +138,45 @@ class Processes:
         return process
 
     def listen(self, *options: str) -> tuple[subprocess.Popen[str], str]:
-        """A process that listens, and its address."""
+        """Start a process; return it and its address once it listens."""
         process = self.start(*options)
         assert process.stdout and process.stderr
         line = process.stdout.readline()
         assert "listens on" in line, process.stderr.read()
         return process, line.split()[-1]
 
+    def wait_for_exit(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+        """Wait until a process exits; returns its exit code and standard error."""
+        code = process.wait(MAX_WAIT_SECONDS)
+        assert process.stderr
+        return code, process.stderr.read()
+
     async def kill(self, process: subprocess.Popen[str]) -> None:
-        """As a power cut would, short of the disk."""
+        """Kill it without a chance to clean up."""
         process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(process.wait)
 
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    here = Processes(tmp_path)
-    yield here
-    for process in here.started:
+    processes = Processes(tmp_path)
+    yield processes
+    for process in processes.started:
         with process:
             process.kill()
 
 
 @pytest.fixture
 def open_library() -> OpenLibrary:
-    return library
+    return stripe_library
 
 
 @pytest.fixture
-def open_shop() -> OpenShop:
+def open_client() -> OpenClient:
     @asynccontextmanager
-    async def opened(url: str) -> AsyncIterator[Shop]:
-        async with library(url) as client:
-            yield Shop(client)
+    async def opened(url: str) -> AsyncIterator[Client]:
+        async with stripe_library(url) as library:
+            yield Client(library)
 
     return opened
 
@@ -180,11 +188,11 @@ def run_sandbox() -> RunSandbox:
 
 @pytest.fixture
 def eventually() -> Eventually:
-    """Wait until something is so; fail where it does not come."""
+    """Wait until a condition holds."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(60):
-            while not condition():  # noqa: ASYNC110 - whatever may become so, without its help
+        async with asyncio.timeout(MAX_WAIT_SECONDS):
+            while not condition():  # noqa: ASYNC110 - any condition, without an event
                 await asyncio.sleep(0.01)
 
     return wait

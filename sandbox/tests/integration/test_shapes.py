@@ -1,7 +1,7 @@
-"""Witnesses that nobody here wrote: Stripe's own example objects, and the official library's types.
+"""The JSON against independent references: Stripe's own example objects and the official library's types.
 
-Every object has exactly the fields of Stripe's example (or also some that the library declares),
-with values of the example's types, or null where the library allows none.
+Every object has all fields of Stripe's example, and otherwise only fields that the library declares; values
+have the example's type, or are null.
 """
 
 import inspect
@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 import stripe
 
-from .conftest import Shop
+from .conftest import Client
 
 FIXTURES = Path(__file__).parents[4] / "shared" / "stripe" / "fixtures.json"
 CLASSES: dict[str, type[stripe.StripeObject]] = {
@@ -28,56 +28,58 @@ Objects = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture
-async def objects(shop: Shop, web: aiohttp.ClientSession) -> Objects:
-    """One object of each kind in each of its moods, as JSON."""
+async def objects(client: Client, web: aiohttp.ClientSession) -> Objects:
+    """Objects of each kind in each status, as JSON."""
     found: Objects = {kind: [] for kind in CLASSES}
 
-    def take(thing: dict[str, Any]) -> None:
-        found[thing["object"]].append(thing)
+    def add(example: dict[str, Any]) -> None:
+        found[example["object"]].append(example)
 
     async def read(name: str) -> None:
-        intent = await shop.intents.retrieve_async(name)
-        take(intent.to_dict())
+        intent = await client.intents.retrieve_async(name)
+        add(intent.to_dict())
         whole = {"expand": ["latest_charge", "payment_method"]}
-        intent = (await shop.intents.retrieve_async(name, whole)).to_dict()
+        intent = (await client.intents.retrieve_async(name, whole)).to_dict()
         for part in ("latest_charge", "payment_method"):
             if intent[part]:
-                take(intent[part])
+                add(intent[part])
 
-    await read((await shop.create(None)).id)
-    await read((await shop.create(description="d", receipt_email="a@b.c")).id)
-    await read((await shop.pay()).id)
-    await read((await shop.pay("pm_sandbox_processing")).id)
-    held = await shop.pay(capture_method="manual")
+    await read((await client.create(None)).id)
+    await read((await client.create(description="d", receipt_email="a@b.c")).id)
+    await read((await client.pay()).id)
+    await read((await client.pay("pm_sandbox_processing")).id)
+    held = await client.pay(capture_method="manual")
     await read(held.id)
-    await shop.intents.cancel_async(held.id)
+    await client.intents.cancel_async(held.id)
     await read(held.id)
-    declined = await shop.create("pm_card_visa_chargeDeclined")
+    declined = await client.create("pm_card_visa_chargeDeclined")
     with pytest.raises(stripe.CardError) as caught:
-        await shop.confirm(declined.id)
-    said: Any = caught.value.json_body
-    take(said["error"]["payment_intent"])
-    take(said["error"]["payment_method"])
+        await client.confirm(declined.id)
+    body: Any = caught.value.json_body
+    add(body["error"]["payment_intent"])
+    add(body["error"]["payment_method"])
     await read(declined.id)
-    asked = await shop.create("pm_card_authenticationRequired")
-    await shop.confirm(asked.id, return_url="https://shop.example/")
-    await read(asked.id)
-    async with web.post(f"/3ds/{asked.id}", data={"answer": "approve"}, allow_redirects=False):
-        await read(asked.id)
-    await read((await shop.pay("pm_card_authenticationRequired")).id)
+    secured = await client.create("pm_card_authenticationRequired")
+    await client.confirm(secured.id, return_url="https://shop.example/")
+    await read(secured.id)
+    async with web.post(f"/3ds/{secured.id}", data={"answer": "approve"}, allow_redirects=False):
+        await read(secured.id)
+    await read((await client.pay("pm_card_authenticationRequired")).id)
     for token in ("pm_card_visa", "pm_card_pendingRefund", "pm_card_refundFail"):
-        take((await shop.refund((await shop.pay(token)).id)).to_dict())
+        add((await client.refund((await client.pay(token)).id)).to_dict())
     async with web.post("/_sandbox/clock", json={"advance": 100}):
-        for refund in (await shop.refunds.list_async()).data:
-            take(refund.to_dict())
-    async for event in (await shop.client.v1.events.list_async({"limit": 100})).auto_paging_iter():
-        take(event.to_dict())
-        take(event.to_dict()["data"]["object"])
+        for refund in (await client.refunds.list_async()).data:
+            add(refund.to_dict())
+    async for event in (
+        await client.library.v1.events.list_async({"limit": 100})
+    ).auto_paging_iter():
+        add(event.to_dict())
+        add(event.to_dict()["data"]["object"])
     return found
 
 
-def test_the_objects_are_of_every_kind_and_mood(objects: Objects) -> None:
-    statuses = {one["status"] for one in objects["payment_intent"]}
+def test_the_examples_cover_every_status(objects: Objects) -> None:
+    statuses = {item["status"] for item in objects["payment_intent"]}
     assert statuses == {
         "requires_payment_method",
         "requires_confirmation",
@@ -87,8 +89,8 @@ def test_the_objects_are_of_every_kind_and_mood(objects: Objects) -> None:
         "canceled",
         "succeeded",
     }
-    assert {one["status"] for one in objects["charge"]} == {"pending", "failed", "succeeded"}
-    assert {one["status"] for one in objects["refund"]} == {"pending", "failed", "succeeded"}
+    assert {item["status"] for item in objects["charge"]} == {"pending", "failed", "succeeded"}
+    assert {item["status"] for item in objects["refund"]} == {"pending", "failed", "succeeded"}
 
 
 @pytest.mark.skipif(not FIXTURES.exists(), reason="Stripe's fixtures are not on this machine")
@@ -97,16 +99,16 @@ def test_every_object_has_the_fields_of_stripes_own_example(objects: Objects, ki
     example = json.loads(FIXTURES.read_text())[kind]
     declared = hints(CLASSES[kind])
     assert objects[kind]
-    for thing in objects[kind]:
-        assert set(example) <= set(thing)
-        assert set(thing) - set(example) <= set(declared)
+    for rendered in objects[kind]:
+        assert set(example) <= set(rendered)
+        assert set(rendered) - set(example) <= set(declared)
         for name, value in example.items():
             if name not in ("source", "object") and not (kind == "event" and name == "data"):
-                check_like(value, thing[name], f"{kind}.{name}")
+                check_like(value, rendered[name], f"{kind}.{name}")
 
 
 def check_like(example: object, value: object, path: str) -> None:
-    """The same JSON type, or null; within an object, no field that the example has not or ..."""
+    """Assert that a value has the example's JSON type or is null, recursively."""
     if value is None or example is None:
         return
     if isinstance(example, bool) or isinstance(value, bool):
@@ -119,7 +121,7 @@ def check_like(example: object, value: object, path: str) -> None:
 
 
 class Names(dict[str, Any]):
-    """The names of one class and its module, and those that the library loads when asked."""
+    """The names of one class and its module, and those that the library loads lazily."""
 
     def __missing__(self, name: str) -> Any:
         try:
@@ -139,11 +141,11 @@ def hints(cls: type[stripe.StripeObject]) -> dict[str, tuple[Any, Names]]:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_value_is_of_the_type_that_the_official_library_declares(
+def test_every_value_has_the_type_that_the_official_library_declares(
     objects: Objects, kind: str
 ) -> None:
-    for thing in objects[kind]:
-        walk(CLASSES[kind], thing, kind)
+    for rendered in objects[kind]:
+        walk(CLASSES[kind], rendered, kind)
 
 
 def walk(cls: type[stripe.StripeObject], value: dict[str, Any], path: str) -> None:
@@ -159,17 +161,17 @@ def resolve(hint: Any, scope: Names) -> Any:
 
 
 def fits(hint: Any, value: object, scope: Names, path: str) -> bool:
-    """Whether a JSON value is what an annotation of the library says, all the way down."""
+    """Whether a JSON value has the type of an annotation of the library, recursively."""
     if isinstance(hint, typing.ForwardRef):
         hint = resolve(hint.__forward_arg__, scope)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Union:
-        return any(fits(one, value, scope, path) for one in arguments)
+        return any(fits(argument, value, scope, path) for argument in arguments)
     if origin is typing.Literal:
         return value in arguments
     if origin is list:
         return isinstance(value, list) and all(
-            fits(arguments[0], one, scope, path) for one in value
+            fits(arguments[0], item, scope, path) for item in value
         )
     if hint is type(None):
         return value is None

@@ -1,4 +1,4 @@
-"""A till: the transition function with a world and a time in its hand, so that tests read as stories."""
+"""An in-memory sandbox for tests: the transition function with a state and a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,80 +23,80 @@ from sandbox.objects import Intent, Methods, Refund
 from sandbox.transition import transition
 from sandbox.world import Response, World
 
-NOON = 1_800_000_000
+START = 1_800_000_000
 
-Answer = Any
-"""A Response; its body is taken for what is expected there: an Intent, an Error, ..."""
-Makers = dict[str, Callable[[], str]]
-"""What makes an intent, by the state that it is to be in, and gives its id."""
+AnyResponse = Any
+"""A Response whose body has the type that the test expects: an Intent, an Error, ..."""
+Factories = dict[str, Callable[[], str]]
+"""Functions that create an intent in a state and return its id, by that state."""
 
 
 @dataclass
-class Till:
-    """What was asked last is answered in `answer`; what there is stands in `world`."""
+class InMemorySandbox:
+    """`world` is the state, `response` the response to the last request."""
 
     world: World = field(default_factory=World)
-    now: int = NOON
-    answer: Answer = field(default_factory=lambda: Response(200, None))
+    now: int = START
+    response: AnyResponse = field(default_factory=lambda: Response(200, None))
 
-    def ask(
+    def perform(
         self, action: Action, key: str | None = None, failure: InjectedFailure | None = None
-    ) -> Answer:
+    ) -> AnyResponse:
         request = Request(action, key, failure=failure)
-        self.world, self.answer = transition(self.world, request, self.now)
-        return self.answer
+        self.world, self.response = transition(self.world, request, self.now)
+        return self.response
 
-    def intent(self, payment_method: str | None = "pm_card_visa", **given: Any) -> str:
-        """Create one of 10.99 and give its id."""
-        wanted = {"amount": 1099, "currency": "usd", "methods": Methods.CARD, **given}
-        body = self.ask(CreateIntent(payment_method=payment_method, **wanted)).body
+    def create(self, payment_method: str | None = "pm_card_visa", **given: Any) -> str:
+        """Create an intent of 10.99 and return its id."""
+        fields = {"amount": 1099, "currency": "usd", "methods": Methods.CARD, **given}
+        body = self.perform(CreateIntent(payment_method=payment_method, **fields)).body
         assert isinstance(body, Intent)
         return body.id
 
-    def confirmed(self, payment_method: str = "pm_card_visa", **given: Any) -> str:
-        intent = self.intent(payment_method, **given)
+    def pay(self, payment_method: str = "pm_card_visa", **given: Any) -> str:
+        intent = self.create(payment_method, **given)
         self.confirm(intent)
         return intent
 
-    def held(self, **given: Any) -> str:
-        return self.confirmed(capture_method="manual", **given)
+    def authorize(self, **given: Any) -> str:
+        return self.pay(capture_method="manual", **given)
 
-    def confirm(self, intent: str, key: str | None = None, **given: Any) -> Answer:
-        return self.ask(ConfirmIntent(intent, **given), key)
+    def confirm(self, intent: str, key: str | None = None, **given: Any) -> AnyResponse:
+        return self.perform(ConfirmIntent(intent, **given), key)
 
-    def capture(self, intent: str, amount: int | None = None) -> Answer:
-        return self.ask(CaptureIntent(intent, amount))
+    def capture(self, intent: str, amount: int | None = None) -> AnyResponse:
+        return self.perform(CaptureIntent(intent, amount))
 
-    def cancel(self, intent: str, reason: str | None = None) -> Answer:
-        return self.ask(CancelIntent(intent, reason))
+    def cancel(self, intent: str, reason: str | None = None) -> AnyResponse:
+        return self.perform(CancelIntent(intent, reason))
 
-    def authenticate(self, intent: str, approved: bool) -> Answer:
-        return self.ask(Authenticate(intent, approved))
+    def authenticate(self, intent: str, approved: bool) -> AnyResponse:
+        return self.perform(Authenticate(intent, approved))
 
-    def refund(self, intent: str, amount: int | None = None, key: str | None = None) -> Answer:
-        return self.ask(CreateRefund(intent, amount), key)
+    def refund(self, intent: str, amount: int | None = None, key: str | None = None) -> AnyResponse:
+        return self.perform(CreateRefund(intent, amount), key)
 
     def wait(self, seconds: int) -> None:
         self.now += seconds
-        self.ask(PassTime())
+        self.perform(PassTime())
 
     def get(self, intent: str) -> Intent:
-        body = self.ask(Retrieve("payment_intent", intent)).body
+        body = self.perform(Retrieve("payment_intent", intent)).body
         assert isinstance(body, Intent)
         return body
 
     def get_refund(self, refund: str) -> Refund:
-        body = self.ask(Retrieve("refund", refund)).body
+        body = self.perform(Retrieve("refund", refund)).body
         assert isinstance(body, Refund)
         return body
 
-    def moved(self) -> list[tuple[str, int]]:
-        return [(one.kind, one.amount) for one in self.world.movements]
+    def movements(self) -> list[tuple[str, int]]:
+        return [(movement.kind, movement.amount) for movement in self.world.movements]
 
-    def happened(self) -> list[str]:
+    def event_types(self) -> list[str]:
         return [event.type for event in self.world.events]
 
 
 @pytest.fixture
-def till() -> Till:
-    return Till()
+def sandbox() -> InMemorySandbox:
+    return InMemorySandbox()

@@ -1,7 +1,7 @@
-"""The two keepers, a frozen World and the server's MutableWorld, give the same answers to the same requests."""
+"""Properties of any sequence of requests, on the immutable World and on the server's MutableWorld."""
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as some
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sandbox.actions import (
     Authenticate,
@@ -22,9 +22,8 @@ from sandbox.objects import Methods
 from sandbox.transition import transition
 from sandbox.world import Rules, World, identifier
 
-UNHURRIED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RULES = Rules(key_life=50, hold_life=60, delay=5)
-TOKENS = some.sampled_from(
+TOKENS = st.sampled_from(
     [
         None,
         "pm_card_visa",
@@ -36,84 +35,82 @@ TOKENS = some.sampled_from(
         "pm_nobody",
     ]
 )
-intents = some.integers(1, 3).map(lambda number: identifier("pi", "Sandbox", number))
-amounts = some.sampled_from([None, 1, 50, 100, 101])
-actions = some.one_of(
-    some.builds(
+intents = st.integers(1, 3).map(lambda number: identifier("pi", "Sandbox", number))
+amounts = st.sampled_from([None, 1, 50, 100, 101])
+actions = st.one_of(
+    st.builds(
         CreateIntent,
-        amount=some.just(100),
-        currency=some.just("usd"),
+        amount=st.just(100),
+        currency=st.just("usd"),
         payment_method=TOKENS,
-        methods=some.sampled_from(Methods),
-        capture_method=some.sampled_from(["automatic", "manual"]),
-        metadata=some.sampled_from([(), (("uuid", "1"),)]),
-        confirm=some.booleans(),
+        methods=st.sampled_from(Methods),
+        capture_method=st.sampled_from(["automatic", "manual"]),
+        metadata=st.sampled_from([(), (("uuid", "1"),)]),
+        confirm=st.booleans(),
     ),
-    some.builds(ConfirmIntent, intents, payment_method=TOKENS, return_url=some.just("https://a/")),
-    some.builds(CaptureIntent, intents, amounts),
-    some.builds(CancelIntent, intents),
-    some.builds(Authenticate, intents, some.booleans()),
-    some.builds(CreateRefund, intents, amounts),
-    some.builds(Retrieve, some.just("payment_intent"), intents),
-    some.builds(
+    st.builds(ConfirmIntent, intents, payment_method=TOKENS, return_url=st.just("https://a/")),
+    st.builds(CaptureIntent, intents, amounts),
+    st.builds(CancelIntent, intents),
+    st.builds(Authenticate, intents, st.booleans()),
+    st.builds(CreateRefund, intents, amounts),
+    st.builds(Retrieve, st.just("payment_intent"), intents),
+    st.builds(
         List,
-        some.sampled_from(["payment_intent", "refund", "event"]),
-        limit=some.integers(1, 3),
-        starting_after=some.none() | intents,
+        st.sampled_from(["payment_intent", "refund", "event"]),
+        limit=st.integers(1, 3),
+        starting_after=st.none() | intents,
     ),
-    some.just(PassTime()),
+    st.just(PassTime()),
 )
-requests = some.builds(
+requests = st.builds(
     Request,
     actions,
-    some.sampled_from([None, "a", "b"]),
-    some.sampled_from([(), (), ("latest_charge",)]),
-    failure=some.sampled_from([None, None, *InjectedFailure]),
+    st.sampled_from([None, "a", "b"]),
+    st.sampled_from([(), (), ("latest_charge",)]),
+    failure=st.sampled_from([None, None, *InjectedFailure]),
 )
-Story = list[tuple[Request, int]]
-stories = some.lists(some.tuples(requests, some.integers(0, 40)), max_size=30)
+Requests = list[tuple[Request, int]]
+"""Requests, each with the seconds since the one before."""
+sequences = st.lists(st.tuples(requests, st.integers(0, 40)), max_size=30)
 
 
-@given(stories)
-@UNHURRIED
-def test_a_world_and_the_books_answer_alike_and_keep_the_same(story: Story) -> None:
-    world, books, now = World(rules=RULES), MutableWorld("Sandbox", RULES), 1000
-    for request, seconds in story:
+@given(sequences)
+def test_both_states_give_the_same_answers_and_objects(sequence: Requests) -> None:
+    world, mutable, now = World(rules=RULES), MutableWorld("Sandbox", RULES), 1000
+    for request, seconds in sequence:
         now += seconds
         world, expected = transition(world, request, now)
-        _, answer = transition(books, request, now)
+        _, answer = transition(mutable, request, now)
         assert answer == expected
-    assert tuple(books.movements) == world.movements
-    assert tuple(reversed(list(books.newest("event", None)))) == world.events
-    assert tuple(reversed(list(books.newest("payment_intent", None)))) == world.intents
+    assert tuple(mutable.movements) == world.movements
+    assert tuple(reversed(list(mutable.newest("event", None)))) == world.events
+    assert tuple(reversed(list(mutable.newest("payment_intent", None)))) == world.intents
 
 
-@given(stories)
-@UNHURRIED
-def test_money_adds_up_whatever_is_asked(story: Story) -> None:
+@given(sequences)
+def test_movements_agree_with_the_intents_after_any_requests(sequence: Requests) -> None:
     world, now = World(rules=RULES), 1000
-    for request, seconds in story:
+    for request, seconds in sequence:
         now += seconds
         world, _ = transition(world, request, now)
     for intent in world.intents:
-        moved = dict.fromkeys(("authorized", "captured", "released", "refunded", "returned"), 0)
+        sums = dict.fromkeys(("authorized", "captured", "released", "refunded", "returned"), 0)
         for movement in world.movements:
             if movement.intent == intent.id:
-                moved[movement.kind] += movement.amount
-        assert moved["captured"] == intent.amount_received <= intent.amount
-        if moved["authorized"]:
-            held = moved["authorized"] - moved["captured"] - moved["released"]
-            assert held == intent.amount_capturable
-        assert 0 <= moved["refunded"] - moved["returned"] <= moved["captured"]
+                sums[movement.kind] += movement.amount
+        assert sums["captured"] == intent.amount_received <= intent.amount
+        if sums["authorized"]:
+            authorized = sums["authorized"] - sums["captured"] - sums["released"]
+            assert authorized == intent.amount_capturable
+        assert 0 <= sums["refunded"] - sums["returned"] <= sums["captured"]
         if intent.status.value == "canceled":
-            assert moved["captured"] == 0
+            assert sums["captured"] == 0
             assert intent.amount_capturable == 0
 
 
 @given(requests)
-@UNHURRIED
-def test_a_request_comes_back_from_the_ledger_as_it_was(request_: Request) -> None:
-    back, at = decode_request(encode_request(request_, 7))
-    reads = isinstance(request_.action, (Retrieve, List, PassTime))
-    assert back == (Request(PassTime()) if reads else request_)
+def test_a_request_is_decoded_as_it_was_encoded(request_: Request) -> None:
+    decoded, at = decode_request(encode_request(request_, 7))
+    is_read = isinstance(request_.action, (Retrieve, List, PassTime))
+    assert decoded == (Request(PassTime()) if is_read else request_)
     assert at == 7

@@ -144,7 +144,7 @@ def refund_request(
 def attempt(method: Any, request: object) -> Answer:
     """Call, and take an error as an answer."""
     try:
-        return Answer(method(request))
+        return Answer(method(request, timeout=PATIENCE_SECONDS))
     except grpc.RpcError as error:
         call: Any = error  # every one is a call, too, whatever the stubs say
         status = rpc_status.from_call(call)

@@ -26,7 +26,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 @contextmanager
 def local_stack() -> Iterator[Installation]:
     """PostgreSQL, the sandbox, Customer and Payment, ready; stopped and removed at the end."""
-    with temporary_places() as paths:
+    with temporary_paths() as paths:
         installation = Installation(paths, free_stack_ports(), Output())
         try:
             installation.start()
@@ -36,7 +36,7 @@ def local_stack() -> Iterator[Installation]:
 
 
 @contextmanager
-def temporary_places() -> Iterator[Paths]:
+def temporary_paths() -> Iterator[Paths]:
     """Folders and passwords of an installation; removed at the end."""
     # In the system's temporary folder: where root runs this, PostgreSQL's user must get in.
     folder = Path(tempfile.mkdtemp(prefix="oncepay-verification-"))

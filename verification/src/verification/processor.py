@@ -40,7 +40,7 @@ from sandbox.actions import (
     List,
     Request,
     Retrieve,
-    Window,
+    TimeRange,
     Write,
 )
 from sandbox.errors import Error
@@ -171,7 +171,7 @@ class SimulatedProcessor:
         return intent_reply(self._write(CancelIntent(intent_id), key))
 
     def _page(self, kind: str, since: datetime, until: datetime, after: str) -> world.Page:
-        window = Window(int(since.timestamp()), int(until.timestamp()) - 1)
+        window = TimeRange(int(since.timestamp()), int(until.timestamp()) - 1)
         action = List(kind, PAGE, starting_after=after or None, created=window)
         page = self._ask(Request(action)).body
         assert isinstance(page, world.Page)  # noqa: S101 - our lists are never rejected

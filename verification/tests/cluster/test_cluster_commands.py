@@ -64,7 +64,7 @@ class ScriptedKubectl(Kubectl):
 @pytest.fixture(autouse=True)
 def rendering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without kustomize: what is rendered does not matter here."""
-    rendered = Rendering("bare", (DEPLOYMENT, JOB))
+    rendered = Rendering("no-dns", (DEPLOYMENT, JOB))
     monkeypatch.setattr(suite, "render", lambda _, addresses: json.dumps(addresses))
     monkeypatch.setattr(suite, "read", lambda *_: rendered)
 
@@ -135,19 +135,19 @@ def test_the_warnings_of_the_api_server_are_kept() -> None:
     ("dns", "storage", "overlay"),
     [
         (True, True, "development"),
-        (True, False, "bare"),
-        (False, True, "bare"),
-        (False, False, "bare"),
+        (True, False, "no-dns"),
+        (False, True, "no-dns"),
+        (False, False, "no-dns"),
     ],
 )
-def test_a_cluster_without_dns_or_without_storage_gets_the_bare_overlay(
+def test_a_cluster_without_dns_or_without_storage_gets_the_no_dns_overlay(
     dns: bool, storage: bool, overlay: str
 ) -> None:
     assert Cluster(ScriptedKubectl(dns=dns, storage=storage)).overlay == overlay
 
 
 def test_the_overlay_can_be_chosen() -> None:
-    assert Cluster(ScriptedKubectl(dns=True, storage=True), "bare").overlay == "bare"
+    assert Cluster(ScriptedKubectl(dns=True, storage=True), "no-dns").overlay == "no-dns"
 
 
 def test_addresses_are_free_ones_of_the_clusters_range() -> None:

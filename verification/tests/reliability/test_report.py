@@ -65,11 +65,11 @@ def test_a_table_replaces_the_one_of_its_name_and_no_other() -> None:
     assert filled == [page.replace("old", new, 1), appendix.replace("old", new)]
 
 
-@pytest.mark.parametrize("count", [0, 2])
-def test_exactly_one_page_has_a_place_for_each_table(count: int) -> None:
+@pytest.mark.parametrize("places", [0, 2])
+def test_a_table_has_exactly_one_place(places: int) -> None:
     page = "<!-- one -->\nold\n<!-- / -->\n"
-    with pytest.raises(ValueError, match=f"{count} pages have a place for the table 'one'"):
-        fill([page] * count, {"one": ""})
+    with pytest.raises(ValueError, match=f"{places} pages have a place for the table 'one'"):
+        fill([page] * places, {"one": ""})
 
 
 def test_the_summary_counts_what_each_tool_ran_and_found(folder: Path) -> None:

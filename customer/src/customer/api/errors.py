@@ -26,7 +26,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     errors.EmailTaken: Answer(
         StatusCode.ALREADY_EXISTS,
         "EMAIL_TAKEN",
-        "another living customer, {name}, has this email; use that one, or give another email",
+        "another customer, {name}, has this email; use that one, or give another email",
         field="customer.email",
     ),
     errors.ReferenceTaken: Answer(

@@ -1,4 +1,4 @@
-"""What the use cases need from outside, as Protocols: whoever implements one does not inherit it.
+"""What the use cases need from outside, as Protocols: an implementation does not inherit from one.
 
 Whatever a repository writes is one statement and one commit. Times are the database's.
 """

@@ -18,12 +18,12 @@ ADDRESSED = (
     "payment-database",
     "webhooks",
 )
-"""What overlays/bare/addresses.yaml names."""
+"""What overlays/no-dns/addresses.yaml names."""
 LOAD_NAMESPACE = "oncepay-caller"
 NAMESPACES = ("oncepay-customer", "oncepay-payment", "oncepay-sandbox", LOAD_NAMESPACE)
 FIRST_FREE = 10
 """Of a range's addresses, the first is the Kubernetes API's, and the tenth often the DNS's."""
-NO_DNS_HINT = (
+NO_DNS_EXPLANATION = (
     "Here Services are reached by their addresses: does anything on the nodes lead those to pods "
     "(kube-proxy), and do pods have a default route?"
 )
@@ -49,19 +49,19 @@ class Cluster:
         self.kubectl = kubectl
         self.overlay = overlay or self._suitable_overlay()
         self.warnings: list[str] = []
-        addresses = self._free_addresses() if self.overlay == "bare" else None
+        addresses = self._free_addresses() if self.overlay == "no-dns" else None
         self._text = render(self.overlay, addresses)
         self.rendering: Rendering = read(self.overlay, self._text)
 
     def _suitable_overlay(self) -> str:
-        """`development` needs a cluster DNS and a storage class; `bare` neither."""
+        """`development` needs a cluster DNS and a storage class; `no-dns` neither."""
         names = self.kubectl.get("services", "-n", "kube-system", "-l", "k8s-app=kube-dns")
         classes = self.kubectl.get("storageclasses")["items"]
         default = "storageclass.kubernetes.io/is-default-class"
         stored = any(
             each["metadata"].get("annotations", {}).get(default) == "true" for each in classes
         )
-        return "development" if names["items"] and stored else "bare"
+        return "development" if names["items"] and stored else "no-dns"
 
     def _free_addresses(self) -> dict[str, str]:
         ranges = self.kubectl.get("servicecidr", "kubernetes")["spec"]["cidrs"]
@@ -110,7 +110,7 @@ class Cluster:
 
     def _diagnosis(self) -> str:
         """Pods and events of our namespaces, for whoever has to find out why."""
-        found = [NO_DNS_HINT] if self.overlay == "bare" else []
+        found = [NO_DNS_EXPLANATION] if self.overlay == "no-dns" else []
         for namespace in NAMESPACES:
             for what in (("pods", "--output=wide"), ("events", "--sort-by=.lastTimestamp")):
                 with suppress(KubectlError):
@@ -124,7 +124,7 @@ class Cluster:
 
     def pods(self, service: str) -> list[str]:
         """The pods of a service that are not being deleted, by name."""
-        namespace, part = f"oncepay-{service}", f"oncepay/part={service}"
+        namespace, part = f"oncepay-{service}", f"oncepay/component={service}"
         pods = self.kubectl.get("pods", "-n", namespace, "-l", part)["items"]
         return [
             each["metadata"]["name"] for each in pods if "deletionTimestamp" not in each["metadata"]

@@ -30,9 +30,9 @@ class CreateCustomerRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A UUID of any version, made by the caller for this one registration
-    (AIP-155). Repeated with the same content it returns the same customer as
-    it is now; with another content it is rejected (INVALID_ARGUMENT,
-    REQUEST_ID_REUSED). It is stored for ever and unique in the installation.
+    (AIP-155). Sent again with the same content it returns the same customer
+    as it is now; with another content it is refused (INVALID_ARGUMENT,
+    REQUEST_ID_REUSED). It is kept for ever and unique in the installation.
     After erasure the content can no longer be compared: the id alone decides.
     """
     @_builtins.property
@@ -88,17 +88,17 @@ class ListCustomersRequest(_message.Message):
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many customers to return at most: 50 where it is 0; more than 1,000 is
-    taken for 1,000; a negative number is rejected (AIP-158).
+    taken for 1,000; a negative number is refused (AIP-158).
     """
     page_token: _builtins.str
-    """`next_page_token` of the previous page. It is valid with the same filter,
-    order and show_deleted; with others it is rejected.
+    """`next_page_token` of the page before. It goes with the same filter, order
+    and show_deleted; with others it is refused.
     """
     filter: _builtins.str
     """Which customers (AIP-160), comparisons joined by AND:
     `state = "BLOCKED"`, `email = "a@example.com"`, `reference = "A-1"`,
     and ranges of create_time with <, <=, >, >=:
-    `create_time >= "2026-01-01T00:00:00Z"`. Others are rejected: no index
+    `create_time >= "2026-01-01T00:00:00Z"`. Others are refused: no index
     serves them.
     """
     order_by: _builtins.str
@@ -169,7 +169,7 @@ class UpdateCustomerRequest(_message.Message):
         """The fields to change: display_name, email, phone, reference, metadata,
         state. Without a mask, every one of them that has a value in `customer`;
         with `*`, all of them. `metadata` is replaced whole. Other paths are
-        rejected.
+        refused.
         """
 
     def __init__(
