@@ -18,7 +18,7 @@ ADDRESSED = (
     "payment-database",
     "webhooks",
 )
-"""What overlays/bare/addresses.yaml names."""
+"""What overlays/no-dns/addresses.yaml names."""
 LOAD_NAMESPACE = "oncepay-caller"
 NAMESPACES = ("oncepay-customer", "oncepay-payment", "oncepay-sandbox", LOAD_NAMESPACE)
 FIRST_FREE = 10
