@@ -105,6 +105,7 @@ stripe-contract: ## run the processor's contract tests against Stripe's test mod
 clean: ## stop everything; remove the environment, data, logs, secrets and containers
 	@[ ! -x $(BIN)/oncepay ] || $(BIN)/python -m oncepay_cli down
 	@! docker info >/dev/null 2>&1 || $(CONTAINERS) down --remove-orphans --volumes
+	@[ ! -d .oncepay ] || PYTHONPATH=cli/src $(PYTHON) -m oncepay_cli.local.server_user
 	rm -rf .oncepay */password.txt */owner_password.txt */webhook_secret.txt kubernetes/overlays/development/*/secrets
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 

