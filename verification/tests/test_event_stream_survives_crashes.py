@@ -10,9 +10,10 @@ import pytest
 from oncepay.payment.v1 import payment_service_pb2 as pb
 
 from oncepay_cli.local.installation import Installation
-from verification.client import PATIENCE_SECONDS, Client, wait_until
+from verification.client import Client
 from verification.local_stack import local_stack, postgresql
 from verification.processes import DatabaseServer
+from verification.waiting import PATIENCE_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from oncepay.payment.v1.payment_pb2 import PaymentEvent

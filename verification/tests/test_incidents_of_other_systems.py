@@ -25,9 +25,9 @@ from verification.client import (
     call_concurrently,
     new_request_id,
     refund_request,
-    wait_until,
 )
 from verification.local_stack import postgresql
+from verification.waiting import wait_until
 
 LOSE_CONFIRMS = {"kind": "lose_reply", "match": "/confirm$", "times": None}
 REFUSE_READS = {"kind": "refuse", "match": "GET /v1/payment_intents", "times": None, "status": 503}

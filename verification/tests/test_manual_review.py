@@ -10,7 +10,8 @@ from oncepay.payment.v1.payment_pb2 import Payment
 
 from oncepay_cli.local import health
 from oncepay_cli.local.installation import Installation
-from verification.client import Client, wait_until
+from verification.client import Client
+from verification.waiting import wait_until
 
 REASON = "captured 4000 minor units where 10000 were asked"
 NOTE = "40 EUR were captured by hand, and that is right"

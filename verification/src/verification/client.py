@@ -7,7 +7,7 @@ import json
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,11 +28,9 @@ from oncepay_cli.local import first_payment, health
 from oncepay_cli.local.first_payment import FirstPayment
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import Ports
+from verification.waiting import PATIENCE_SECONDS, POLL_SECONDS, wait_until
 
 FINAL = {Payment.SUCCEEDED, Payment.FAILED, Payment.CANCELED}
-PATIENCE_SECONDS = 300.0
-"""Far longer than recovery takes, also on a busy machine: who waits longer may call it stuck."""
-POLL_SECONDS = 0.1
 
 
 def new_request_id() -> str:
@@ -181,19 +179,6 @@ def call_concurrently(method: Any, requests: Sequence[object]) -> list[Answer]:
     """The answers of calls that are all made at the same time."""
     with ThreadPoolExecutor(len(requests)) as callers:
         return list(callers.map(lambda request: call(method, request), requests))
-
-
-def wait_until(is_so: Callable[[], bool], otherwise: str) -> None:
-    """Return when something is so.
-
-    Raises:
-        TimeoutError: it is not for all our patience; says `otherwise`.
-    """
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        if time.monotonic() > until:
-            raise TimeoutError(otherwise)
-        time.sleep(POLL_SECONDS)
 
 
 def movements(sandbox_port: int) -> list[dict[str, Any]]:
