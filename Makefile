@@ -11,7 +11,7 @@ IMAGES := oncepay/customer:0.1.0 oncepay/payment:0.1.0 oncepay/sandbox:0.1.0
 PATIENCE := 60
 ROOMS := chassis customer payment sandbox cli proof
 
-.PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
+.PHONY: help run test check format generate pictures secrets requirements bench rolling newcomer chaos simulate explore mutants \
 	report stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
 	down environment development kubernetes
 
@@ -24,6 +24,7 @@ run: environment ## start everything, execute a first payment, stay up until Ctr
 
 # Two at once, a file at a time: most of a test is waiting for a process, and a file shares its databases.
 test: development ## every test, on a real PostgreSQL, with coverage
+	@echo "This takes about ten minutes on two idle cores, and more than twice that on busy ones."
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 check: development ## format, lint, types, layers, contracts, migrations, pins
@@ -85,6 +86,9 @@ mutants: development ## plant wrong versions of the rules, and see each one caug
 
 report: development ## put what was measured (docs/figures) into docs/reliability.md
 	@$(BIN)/python -m proof.reliability
+
+newcomer: ## this README's commands in a bare Debian, as root and as a user: needs root, debootstrap
+	@PYTHONPATH=proof/src $(PYTHON) -m proof.newcomer $(OPTIONS)
 
 chaos: development ## kill everything, then count the money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
 	$(BIN)/python -m proof.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \

@@ -5,6 +5,7 @@ refuse to start on less. `customer_database` and `payment_database` are new for 
 from a template that was migrated once; `empty_database` is for what knows no service.
 """
 
+import dataclasses
 import importlib
 import itertools
 import os
@@ -25,6 +26,7 @@ import pytest
 
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
+from oncepay_cli.refusal import Refusal
 
 # Processes are started while gRPC's threads run: its handlers of a fork would end the child.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
@@ -38,6 +40,7 @@ for _room in ("chassis", "customer", "payment", "sandbox", "proof"):
 
 ROOT = Path(__file__).parent
 HOST = "127.0.0.1"
+MAX_PORTS = 10
 _numbers = itertools.count(1)
 _last_reports: dict[object, str] = {}
 
@@ -82,21 +85,18 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """A running cluster; it and its folder are gone at the end."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
     # Not pytest's own temporary folder: where root runs the tests, the user nobody must get in.
     folder = Path(tempfile.mkdtemp(prefix="oncepay-test-"))
     folder.chmod(0o711)
     server = PostgreSQL(
         data=folder / "postgresql",
         log=folder / "postgresql.log",
-        port=port,
+        port=_free_port(),
         password=secrets.token_urlsafe(),
         synced=False,
     )
     try:
-        server.start()
+        server = _started(server)
         close_common_databases(server)
         yield server
     finally:
@@ -143,14 +143,32 @@ def free_port() -> Callable[[], int]:
 
     def give() -> int:
         while True:
-            with socket.socket() as probe:
-                probe.bind((HOST, 0))
-                port: int = probe.getsockname()[1]
-            if port not in given:
+            if (port := _free_port()) not in given:
                 given.add(port)
                 return port
 
     return give
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _started(server: PostgreSQL) -> PostgreSQL:
+    """Starts a cluster. Another test may take the port while the cluster is made: then on another."""
+    for _ in range(MAX_PORTS):
+        try:
+            server.start()
+        except Refusal as refusal:
+            if "is taken" not in str(refusal):
+                raise
+            server = dataclasses.replace(server, port=_free_port())
+        else:
+            return server
+    raise AssertionError(f"{MAX_PORTS} ports that were free were taken")
 
 
 def _fresh_roles(user: str) -> Roles:

@@ -3,6 +3,7 @@
 Start here:
 
 server       a gRPC server that starts, tells its health, drains and stops
+watches      health watches and reflection, which only a stop ends
 handling     what happens around every call: deadline, errors, one line in the log
 call         the call that runs now: its id, and the time it has left
 errors       every error as a `google.rpc.Status` with details

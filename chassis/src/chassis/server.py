@@ -28,9 +28,9 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from chassis.errors import Translate
 from chassis.handling import MOST_SECONDS, Found, Handler, Handling
-from chassis.open_streams import Health, OpenStreams, Reflection
 from chassis.refusal import Refusal
 from chassis.telemetry import log
+from chassis.watches import Health, OpenStreams, Reflection
 
 OPTIONS = (
     # Without this, two servers on one port both start, and share the calls.
