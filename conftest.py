@@ -5,6 +5,7 @@ services require. `customer_database` and `payment_database` are new for each te
 that is migrated once; `empty_database` has the roles of a service and no schema.
 """
 
+import dataclasses
 import importlib
 import itertools
 import os
@@ -23,6 +24,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from oncepay_cli.errors import CommandError
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.health import free_port as unused_port
@@ -43,6 +45,7 @@ settings.register_profile("oncepay", deadline=None, suppress_health_check=[Healt
 settings.load_profile("oncepay")
 
 ROOT = Path(__file__).parent
+MAX_PORTS = 10
 _numbers = itertools.count(1)
 _last_reports: dict[object, str] = {}
 
@@ -98,7 +101,7 @@ def postgresql() -> Iterator[PostgreSQL]:
         synced=False,
     )
     try:
-        server.start()
+        server = _started(server)
         close_common_databases(server)
         yield server
     finally:
@@ -145,12 +148,25 @@ def free_port() -> Callable[[], int]:
 
     def next_port() -> int:
         while True:
-            port = unused_port()
-            if port not in returned:
+            if (port := unused_port()) not in returned:
                 returned.add(port)
                 return port
 
     return next_port
+
+
+def _started(server: PostgreSQL) -> PostgreSQL:
+    """Starts a cluster; on another port if another process takes the port meanwhile."""
+    for _ in range(MAX_PORTS):
+        try:
+            server.start()
+        except CommandError as error:
+            if "is in use" not in str(error):
+                raise
+            server = dataclasses.replace(server, port=unused_port())
+        else:
+            return server
+    raise AssertionError(f"{MAX_PORTS} free ports came into use before the cluster could start")
 
 
 def _fresh_roles(user: str) -> Roles:
