@@ -11,7 +11,7 @@ What is proven, and by which command:
     kubernetes    what can be known of the manifests without a cluster                  make kubernetes-check
     cluster       the manifests on a real cluster                                       make cluster-test
     containers    the images and the Compose file, on a real engine                     make compose-test
-    bench         what a call costs, beside a bare echo, pgbench or another commit      make bench
+    bench         what a call costs, as ratios to an echo, pgbench or another commit    make bench
     lines         the size of the code                                                  make lines
     reliability   puts what was measured into docs/reliability.md                       make report
 

@@ -1,4 +1,4 @@
-"""A client of both services for tests, with the processor's ledger beside it.
+"""A client of both services for tests, which also reads the processor's ledger.
 
 What the services answer is one side; what the ledger says happened to money is the truth.
 """
@@ -107,7 +107,7 @@ class Client:
 
     def money_moved(self, *payments: Payment) -> dict[str, list[int]]:
         """What happened to money for these payments, by the processor's ledger: amounts by kind. A
-        refund's entry carries no payment of ours, so that intents stand between.
+        refund's entry has no payment of ours, but the intent of one.
         """
         names = {payment.name.removeprefix("payments/") for payment in payments}
         ledger = movements(self.ports.sandbox)
@@ -188,7 +188,7 @@ def movements(sandbox_port: int) -> list[dict[str, Any]]:
 
 
 def ask_sandbox(port: int, method: str, path: str, body: object = None) -> Any:
-    """A call of the sandbox's own interface, beside the processor's."""
+    """A call of the sandbox's control interface."""
     request = urllib.request.Request(
         f"http://{HOST}:{port}/_sandbox/{path}",
         method=method,

@@ -1,8 +1,7 @@
 """`make rolling`: two replicas of each service, restarted one after the other under load.
 
-As Kubernetes does it: a replica is left alone for a moment (preStop), told to stop (SIGTERM), waited for
-while it drains, and started anew; the next one follows when this one has been ready for a while
-(minReadySeconds). Clients balance over the two, round robin. Proven: no call of a client that keeps the
+As Kubernetes does it: a replica gets a pause (preStop) and SIGTERM, drains and exits, and is started again;
+the next one follows when this one has been ready for a while (minReadySeconds). Clients balance over the two, round robin. Proven: no call of a client that keeps the
 contract fails, and each payment is captured once. A second round kills the replicas, for comparison.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m verification.bench`: measure this tree, and beside it another commit (--base)."""
+"""`python -m verification.bench`: measure this tree, and compare it with another commit (--base)."""
 
 import argparse
 import sys

@@ -54,7 +54,7 @@ class FaultInjector:
         return sum(service.kills for service in self._testbed.services)
 
     async def run(self, answered_payments: Callable[[], int]) -> None:
-        """Inject faults until the plan is fulfilled; then take all of them back."""
+        """Inject faults until the plan is fulfilled; then remove all of them."""
         plan = self._testbed.plan
         injectors = [
             *(self._kill_for_ever(service) for service in self._testbed.services),
@@ -92,7 +92,7 @@ class FaultInjector:
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {killed}\n")
 
     async def _stop(self) -> None:
-        """Take every fault back, and bring every process up."""
+        """Remove every fault, and bring every process up."""
         testbed = self._testbed
         testbed.fault_points.clear()
         await self._profile.clear()

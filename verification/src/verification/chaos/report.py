@@ -17,7 +17,7 @@ from verification.reliability.figures import CONFIDENCE, quantile
 MAX_FINDINGS = 20
 """How many are shown to people; the JSON has all."""
 LOG_FIELDS = ("event", "error", "sqlstate", "reason")
-"""What of an error's line tells one kind from another."""
+"""The fields of a log line that distinguish one kind of error from another."""
 
 
 @dataclass(frozen=True)

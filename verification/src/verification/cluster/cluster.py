@@ -72,10 +72,11 @@ class Cluster:
         free = (str(host) for host in hosts if str(host) not in taken)
         return dict(zip(ADDRESSED, free, strict=False))
 
-    def refuse_existing(self) -> None:
-        """
+    def check_namespaces(self) -> None:
+        """Check that none of our namespaces exists.
+
         Raises:
-            NamespaceExists: whoever made it would lose it.
+            NamespaceExists: one does, and `remove` would delete what somebody else made.
         """
         existing = {each["metadata"]["name"] for each in self.kubectl.get("namespaces")["items"]}
         if found := sorted(existing & {*NAMESPACES}):
@@ -125,14 +126,14 @@ class Cluster:
 
     def pods(self, service: str) -> list[str]:
         """The pods of a service that are not being deleted, by name."""
-        namespace, part = f"oncepay-{service}", f"oncepay/component={service}"
-        pods = self.kubectl.get("pods", "-n", namespace, "-l", part)["items"]
+        namespace, label = f"oncepay-{service}", f"oncepay/component={service}"
+        pods = self.kubectl.get("pods", "-n", namespace, "-l", label)["items"]
         return [
             each["metadata"]["name"] for each in pods if "deletionTimestamp" not in each["metadata"]
         ]
 
     def roll(self, service: str) -> None:
-        """Start every pod of a service anew, as a release would; return when that is done."""
+        """Replace every pod of a service, as a release would; return when that is done."""
         namespace = f"oncepay-{service}"
         self.kubectl.run("rollout", "restart", f"deployment/{service}", "-n", namespace)
         self.wait_until_complete(service)
@@ -211,7 +212,7 @@ def installed(kubectl: Kubectl, overlay: str = "") -> Iterator[Cluster]:
         CommandFailed: the cluster does not take it, or it does not become ready.
     """
     cluster = Cluster(kubectl, overlay)
-    cluster.refuse_existing()
+    cluster.check_namespaces()
     try:
         cluster.apply()
         cluster.wait()

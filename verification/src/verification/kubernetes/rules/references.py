@@ -53,7 +53,7 @@ def autoscalers_have_a_target(rendering: Rendering) -> Iterator[str]:
             yield f"{describe(each)}: there is no {wanted['kind']} {wanted['name']}"
             continue
         if "replicas" in target["spec"]:
-            yield f"{describe(target)}: replicas beside an autoscaler reset it with each apply"
+            yield f"{describe(target)}: must have no replicas: each apply would undo what its autoscaler set"
         for container in target["spec"]["template"]["spec"]["containers"]:
             if "cpu" not in container.get("resources", {}).get("requests", {}):
                 yield f"{describe(target)}: an autoscaler needs a request of CPU"
