@@ -120,7 +120,7 @@ UNEXPECTED = Answer(
 
 
 @dataclass(eq=False)
-class Refused(Exception):
+class CallRefused(Exception):
     """A call that the server does not take, or ends."""
 
     answer: Answer

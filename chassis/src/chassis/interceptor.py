@@ -138,7 +138,7 @@ class CallInterceptor(aio.ServerInterceptor):
                         return
                     async for message in replies:
                         await context.write(message)
-            except errors.Refused as refused:
+            except errors.CallRefused as refused:
                 await _abort(context, self._status(refused.answer), ())
 
         make = grpc.unary_stream_rpc_method_handler
@@ -179,7 +179,7 @@ class CallInterceptor(aio.ServerInterceptor):
                 code = "DEADLINE_EXCEEDED"
             raise
         except Exception as error:  # noqa: BLE001 - the one place that catches everything
-            timed_out = errors.Refused(errors.CALL_TIMED_OUT) if timer.expired() else None
+            timed_out = errors.CallRefused(errors.CALL_TIMED_OUT) if timer.expired() else None
             status = self._status_of(method, timed_out or error)
             code = code_pb2.Code.Name(status.code)
         finally:
@@ -196,12 +196,12 @@ class CallInterceptor(aio.ServerInterceptor):
     def _check_capacity(self) -> None:
         """Raises an error where no new call is taken."""
         if self._is_draining:
-            raise errors.Refused(errors.DRAINING)
+            raise errors.CallRefused(errors.DRAINING)
         if self._running > MAX_CALLS or len(self._streams) > MAX_STREAMS:
-            raise errors.Refused(errors.TOO_MANY_CALLS)
+            raise errors.CallRefused(errors.TOO_MANY_CALLS)
 
     def _status_of(self, method: str, error: Exception) -> status_pb2.Status:
-        if isinstance(error, errors.Refused):
+        if isinstance(error, errors.CallRefused):
             return self._status(error.answer)
         try:
             status = self._translate(error)
@@ -230,7 +230,7 @@ def _call_id_of(context: Context) -> str:
 
 
 async def _refuse_while_starting(_raw: bytes, _context: Context) -> NoReturn:
-    raise errors.Refused(errors.STARTING)
+    raise errors.CallRefused(errors.STARTING)
 
 
 def _parsed(decode: Callable[[bytes], Any], raw: bytes) -> Any:
