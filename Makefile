@@ -24,9 +24,9 @@ help: ## list the commands
 run: environment ## start everything, execute a first payment, run until Ctrl-C
 	@$(BIN)/python -m oncepay_cli up $(OPTIONS)
 
-# Two processes, one file at a time: tests mostly wait for processes, and a file shares its fixtures.
+# Two processes, one file at a time, in the order of pyproject.toml: a file's tests share fixtures.
 test: development ## every test, on a real PostgreSQL, with coverage
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 check: development ## format, lint, types, layers, contracts, migrations, pinned dependencies
 	$(BIN)/ruff check .

@@ -79,7 +79,7 @@ class UpProcess:
 
     def first_payment(self) -> str:
         """The resource name of the first payment."""
-        found = re.search(r"payment:? +(payments/\S+)", self.output)
+        found = re.search(r"payment +(payments/\S+)", self.output)
         assert found is not None, self.output
         return found[1]
 
@@ -221,9 +221,9 @@ class FirstRun:
     exit_code: int
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first_run() -> Iterator[FirstRun]:
-    """The first `oncepay up` of an empty home, ended by Ctrl-C."""
+    """The first `oncepay up` of an empty home, ended by Ctrl-C; shared by the tests of several files."""
     for home in _new_home():
         up = home.up()
         processes = home.processes()

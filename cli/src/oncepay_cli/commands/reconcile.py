@@ -31,7 +31,7 @@ def reconcile(
 
 
 def rebind(context: typer.Context, postgresql_port: Port = DEFAULT_PORTS.postgresql) -> None:
-    """Take over databases that were restored or copied here: `--the-old-one-is-stopped`."""
+    """Bind restored or copied databases to this cluster: `--the-old-one-is-stopped`."""
     with _databases(Paths.of(), Ports(postgresql=postgresql_port)) as installation:
         raise typer.Exit(installation.rebind(context.args))
 

@@ -1,4 +1,4 @@
-"""The ways in from outside the cluster: to one path, over TLS, and to a Service that is there."""
+"""Rules of what can be reached from outside: one path, over TLS, of a Service that exists."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from payment.api.webhooks import PATH
 from verification.kubernetes.rendering import Object, Rendering, describe, namespace_of
 
 
-def ways_in_lead_to_services(rendering: Rendering) -> Iterator[str]:
+def ingresses_lead_to_services(rendering: Rendering) -> Iterator[str]:
     for each in rendering.of("Ingress"):
         for _, path in _paths(each):
             wanted = path["backend"]["service"]
@@ -18,8 +18,8 @@ def ways_in_lead_to_services(rendering: Rendering) -> Iterator[str]:
                 yield f"{describe(each)}: there is no Service {wanted['name']} with that port"
 
 
-def ways_in_are_encrypted(rendering: Rendering) -> Iterator[str]:
-    """Each host, with a certificate from a Secret that is named."""
+def ingresses_use_tls(rendering: Rendering) -> Iterator[str]:
+    """Each host has a certificate from a Secret that is named."""
     for each in rendering.of("Ingress"):
         certified = {
             host
@@ -32,17 +32,17 @@ def ways_in_are_encrypted(rendering: Rendering) -> Iterator[str]:
                 yield f"{describe(each)}: {host or 'every host'} is served without TLS"
 
 
-def ways_in_are_as_narrow_as_can_be(rendering: Rendering) -> Iterator[str]:
+def ingresses_serve_one_path(rendering: Rendering) -> Iterator[str]:
     for each in rendering.of("Ingress"):
         if "defaultBackend" in each["spec"] or "ingressClassName" not in each["spec"]:
-            yield f"{describe(each)}: must name its class, and have no default"
+            yield f"{describe(each)}: must name its class, and have no default backend"
         for _, path in _paths(each):
             if (path["path"], path["pathType"]) != (PATH, "Exact"):
                 yield f"{describe(each)}: {path['path']} must be exactly {PATH}"
 
 
-def services_stay_inside(rendering: Rendering) -> Iterator[str]:
-    """Who may come in comes by an Ingress."""
+def services_are_internal(rendering: Rendering) -> Iterator[str]:
+    """From outside, only an Ingress is reached."""
     for each in rendering.of("Service"):
         spec = each["spec"]
         if spec.get("type", "ClusterIP") != "ClusterIP" or spec.get("externalIPs"):
@@ -56,8 +56,8 @@ def _paths(ingress: Object) -> Iterator[tuple[str, Object]]:
 
 
 RULES = (
-    ways_in_lead_to_services,
-    ways_in_are_encrypted,
-    ways_in_are_as_narrow_as_can_be,
-    services_stay_inside,
+    ingresses_lead_to_services,
+    ingresses_use_tls,
+    ingresses_serve_one_path,
+    services_are_internal,
 )
