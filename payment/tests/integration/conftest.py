@@ -1,8 +1,12 @@
-"""Time limits for all integration tests: so long that none depends on how fast the machine is."""
+"""What all integration tests share: long time limits, and short logs."""
+
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from chassis import database
+from chassis.telemetry import log
 from payment.api import background_tasks
 from payment.customers import client
 
@@ -22,3 +26,12 @@ def _patient_service(monkeypatch: pytest.MonkeyPatch) -> None:
 def answers_callers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Callers get the payment as soon as it is recorded, not shortly before their deadline."""
     monkeypatch.setattr(background_tasks, "REPLY_SECONDS", LONG_SECONDS)
+
+
+@pytest.fixture(autouse=True)
+def _short_logs() -> Iterator[None]:
+    """One line an event: drawing a traceback for people takes a second."""
+    structlog.configure(processors=[structlog.processors.JSONRenderer(default=repr)])
+    yield
+    structlog.reset_defaults()
+    vars(log).pop("bind", None)  # what it cached where a test configured the logs of a process
