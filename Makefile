@@ -13,7 +13,7 @@ IMAGES := $(foreach image,customer payment sandbox,oncepay/$(image):$(ONCEPAY_VE
 READY_SECONDS := 60
 PACKAGES := chassis customer payment sandbox cli verification
 
-.PHONY: help run test check format generate pictures secrets requirements bench rolling chaos simulate explore mutants \
+.PHONY: help run test check format generate pictures links secrets requirements bench rolling chaos simulate explore mutants \
 	report lines stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
 	down environment development kubernetes
 
@@ -37,16 +37,20 @@ check: development ## format, lint, types, layers, contracts, migrations, pinned
 	$(BIN)/squawk customer/migrations/*.sql payment/migrations/*.sql
 	$(BIN)/python requirements/compile.py --check
 
-format: development ## format the code
+format: development ## format the code; renew the documents' links to its lines
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/buf format --write protobuf
+	$(BIN)/python docs/line_links.py
 
 generate: development ## generate the Python of the contracts in protobuf/
 	$(BIN)/python protobuf/generate.py
 
 lines: ## count the lines of code, package by package
 	@$(PYTHON) verification/src/verification/lines.py
+
+links: ## write the line numbers of the documents' links to code
+	@$(PYTHON) docs/line_links.py
 
 pictures: ## draw the documents' pictures from docs/pictures/*.toml
 	@$(PYTHON) docs/pictures/draw.py
@@ -72,7 +76,7 @@ kubernetes-check: kubernetes ## render the manifests; check schemas, a scanner's
 cluster-test: kubernetes ## apply, pay, restart, evict, delete: on the cluster of KUBECONFIG
 	@CLUSTER_TEST=yes $(BIN)/python -m pytest -q verification/tests/cluster
 
-bench: development ## measure what a call costs, as ratios within one run: BASE=commit to compare with it
+bench: development ## measure the services' cost, as ratios within one run: BASE=commit compares with that commit
 	$(BIN)/python -m verification.bench $(if $(BASE),--base $(BASE)) $(OPTIONS)
 
 rolling: development ## restart the replicas of each service in turn under load; count the callers' errors

@@ -1,4 +1,4 @@
-"""What all tests of the chassis need."""
+"""What the tests of the chassis have in common."""
 
 import contextlib
 import logging
@@ -14,7 +14,7 @@ from chassis.telemetry import log
 
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
-    """Takes back what a test configured."""
+    """Restores the logging that a test configured."""
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
     structlog.reset_defaults()
@@ -39,13 +39,13 @@ GRANT SELECT ON schema_migrations, installation TO PUBLIC;
 
 @pytest.fixture
 def schema() -> str:
-    """What each service's first migrations make for the chassis."""
+    """The tables that each service's first migration makes for the chassis."""
     return SCHEMA
 
 
 @pytest.fixture
 async def owner(empty_database: Any, schema: str) -> AsyncIterator[Any]:
-    """A connection of the owner's, to a database that has the schema."""
+    """A connection as the owner, to a database that has the schema."""
     connection = await asyncpg.connect(
         empty_database.owner_url, password=empty_database.owner_password
     )

@@ -114,7 +114,7 @@ class Running:
         return method(raw, **options)
 
     def stream(self, text: str, **options: Any) -> Any:
-        """Calls the streaming method, which sends each word of the text; of none, it waits."""
+        """Calls the streaming method, which sends each word of the text, and waits where there is none."""
         method = self.channel.unary_stream(
             f"/{NAME}/Stream", StringValue.SerializeToString, StringValue.FromString
         )

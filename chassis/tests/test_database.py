@@ -1,4 +1,4 @@
-"""The database as it fails: late, behind, restarted, copied, unsafe. On a real PostgreSQL."""
+"""A database that is late, behind, restarted, copied or unsafe: a real PostgreSQL."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_database_that_answers_is_ready_and_says_who_we_are(
+async def test_a_database_that_can_be_used_is_ready_and_names_its_installation(
     empty_database: Any, owner: Any
 ) -> None:
     async with opened(empty_database) as found:
@@ -44,7 +44,7 @@ async def test_a_database_that_answers_is_ready_and_says_who_we_are(
         assert await found.pool.fetchval("SELECT current_user") == "guest"
 
 
-async def test_pooled_connections_have_bounds_and_carry_json(
+async def test_pooled_connections_have_timeouts_and_convert_json(
     empty_database: Any, owner: Any
 ) -> None:
     async with opened(empty_database) as found:
@@ -58,7 +58,7 @@ async def test_pooled_connections_have_bounds_and_carry_json(
         assert await found.pool.fetchval("SELECT $1::jsonb", {"a": [1, "ü"]}) == {"a": [1, "ü"]}
 
 
-async def test_a_transaction_left_open_does_not_reach_the_next_user(
+async def test_a_transaction_left_open_is_rolled_back_before_its_connection_is_used_again(
     empty_database: Any, owner: Any
 ) -> None:
     async with opened(empty_database, pool_size=1) as found:
@@ -83,7 +83,7 @@ async def test_a_password_that_is_changed_is_used_from_the_next_connection_on(
     await administrator.execute(f"ALTER ROLE guest PASSWORD '{empty_database.password}'")
 
 
-async def test_another_pool_is_examined_as_the_first_is_and_does_not_wait_for_it(
+async def test_another_pool_is_examined_like_the_first_and_does_not_wait_for_it(
     empty_database: Any, owner: Any, administrator: Any
 ) -> None:
     async with opened(empty_database, pool_size=1) as found:
@@ -97,7 +97,7 @@ async def test_another_pool_is_examined_as_the_first_is_and_does_not_wait_for_it
     assert apart.is_closing()
 
 
-async def test_an_exhausted_pool_is_a_database_that_is_away(
+async def test_an_exhausted_pool_counts_as_a_database_that_is_away(
     empty_database: Any, owner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "ACQUIRE_SECONDS", 0.05)
@@ -120,7 +120,7 @@ async def test_an_exhausted_pool_is_a_database_that_is_away(
         ("SELECT pg_terminate_backend(pg_backend_pid())", True),
     ],
 )
-async def test_time_outs_and_lost_connections_mean_away_and_our_mistakes_do_not(
+async def test_timeouts_and_lost_connections_count_as_away_and_our_own_mistakes_do_not(
     empty_database: Any, owner: Any, monkeypatch: pytest.MonkeyPatch, statement: str, away: bool
 ) -> None:
     monkeypatch.setitem(database.LIMITS, "statement_timeout", "100ms")
@@ -133,7 +133,9 @@ async def test_time_outs_and_lost_connections_mean_away_and_our_mistakes_do_not(
         assert not is_database_away(ours.value)
 
 
-async def test_it_waits_for_the_schema_it_needs(empty_database: Any, owner: Any) -> None:
+async def test_a_database_is_waited_for_until_it_has_the_schema(
+    empty_database: Any, owner: Any
+) -> None:
     opening = opened(empty_database, schema_version="0003")
     entering = asyncio.create_task(opening.__aenter__())
     done, _ = await asyncio.wait([entering], timeout=0.5)
@@ -144,7 +146,7 @@ async def test_it_waits_for_the_schema_it_needs(empty_database: Any, owner: Any)
     await opening.__aexit__(None, None, None)
 
 
-async def test_a_schema_that_went_back_is_a_database_that_is_away(
+async def test_a_schema_that_was_taken_back_counts_as_a_database_that_is_away(
     empty_database: Any, owner: Any
 ) -> None:
     async with opened(empty_database) as found:
@@ -155,7 +157,7 @@ async def test_a_schema_that_went_back_is_a_database_that_is_away(
         assert is_database_away(caught.value)
 
 
-async def test_it_waits_for_the_very_first_migration_and_says_so(
+async def test_a_database_without_any_schema_is_waited_for_and_logged(
     empty_database: Any, schema: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     telemetry.configure("guest", "json")
@@ -174,7 +176,7 @@ async def test_it_waits_for_the_very_first_migration_and_says_so(
     await opening.__aexit__(None, None, None)
 
 
-async def test_it_waits_for_the_database_itself_and_survives_its_restart(
+async def test_a_postgresql_that_is_not_running_is_waited_for_and_may_be_restarted(
     postgresql: Any, empty_database: Any, owner: Any
 ) -> None:
     await owner.close()
@@ -199,7 +201,7 @@ async def test_it_waits_for_the_database_itself_and_survives_its_restart(
     await opening.__aexit__(None, None, None)
 
 
-async def test_a_copy_of_a_database_is_refused_and_the_sentence_says_why(
+async def test_a_copy_of_a_database_is_refused_with_a_message(
     empty_database: Any, owner: Any
 ) -> None:
     await owner.execute("UPDATE installation SET system_identifier = system_identifier + 1")
@@ -208,7 +210,7 @@ async def test_a_copy_of_a_database_is_refused_and_the_sentence_says_why(
             pass
 
 
-async def test_a_database_exchanged_while_we_run_gets_no_more_statements(
+async def test_a_database_that_is_exchanged_for_a_copy_gets_no_more_statements(
     empty_database: Any, owner: Any
 ) -> None:
     async with opened(empty_database) as found:
@@ -223,7 +225,7 @@ async def test_a_database_exchanged_while_we_run_gets_no_more_statements(
 
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
-async def test_a_postgresql_that_may_lose_commits_is_refused(
+async def test_a_postgresql_that_can_lose_commits_is_refused(
     empty_database: Any, owner: Any, administrator: Any, setting: str
 ) -> None:
     await administrator.execute(f"ALTER SYSTEM SET {setting} = off")
@@ -245,7 +247,7 @@ async def until_setting(connection: Any, setting: str, value: str) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_stop_that_comes_while_waiting_ends_the_wait(empty_database: Any) -> None:
+async def test_cancelling_ends_the_wait_and_the_watch(empty_database: Any) -> None:
     opening = opened(empty_database)
     entering = asyncio.create_task(opening.__aenter__())
     await asyncio.sleep(0.2)

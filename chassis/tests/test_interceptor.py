@@ -61,8 +61,8 @@ async def test_of_an_unexpected_error_callers_get_the_call_id_and_no_text(text: 
     assert error.code is grpc.StatusCode.INTERNAL
     assert PERSONAL not in error.message + str(error.details) + str(trailing)
     assert at.echo.seen["id"] in error.message
-    told = error.details["ErrorInfo"].metadata["call_id"]
-    assert told == trailing["x-request-id"] == at.echo.seen["id"]
+    call_id = error.details["ErrorInfo"].metadata["call_id"]
+    assert call_id == trailing["x-request-id"] == at.echo.seen["id"]
 
 
 async def test_a_call_without_an_answer_of_the_database_is_unavailable_and_says_when_to_repeat() -> (

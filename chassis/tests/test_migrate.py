@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_what_is_pending_is_applied_and_twice_is_the_same_as_once(
+async def test_pending_migrations_are_applied_once_however_often_it_is_run(
     empty_database: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A .env where the command is given must not decide what is migrated, or where that is noted.
@@ -46,7 +46,7 @@ async def test_what_is_pending_is_applied_and_twice_is_the_same_as_once(
     assert await tables(empty_database) == {"things", "schema_migrations"}
 
 
-async def test_a_failed_migration_leaves_nothing_and_is_refused(
+async def test_a_failed_migration_leaves_nothing_and_is_reported(
     empty_database: Any, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "0002_wrong.sql").write_text(
@@ -67,7 +67,7 @@ def test_the_password_is_quoted_and_sslmode_is_kept_or_disabled() -> None:
     )
 
 
-def test_what_is_missing_is_said_in_a_sentence(
+def test_a_missing_directory_or_dbmate_is_reported_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(StartupError, match="MIGRATIONS_DIRECTORY"):

@@ -1,4 +1,4 @@
-"""Settings: what is read, from where, and that every error names its variable."""
+"""Settings: where they are read, and that every error names its variable."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,20 +22,20 @@ class Everything:
 LEAST = {"NAME": "x", "PASSWORD": "p"}
 
 
-def test_fields_come_from_variables_of_their_name_and_have_defaults() -> None:
+def test_a_field_is_the_variable_of_its_name_or_has_its_default() -> None:
     found = read(Everything, LEAST | {"POOL_SIZE": "3", "FOLDER": "/x", "OTHER": "y"})
     assert (found.name, found.pool_size, found.folder) == ("x", 3, Path("/x"))
     assert (found.drain_seconds, found.environment) == (1.5, "development")
     assert found.password.reveal() == "p"
 
 
-def test_a_variable_may_be_a_file_whose_content_is_stripped(tmp_path: Path) -> None:
+def test_a_field_may_be_the_stripped_content_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("  secret\n")
     found = read(Everything, {"NAME": "x", "PASSWORD_FILE": str(tmp_path / "password")})
     assert found.password.reveal() == "secret"
 
 
-def test_a_secret_of_a_file_can_be_changed_while_the_service_runs(tmp_path: Path) -> None:
+def test_a_secret_in_a_file_can_be_changed_while_the_service_runs(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("old\n")
     secret = read(Everything, {"NAME": "x", "PASSWORD_FILE": str(file)}).password
@@ -45,7 +45,7 @@ def test_a_secret_of_a_file_can_be_changed_while_the_service_runs(tmp_path: Path
     assert secret.reveal_anew() == "old", "it is just being written"
     file.unlink()
     assert secret.reveal_anew() == "old"
-    assert Secret("said").reveal_anew() == "said"
+    assert Secret("typed").reveal_anew() == "typed"
 
 
 def test_an_empty_variable_counts_as_absent() -> None:
@@ -72,7 +72,7 @@ def test_an_error_names_the_variable_and_the_rule(variables: dict[str, str], sen
     assert sentence in str(caught.value)
 
 
-def test_all_that_is_wrong_is_said_at_once_and_no_value_is_repeated() -> None:
+def test_all_wrong_variables_are_named_at_once_and_no_value_is_repeated() -> None:
     with pytest.raises(SettingsError) as caught:
         read(Everything, {"PASSWORD": "hunter2", "POOL_SIZE": "hunter2"})
     assert "NAME is not set" in str(caught.value)
@@ -86,7 +86,7 @@ def test_an_empty_secret_file_is_an_error_not_an_empty_password(tmp_path: Path) 
         read(Everything, {"NAME": "x", "PASSWORD_FILE": str(tmp_path / "password")})
 
 
-def test_a_secret_shows_itself_to_nobody_who_does_not_ask() -> None:
+def test_a_secret_is_shown_only_when_it_is_revealed() -> None:
     secret = Secret("hunter2")
     assert "hunter2" not in f"{secret} {secret!r} {[secret]} {read(Everything, LEAST)}"
     assert secret == Secret("hunter2")
@@ -103,10 +103,10 @@ def test_a_secret_shows_itself_to_nobody_who_does_not_ask() -> None:
         "customer",
     ],
 )
-def test_a_database_url_names_role_and_database_and_no_password(url: str) -> None:
-    told = {"LISTEN_ADDRESS": "127.0.0.1:1", "DATABASE_PASSWORD": "p"}
-    good = told | {"DATABASE_URL": "postgresql://customer@127.0.0.1:5432/customer"}
+def test_a_database_url_needs_a_role_and_a_database_and_no_password(url: str) -> None:
+    others = {"LISTEN_ADDRESS": "127.0.0.1:1", "DATABASE_PASSWORD": "p"}
+    good = others | {"DATABASE_URL": "postgresql://customer@127.0.0.1:5432/customer"}
     assert read(ServiceSettings, good).drain_seconds == 10
     with pytest.raises(SettingsError, match=r"DATABASE_URL must be postgresql://role@") as caught:
-        read(ServiceSettings, told | {"DATABASE_URL": url})
+        read(ServiceSettings, others | {"DATABASE_URL": url})
     assert "hunter2" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What each shared value takes and refuses, and that a message teaches and never repeats."""
+"""What each shared value accepts and refuses, and that a message never repeats the value."""
 
 import ast
 import sys
@@ -27,7 +27,7 @@ ID = "0192e0c4-5c8e-7d3a-9f6b-2b1c8d4e5f60"
 CARDS = ["4242424242424242", "4242 4242 4242 4242", "5555-5555-5555-4444", "378282246310005"]
 
 
-def test_the_module_needs_the_standard_library_only() -> None:
+def test_the_module_imports_the_standard_library_only() -> None:
     tree = ast.parse(Path(values.__file__).read_text())
     imported = {
         alias.name.split(".")[0]
@@ -42,7 +42,7 @@ def test_the_module_needs_the_standard_library_only() -> None:
     assert imported <= sys.stdlib_module_names
 
 
-def test_an_error_is_seen_from_outside_with_its_whole_path() -> None:
+def test_an_error_names_the_whole_path_of_its_field() -> None:
     error = InvalidValue("", "RULE", "it is wrong")
     assert error.inside("currency").inside("amount").inside("payment").field == (
         "payment.amount.currency"
@@ -92,18 +92,18 @@ def test_length_is_counted_in_characters_not_bytes() -> None:
     assert checked_text("ü" * 10, maximum=10) == "ü" * 10
 
 
-def test_line_breaks_are_taken_where_there_may_be_several_lines_and_nul_never() -> None:
+def test_line_breaks_are_allowed_in_text_of_several_lines_and_nul_never() -> None:
     assert checked_text("a\tb\r\nc", maximum=9, multi_line=True) == "a\tb\r\nc"
     with pytest.raises(InvalidValue, match=r"control character \(U\+0000\)"):
         checked_text("a\x00", maximum=9, multi_line=True)
 
 
-def test_metadata_is_sorted_hashable_and_bounded() -> None:
-    made = Metadata.of({"b": "2", "a": "1\n"})
-    assert made.pairs == (("a", "1\n"), ("b", "2"))
-    assert made == Metadata.of({"a": "1\n", "b": "2"})
-    assert hash(made) == hash(Metadata(made.pairs))
-    assert made.as_dict() == {"a": "1\n", "b": "2"}
+def test_metadata_is_sorted_and_hashable() -> None:
+    metadata = Metadata.of({"b": "2", "a": "1\n"})
+    assert metadata.pairs == (("a", "1\n"), ("b", "2"))
+    assert metadata == Metadata.of({"a": "1\n", "b": "2"})
+    assert hash(metadata) == hash(Metadata(metadata.pairs))
+    assert metadata.as_dict() == {"a": "1\n", "b": "2"}
     Metadata.of({f"{n}": "x" * 500 for n in range(50)})
 
 
@@ -145,31 +145,31 @@ def test_a_card_number_in_free_text_is_refused_however_it_is_written(
         "order 4242 of 2026",
         ID,
         "9" * 30,
-        "1234567890123452",  # no card begins with 1
+        "1234567890123452",  # no card number begins with 1
     ],
 )
-def test_other_numbers_are_taken(text: str) -> None:
+def test_other_numbers_are_no_card_numbers(text: str) -> None:
     assert free_text(text, maximum=100) == text
 
 
 @given(st.text(st.sampled_from("0123456789 -a"), max_size=60))
-def test_looking_for_card_numbers_always_ends(text: str) -> None:
+def test_any_text_can_be_searched_for_card_numbers(text: str) -> None:
     assert holds_card_number(text) in (True, False)
 
 
 @given(st.text(max_size=80))
-def test_text_that_is_taken_can_be_stored_and_read(text: str) -> None:
+def test_text_that_is_accepted_can_be_stored(text: str) -> None:
     try:
-        taken = checked_text(text, maximum=50, multi_line=True)
+        accepted = checked_text(text, maximum=50, multi_line=True)
     except InvalidValue as error:
         assert len(error.message) < 200
     else:
-        assert "\x00" not in taken
-        assert len(taken) <= 50
-        taken.encode()
+        assert "\x00" not in accepted
+        assert len(accepted) <= 50
+        accepted.encode()
 
 
-def test_a_resource_name_gives_its_ids() -> None:
+def test_the_ids_of_a_resource_name_are_read() -> None:
     assert resource_ids("customers/*", f"customers/{ID}") == (UUID(ID),)
     both = resource_ids("payments/*/refunds/*", f"payments/{ID}/refunds/{ID}")
     assert both == (UUID(ID), UUID(ID))
@@ -188,19 +188,19 @@ def test_another_resource_name_is_refused(name: str) -> None:
 def test_new_ids_are_uuids_of_version_7_in_the_order_of_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = []
+    ids: list[UUID] = []
     for ms in (1, 2, 1_732_442_100_000, (1 << 48) - 1):
         monkeypatch.setattr("time.time_ns", lambda ms=ms: ms * 1_000_000)
-        made.append(uuid7())
-        assert made[-1].int >> 80 == ms
-    assert made == sorted(made)
-    assert {each.version for each in made} == {7}
-    assert {each.variant for each in made} == {"specified in RFC 4122"}
+        ids.append(uuid7())
+        assert ids[-1].int >> 80 == ms
+    assert ids == sorted(ids)
+    assert {new_id.version for new_id in ids} == {7}
+    assert {new_id.variant for new_id in ids} == {"specified in RFC 4122"}
     assert len({uuid7() for _ in range(1_000)}) == 1_000
 
 
-def test_what_was_stored_is_read_without_its_check_as_rules_may_have_become_stricter() -> None:
-    read = values.from_trusted(values.Reference, text=" an old one ")
-    assert (read.text, type(read)) == (" an old one ", values.Reference)
+def test_a_trusted_value_is_made_without_a_check_since_rules_can_become_stricter() -> None:
+    trusted = values.from_trusted(values.Reference, text=" an old one ")
+    assert (trusted.text, type(trusted)) == (" an old one ", values.Reference)
     with pytest.raises(values.InvalidValue):
         values.Reference(" an old one ")

@@ -15,6 +15,14 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("kubernetes/*.md")]
 TARGETS = set(re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PICTURES = ROOT / "docs" / "pictures"
+TRACKED = [
+    f"/{name}/"
+    for name in subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, text=True, capture_output=True, check=False
+    ).stdout.splitlines()
+]
+NOT_TRACKED = (".oncepay", "customer/password", "customer/owner_password", "kubernetes.io/")
+"""What `make` makes, and what looks like a path and is none."""
 FOLDERS = [
     file.parent
     for package in ("chassis", "customer", "payment")
@@ -35,21 +43,42 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=of)
 def test_a_link_to_code_names_what_is_there(document: Path) -> None:
-    """[`name`](file.py): in that file; [`name`](file.py#L12): on that line."""
-    links = re.findall(r"\[`([^`]+)`\]\(([^)#]+\.(?:py|sql))(?:#L(\d+))?\)", document.read_text())
-    for name, link, number in links:
+    """[`name`](file.py): a name in that file, or the file's own."""
+    links = re.findall(r"\[`([^`]+)`\]\(([^)#]+\.(?:py|sql))\)", document.read_text())
+    for name, link in links:
         file = (document.parent / link).resolve()
-        if not number and (file.as_posix().endswith(f"/{name}") or is_module(name, file)):
+        if file.as_posix().endswith(f"/{name}") or is_module(name, file):
             continue
-        lines = file.read_text().splitlines()
-        looked_at = lines[int(number) - 1 : int(number)] if number else lines
         last = name.rpartition(".")[2]
-        assert any(re.search(rf"\b{last}\b", line) for line in looked_at), f"{link}: no {name}"
+        assert re.search(rf"\b{last}\b", file.read_text()), f"{link}: no {name}"
 
 
 def is_module(name: str, file: Path) -> bool:
     path = file.with_suffix("").as_posix().removesuffix("/__init__")
     return path.endswith("/" + name.replace(".", "/"))
+
+
+def test_a_link_to_a_line_leads_to_the_definition_of_its_name() -> None:
+    """[`name`](file.py#L12): the line that defines it."""
+    check = [sys.executable, str(ROOT / "docs" / "line_links.py"), "--check"]
+    done = subprocess.run(check, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not TRACKED, reason="this folder is no repository")
+@pytest.mark.parametrize("document", DOCUMENTS, ids=of)
+def test_every_path_in_the_text_exists(document: Path) -> None:
+    """`file.py` and `folder/file`, from whatever folder they are named."""
+    named = re.findall(
+        r"`([\w./-]+/[\w.-]*|[\w-]+\.(?:json|md|py|sql|toml|yaml))`", document.read_text()
+    )
+    missing = [name for name in named if not any(end(name) in path for path in TRACKED)]
+    assert not [name for name in missing if not name.startswith(NOT_TRACKED) and "NAME" not in name]
+
+
+def end(name: str) -> str:
+    """What a path has in it that the name names: whole parts."""
+    return f"/{name}" if name.endswith("/") else f"/{name}/"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=of)

@@ -15,12 +15,12 @@ import pytest
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 from oncepay.customer.v1 import customer_pb2, customer_service_pb2
 from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from oncepay.payment.v1 import payment_pb2, payment_service_pb2
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
+
+from verification.client import call
 
 if TYPE_CHECKING:
     from oncepay_cli.local.installation import Installation
@@ -135,7 +135,7 @@ class Client:
 
     def call(self, method: str, request: Message) -> Any:
         stub = next(stub for stub in self.stubs if hasattr(stub, method))
-        return getattr(stub, method)(request, timeout=30)
+        return getattr(stub, method)(request, timeout=120)
 
     def request(self, method: str, **fields: Any) -> Any:
         name = METHODS[method].input_type.name
@@ -177,18 +177,15 @@ class Client:
 
     def refusal(self, method: str, request: Message) -> str:
         """The reason for which a call is refused."""
-        with pytest.raises(grpc.RpcError) as error:
-            self.call(method, request)
-        status = rpc_status.from_call(error.value)  # type: ignore[arg-type]
-        assert status is not None
-        info = error_details_pb2.ErrorInfo()
-        assert any(detail.Unpack(info) for detail in status.details)
-        return info.reason or "a rule"
+        stub = next(stub for stub in self.stubs if hasattr(stub, method))
+        answer = call(getattr(stub, method), request)
+        assert answer.code is not grpc.StatusCode.OK
+        return answer.reason or "a rule"
 
 
 @pytest.fixture(scope="module")
-def client(house: "Installation") -> Iterator[Client]:
-    client = Client(house)
+def client(stack: "Installation") -> Iterator[Client]:
+    client = Client(stack)
     yield client
     for channel in client.channels:
         channel.close()

@@ -85,6 +85,6 @@ def test_the_sum_to_read_leaves_out_what_is_counted_apart(tmp_path: Path) -> Non
         file = tmp_path / "payment" / "src" / "payment" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("a = 1\n")
-    told = report(tmp_path)
-    assert "      1     1  read to follow a payment" in told
-    assert "      2     2  apart from that" in told
+    shown = report(tmp_path)
+    assert "      1     1  read to follow a payment" in shown
+    assert "      2     2  apart from that" in shown

@@ -1,27 +1,31 @@
-"""What every service stands on. It knows no service.
+"""The parts that every service is built on. They know no service.
 
-Start here:
+Running a service:
 
 server           a gRPC server that starts, reports its health, drains and stops
-interceptor      what happens around every call: deadline, errors, one line in the log
-open_streams     streams without an end of their own, which the drain ends
-call             the current call: its id, and the time it has left
-errors           every error as a `google.rpc.Status` with details
+interceptor      what happens around every call: id, deadline, errors, one line in the log
+open_streams     streams that last until the server ends them
+call             the current call: its id, and the time that it has left
+errors           errors as a `google.rpc.Status` with details, by one table for each service
+answers          the answers that a table of errors is made of
 settings         the environment, read once into a frozen dataclass
-startup_error    a process that must not start, with a sentence for a person
-telemetry        structured logs that hold no personal detail
-database         PostgreSQL: waited for, checked, pooled, watched
-installation     the row that binds a database to the cluster it is in
-database_errors  which errors say that the database did not answer
-sql              statements with named parameters
-migrate          the schema, brought forward by dbmate
-rebinding        a restored or copied database, bound to the cluster it is in
-probe            whether a service is ready, for a container's health check
+startup_error    the error of a process that must not start
+telemetry        structured logs without personal details
+probe            asks a service whether it is ready: a container's health check
 pid1             a service as the first process of a container
 
-and what requests are made of:
+Its database:
 
-values           the values all services share; every value checks itself
+database         PostgreSQL: waited for, pooled, watched
+installation     whether a database may be used, and the installation that it belongs to
+database_errors  which errors say that the database did not answer
+sql              statements with named parameters
+migrate          migrates the schema by dbmate
+rebinding        binds a restored or copied database to the cluster that it is in
+
+Its requests:
+
+values           the values that all services share; every value checks itself
 identifiers      new resource ids
 iso_4217         the decimals of currencies
 aip              the common parts of Google's API Improvement Proposals

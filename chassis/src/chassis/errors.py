@@ -22,7 +22,7 @@ Translate = Callable[[Exception], status_pb2.Status | None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What callers are told of one class of errors.
+    """The status that one class of errors becomes.
 
     Attributes:
         reason: UPPER_SNAKE_CASE, for programs; unique within the service.
@@ -30,7 +30,7 @@ class Answer:
             error.
         field: the field of the request that is wrong, where one is; it may hold `{name}` too.
         resource: the field of the error that names the resource in the way, where there is one.
-        fields: reads the fields of the error, where callers are told others than it has.
+        fields: reads the fields of the error, where the status has others than the error.
     """
 
     code: grpc.StatusCode
@@ -46,7 +46,7 @@ def translator(
 ) -> Translate:
     """Makes a function that turns a service's errors into statuses, by its table.
 
-    The error's fields are the metadata of ErrorInfo. Of an INTERNAL error callers are told the
+    The error's fields are the metadata of ErrorInfo. Of an INTERNAL error callers get the
     call's id, and nothing else.
 
     Args:
@@ -143,7 +143,7 @@ COMMON_ANSWERS: dict[type[Exception], Answer] = {
     Unexpected: Answer(
         grpc.StatusCode.INTERNAL,
         "INTERNAL",
-        "something unexpected happened; the logs tell more under the call id {call_id}",
+        "something unexpected happened; the logs say more under the call id {call_id}",
     ),
 }
 """What every service may answer beside its own errors."""
@@ -178,6 +178,6 @@ def _status(
     if code in RETRYABLE:
         delay = duration_pb2.Duration(seconds=RETRY_SECONDS)
         found = [*found, details.RetryInfo(retry_delay=delay)]
-    for each in (info, *found):
-        status.details.add().Pack(each)
+    for detail in (info, *found):
+        status.details.add().Pack(detail)
     return status

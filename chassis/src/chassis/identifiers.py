@@ -8,8 +8,7 @@ from uuid import UUID
 def uuid7() -> UUID:
     """Makes a UUIDv7 (RFC 9562): the time in ms, then 74 random bits.
 
-    Ids made later sort later, so that new rows land together in an index. Python has it from
-    3.14 on.
+    Later ids sort later, so that new rows stand together in an index. Python has it from 3.14 on.
     """
     ms = time.time_ns() // 1_000_000
     bits = (ms & (1 << 48) - 1) << 80 | secrets.randbits(80)

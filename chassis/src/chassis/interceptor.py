@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import aclosing, nullcontext
+from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -71,7 +72,6 @@ class CallInterceptor(aio.ServerInterceptor):
         self._services = frozenset(services)
         self._domain = domain
         self._translate = translate
-        self._handlers: dict[str, Handler] = {}
         self._running = 0
         self._streams = OpenStreams()
         self._is_draining = False
@@ -86,17 +86,14 @@ class CallInterceptor(aio.ServerInterceptor):
     ) -> Found:
         """Returns the handler of a method, with what surrounds its calls; None for an unknown one."""
         method = handler_call_details.method
-        if (known := self._handlers.get(method)) is not None:
-            return known
         is_ours = method.rpartition("/")[0].lstrip("/") in self._services
         if is_ours and self.is_starting:
-            return self._unary(method, _refuse_while_starting)
-        found = await continuation(handler_call_details)
-        if found is None:
+            run = partial(self._run, method, _refuse_while_starting)
+            return grpc.unary_unary_rpc_method_handler(run)
+        handler = await continuation(handler_call_details)
+        if handler is None:
             return None
-        handler = self._surround(method, found) if is_ours else self._ending_streams(found)
-        self._handlers[method] = handler
-        return handler
+        return self._surround(method, handler) if is_ours else self._ending_streams(handler)
 
     def drain(self) -> None:
         """Takes no new call, and ends the services' streams."""
@@ -115,23 +112,15 @@ class CallInterceptor(aio.ServerInterceptor):
         async def write_replies(raw: bytes, context: Context) -> None:
             request = _parsed(inner.request_deserializer, raw)
             async with aclosing(inner.unary_stream(request, context)) as replies:
-                async for each in replies:
-                    await context.write(inner.response_serializer(each))
-
-        async def stream(raw: bytes, context: Context) -> None:
-            await self._run(method, write_replies, raw, context, is_stream=True)
+                async for message in replies:
+                    await context.write(inner.response_serializer(message))
 
         if inner.unary_unary:
-            return self._unary(method, reply)
+            return grpc.unary_unary_rpc_method_handler(partial(self._run, method, reply))
         if inner.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(stream)
+            run = partial(self._run, method, write_replies, is_stream=True)
+            return grpc.unary_stream_rpc_method_handler(run)
         raise TypeError(f"{method} takes a stream of requests, which is not served")
-
-    def _unary(self, method: str, body: Body) -> Handler:
-        async def unary(raw: bytes, context: Context) -> Any:
-            return await self._run(method, body, raw, context)
-
-        return grpc.unary_unary_rpc_method_handler(unary)
 
     def _ending_streams(self, handler: Handler) -> Handler:
         """The same handler, whose streams can be ended: they would hold the server's stop."""
@@ -146,8 +135,8 @@ class CallInterceptor(aio.ServerInterceptor):
                     if inspect.isawaitable(replies):  # it writes them itself
                         await replies
                         return
-                    async for each in replies:
-                        await context.write(each)
+                    async for message in replies:
+                        await context.write(message)
             except errors.Draining as error:
                 await _abort(context, self._common_status(error), ())
 

@@ -1,4 +1,4 @@
-"""The schema, brought forward: runs dbmate over a folder of plain SQL, as the database's owner."""
+"""Migrates the schema: runs dbmate over a folder of plain SQL, as the database's owner."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ ARGUMENTS = (
 
 
 def migrate(owner: OwnerSettings) -> None:
-    """Applies what is pending in the directory, each file in a transaction.
+    """Applies the pending files of the directory, each in a transaction.
 
     Raises:
         StartupError: if dbmate or the directory is missing, or a file failed.
@@ -34,17 +34,17 @@ def migrate(owner: OwnerSettings) -> None:
             "dbmate is not installed beside Python or on PATH; install requirements.txt."
         )
     # The password goes by the environment, which other users cannot read as they can arguments.
-    # An empty folder to work in: dbmate reads .env, wherever it stands.
-    with tempfile.TemporaryDirectory() as nowhere:
+    # It works in an empty folder, since it reads a .env where it works.
+    with tempfile.TemporaryDirectory() as empty:
         command = [program, "--migrations-dir", str(directory.resolve()), *ARGUMENTS]
         url = with_password(owner.database_url, owner.database_password)
-        done = subprocess.run(command, env={"DATABASE_URL": url}, cwd=nowhere, check=False)  # noqa: S603 - our own program, no shell
+        done = subprocess.run(command, env={"DATABASE_URL": url}, cwd=empty, check=False)  # noqa: S603 - our own program, no shell
     if done.returncode:
         raise StartupError("The schema was not migrated; dbmate says above why.")
 
 
 def with_password(url: str, password: Secret) -> str:
-    """The URL as dbmate wants it: with the password, and `sslmode`, without which it fails."""
+    """The URL as dbmate needs it: with the password, and with `sslmode`."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     query = {"sslmode": "disable", **dict(parse_qsl(parts.query))}

@@ -1,4 +1,4 @@
-"""A gRPC server that starts at once, tells its health, and stops without losing a call.
+"""A gRPC server that starts at once, reports its health, and stops without losing a call.
 
     async with Server(listen=..., names=(NAME,), domain="oncepay.customer", ...) as server:
         database = ...                            # health answers while this waits
@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Self
 
 import grpc
@@ -53,7 +52,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 # How often health is brought up to date.
 HEALTH_SECONDS = 0.5
-# How long health watches have, once no call runs, to be told of the end.
+# How long health watches have, once no call runs, to report the end.
 NOTICE_SECONDS = 0.2
 
 
@@ -85,7 +84,7 @@ class Server:
     """The server of one process.
 
     Args:
-        listen: `host:port`; port 0 takes a free one, told by `address`.
+        listen: `host:port`; port 0 takes a free one; `address` has it.
         names: full names of the services it will have.
         domain: names the service in errors, `oncepay.customer`.
         translate: what the service's own errors become.
@@ -112,7 +111,6 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._stopping = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
-        self._starting: asyncio.Task[Any] | None = None
         self._is_drained = False
         self._drain_until: float | None = None
         self._server = aio.server(interceptors=[self._interceptor], options=OPTIONS)
@@ -135,25 +133,14 @@ class Server:
         await self._health.set("liveness", SERVING)
         await self._set_readiness(NOT_SERVING)
         await self._server.start()
-        self._starting = asyncio.current_task()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        if (starting := asyncio.current_task()) is not None:
+            _on_signal(starting.cancel)
         log.info("listening", address=self.address)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        """Drains. A stop that was asked for while starting is no error."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().remove_signal_handler(number)
+    async def __aexit__(self, *_error: object) -> None:
+        """Drains."""
         await self._drain()
-        if isinstance(error, asyncio.CancelledError) and self._stopping.is_set():
-            return bool(self._starting and self._starting.uncancel() == 0)
-        return False
 
     def add(self, add_to_server: Callable[[Any, Any], None], servicer: object) -> None:
         """Serves a servicer, given the generated `add_..._to_server`."""
@@ -179,9 +166,7 @@ class Server:
             await self._health.set(name, state)
 
     def stop(self) -> None:
-        """Asks the server to stop; what SIGTERM and SIGINT do."""
-        if not self._stopping.is_set() and self._starting is not None:
-            self._starting.cancel()
+        """Asks the server to stop; what SIGTERM and SIGINT do while it serves."""
         self._stopping.set()
 
     async def serve(self, *, on_stop: Callable[[], object] | None = None) -> None:
@@ -190,7 +175,7 @@ class Server:
         Args:
             on_stop: called first: what works beside the calls is to begin nothing new.
         """
-        self._starting = None
+        _on_signal(self.stop)
         await self._stopping.wait()
         if on_stop is not None:
             on_stop()
@@ -223,17 +208,26 @@ class Server:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._interceptor.idle.wait(), self._drain_seconds)
         # Health watches and reflection would hold it to the end of its time: they are ended when no
-        # other call runs, and the watches had time to be told of our health.
+        # other call runs, and the watches had time to report it.
         await asyncio.wait([stopping], timeout=NOTICE_SECONDS)
         self._interceptor.other_streams.close()
         await stopping
         log.info("stopped")
 
 
+def _on_signal(callback: Callable[[], object]) -> None:
+    """Calls this on SIGTERM and SIGINT from now on, and nothing that was set before."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, callback)
+
+
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a service on uvloop; a start that is refused is one message and exit code 1."""
+    """Runs a service on uvloop. A start that is refused is one message and exit code 1; one that is
+    ended by a signal, exit code 0.
+    """
     try:
-        uvloop.run(main)
+        with suppress(asyncio.CancelledError):
+            uvloop.run(main)
     except StartupError as error:
         log.error("startup_failed", reason=str(error))
         sys.exit(1)

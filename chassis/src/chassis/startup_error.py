@@ -1,8 +1,8 @@
-"""A start that was refused."""
+"""The error of a process that must not start."""
 
 
 class StartupError(Exception):
-    """The process must not start or go on, and this sentence tells a person why and what to do.
+    """The process must not start or go on; the message says why and what to do.
 
-    `chassis.server.run` prints it and exits with 1. It holds no secret and no personal detail.
+    `chassis.server.run` logs it and exits with 1. It holds no secret and no personal detail.
     """

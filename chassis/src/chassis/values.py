@@ -1,7 +1,7 @@
-"""The values that all services share, and the error of a value that breaks its rule.
+"""The values that all services share, and the error of an invalid one.
 
-A value checks itself when it is made, so that no later layer can hold a wrong one. Standard
-library only: domains are built on this module, and a test holds it to that.
+A value checks itself when it is made, so that no later layer can hold an invalid one. Standard
+library only: domains are built on this module, and a test checks that.
 """
 
 import re
@@ -15,12 +15,13 @@ Made = TypeVar("Made")
 
 
 class InvalidValue(ValueError):
-    """A value breaks a rule; the caller can put it right.
+    """A value breaks a rule; the caller can correct it.
 
     Attributes:
-        field: where the value stands in the request (`payment.amount.currency`); "" is the value.
+        field: the path of the value in the request (`payment.amount.currency`); "" is the value
+            itself.
         rule: the rule's name in UPPER_SNAKE_CASE, for programs.
-        message: what is wrong, why, and what to do, for people. It never repeats the value: that
+        message: what is wrong, why, and what to do, for people. It never repeats the value, which
             may be long, or a secret.
     """
 
@@ -31,7 +32,7 @@ class InvalidValue(ValueError):
         self.message = message
 
     def inside(self, path: str) -> Self:
-        """Returns the same error, seen from the message that holds the value at `path`."""
+        """The same error, as seen from the message that has the value at `path`."""
         joint = "." if path and self.field and not self.field.startswith("[") else ""
         return type(self)(f"{path}{joint}{self.field}", self.rule, self.message)
 
@@ -42,7 +43,7 @@ def with_field_path(
     *args: Arguments.args,
     **kwargs: Arguments.kwargs,
 ) -> Made:
-    """Calls `make`; what it finds wrong is said to be at `path`."""
+    """Calls `make`; an InvalidValue of it gets the path of the value before its field."""
     try:
         return make(*args, **kwargs)
     except InvalidValue as error:
@@ -50,12 +51,12 @@ def with_field_path(
 
 
 def from_trusted(kind: type[Made], **content: object) -> Made:
-    """Makes a value without its check, for repositories: it was checked before it was stored. Else
-    reading would cost as much again, and fail on old rows when a rule gets stricter.
+    """Makes a value without its check, for repositories: it was checked before it was stored. A
+    check would cost as much again, and fail for old rows when a rule gets stricter.
     """
     value = object.__new__(kind)
-    for name, each in content.items():
-        object.__setattr__(value, name, each)
+    for name, field in content.items():
+        object.__setattr__(value, name, field)
     return value
 
 
@@ -66,7 +67,7 @@ LINE_BREAKS = str.maketrans("", "", "\t\n\r")
 
 
 def checked_text(text: str, *, maximum: int, minimum: int = 0, multi_line: bool = False) -> str:
-    """Returns `text` if it has `minimum` to `maximum` characters, and none that cannot be read.
+    """Returns `text` if it has `minimum` to `maximum` characters, all of them readable.
 
     Raises:
         InvalidValue: TOO_SHORT, TOO_LONG or UNPRINTABLE.
@@ -75,17 +76,17 @@ def checked_text(text: str, *, maximum: int, minimum: int = 0, multi_line: bool 
         wanted = "must not be empty" if minimum == 1 else f"must have {minimum} characters or more"
         raise InvalidValue("", "TOO_SHORT", f"it {wanted}")
     if len(text) > maximum:
-        message = f"it has {len(text)} characters, and at most {maximum} are taken; shorten it"
+        message = f"it has {len(text)} characters, and at most {maximum} are allowed; shorten it"
         raise InvalidValue("", "TOO_LONG", message)
     if found := UNPRINTABLE.search(text.translate(LINE_BREAKS) if multi_line else text):
         kind = "a line break or tab" if found[0] in "\t\n\r" else "a control character"
-        message = f"it holds {kind} (U+{ord(found[0]):04X}), which is not taken here; remove it"
+        message = f"it holds {kind} (U+{ord(found[0]):04X}), which is not allowed here; remove it"
         raise InvalidValue("", "UNPRINTABLE", message)
     return text
 
 
 def free_text(text: str, *, maximum: int, minimum: int = 0, multi_line: bool = False) -> str:
-    """Returns `text` if `checked_text` takes it and it holds nothing like a card number.
+    """Returns `text` if `checked_text` does and it holds nothing like a card number.
 
     A card number in our database or logs would put the whole installation under PCI DSS.
 
@@ -103,13 +104,13 @@ def free_text(text: str, *, maximum: int, minimum: int = 0, multi_line: bool = F
 
 
 DIGIT_GROUPS = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
-# What payment cards begin with (ISO/IEC 7812; 2221 to 2720 is Mastercard's second range). Years
-# and today's epoch seconds begin otherwise.
+# How the numbers of payment cards begin (ISO/IEC 7812; 2221 to 2720 is Mastercard's second range).
+# Years and today's epoch seconds begin otherwise.
 CARD_PREFIX = re.compile(r"2[2-7]|[3-6]")
 
 
 def holds_card_number(text: str) -> bool:
-    """Whether 13 to 19 digits in `text`, whole groups of them, are a possible card number."""
+    """Whether whole groups of digits in `text`, 13 to 19 in all, are a possible card number."""
     for run in DIGIT_GROUPS.findall(text):
         groups = re.split("[ -]", run)
         for first in range(len(groups)):
@@ -128,12 +129,12 @@ def _passes_luhn(digits: str) -> bool:
     return (sum(map(int, digits[-1::-2])) + sum(n - 9 if n > 9 else n for n in doubled)) % 10 == 0
 
 
-CANONICAL_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CANONICAL_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestId:
-    """The caller's name for one request, so that it may be sent again (AIP-155).
+    """The caller's id of one request, so that it may be sent again (AIP-155).
 
     A UUID of any version in its usual form; kept in lower case, so that one id is one text. The
     nil UUID is refused: it is what a program sends that forgot to make one.
@@ -143,14 +144,14 @@ class RequestId:
 
     def __post_init__(self) -> None:
         folded = self.text.lower()
-        if not CANONICAL_UUID.fullmatch(folded) or not UUID(folded).int:
+        if not re.fullmatch(CANONICAL_UUID, folded) or not UUID(folded).int:
             message = "it must be a UUID like 0192e0c4-5c8e-7d3a-9f6b-2b1c8d4e5f60, not nil"
             raise InvalidValue("", "UUID", message)
         object.__setattr__(self, "text", folded)
 
     @property
     def uuid(self) -> UUID:
-        """The same as a UUID, as databases want it."""
+        """The same as a UUID, for databases."""
         return UUID(self.text)
 
     def __str__(self) -> str:
@@ -159,10 +160,10 @@ class RequestId:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The caller's own number for a thing: 1 to 128 characters on one line.
+    """The caller's own number of a resource: 1 to 128 characters on one line.
 
-    White space around it is refused, because nobody sees it. Card numbers are not looked for: one
-    in ten long numeric order numbers would pass for one.
+    White space around it is refused, because nobody sees it. It is not searched for card numbers:
+    one in ten long order numbers would look like one.
     """
 
     text: str
@@ -178,7 +179,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a caller wants kept beside a thing: at most 50 pairs of text, sorted by key.
+    """What a caller wants kept with a resource: at most 50 pairs of text, sorted by key.
 
     Keys have 1 to 40 characters on one line, values at most 500.
     """
@@ -187,7 +188,7 @@ class Metadata:
 
     def __post_init__(self) -> None:
         if len(self.pairs) > 50:
-            message = f"it has {len(self.pairs)} pairs, and at most 50 are taken"
+            message = f"it has {len(self.pairs)} pairs, and at most 50 are allowed"
             raise InvalidValue("", "TOO_MANY_PAIRS", message)
         for key, value in self.pairs:
             with_field_path("[]", free_text, key, minimum=1, maximum=40)
@@ -196,7 +197,7 @@ class Metadata:
 
     @classmethod
     def of(cls, mapping: Mapping[str, str]) -> Self:
-        """Makes it of a mapping."""
+        """Makes it from a mapping."""
         return cls(tuple(mapping.items()))
 
     def as_dict(self) -> dict[str, str]:
@@ -210,13 +211,11 @@ def resource_ids(pattern: str, name: str) -> tuple[UUID, ...]:
     `resource_ids("payments/*/refunds/*", "payments/0192…/refunds/0192…")` are two UUIDs.
 
     Raises:
-        InvalidValue: RESOURCE_NAME. The ids must be in their usual, lower-case form: one thing
+        InvalidValue: RESOURCE_NAME. The ids must be in their usual, lower-case form: one resource
             has one name.
     """
-    wanted, given = pattern.split("/"), name.split("/")
-    ids = [part for want, part in zip(wanted, given, strict=False) if want == "*"]
-    fixed = (want in ("*", part) for want, part in zip(wanted, given, strict=False))
-    if len(wanted) != len(given) or not all(fixed) or not all(map(CANONICAL_UUID.fullmatch, ids)):
+    match = re.fullmatch(pattern.replace("*", f"({CANONICAL_UUID})"), name)
+    if match is None:
         message = f"it must be a resource name {pattern}, with a lower-case UUID for each *"
         raise InvalidValue("", "RESOURCE_NAME", message)
-    return tuple(map(UUID, ids))
+    return tuple(map(UUID, match.groups()))

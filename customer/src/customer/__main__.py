@@ -1,7 +1,8 @@
 """The composition root: the one place that knows every layer.
 
 `python -m customer` serves until it is told to stop. As the database's owner, `python -m customer
-migrate` brings its schema forward, and `rebind` takes over one that was restored or copied.
+migrate` migrates the schema, and `rebind` binds a restored or copied database to the cluster that it
+is in.
 """
 
 import os
@@ -31,7 +32,7 @@ NAME = service_pb2.DESCRIPTOR.services_by_name["CustomerService"].full_name
 
 
 async def main(arguments: list[str]) -> None:
-    """Does what the command line says."""
+    """Runs the command line."""
     telemetry.configure("customer")
     match arguments:
         case []:
@@ -40,13 +41,13 @@ async def main(arguments: list[str]) -> None:
             await serve(settings)
         case ["migrate"]:
             migrate(read(MigrationSettings, os.environ))
-        case ["rebind", *said]:
+        case ["rebind", *options]:
             owner = read(MigrationSettings, os.environ)
-            sentence = await rebind(owner, said, schema_version=SCHEMA_VERSION)
-            sys.stdout.write(f"{sentence}\n")
+            message = await rebind(owner, options, schema_version=SCHEMA_VERSION)
+            sys.stdout.write(f"{message}\n")
         case _:
             raise StartupError(
-                "Say `python -m customer` to serve, or `python -m customer migrate`, or `rebind`."
+                "Run `python -m customer` to serve, or `python -m customer migrate`, or `rebind`."
             )
 
 

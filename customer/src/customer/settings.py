@@ -1,4 +1,4 @@
-"""What the service is told by its environment: one variable for each field, in capitals."""
+"""The settings of the service: one environment variable for each field, in capitals."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from chassis.settings import OwnerSettings, ServiceSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(ServiceSettings):
-    """For `python -m customer`; the fields are the chassis's."""
+    """The settings of `python -m customer`; the chassis has the fields."""
 
     listen_address: str = "127.0.0.1:50051"
     database_url: str = "postgresql://customer@127.0.0.1:5432/customer"
@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationSettings(OwnerSettings):
-    """For `python -m customer migrate` and `rebind`; the fields are the chassis's."""
+    """The settings of `python -m customer migrate` and `rebind`; the chassis has the fields."""
 
     database_url: str = "postgresql://customer_owner@127.0.0.1:5432/customer"
     migrations_directory: Path = Path(__file__).parents[2] / "migrations"

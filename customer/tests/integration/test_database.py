@@ -1,4 +1,4 @@
-"""What the database itself refuses, whatever the code says; and which index serves a list."""
+"""What the database itself refuses, whatever the code does; and which index serves a list."""
 
 import itertools
 import json
@@ -148,7 +148,7 @@ async def test_there_is_one_installation(customer_database: Any) -> None:
     await owner.close()
 
 
-async def test_this_code_goes_on_while_the_next_migration_adds_a_column(
+async def test_this_code_works_while_the_next_migration_adds_a_column(
     database: Database, alice: Customer, customer_database: Any, make_request: MakeRequest
 ) -> None:
     customers = PostgresCustomers(database.pool)

@@ -20,7 +20,7 @@ from customer.repository.postgresql import SCHEMA_VERSION
 from ..conftest import REQUEST_ID
 
 
-def started(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "customer", *arguments],
         env={"PATH": os.environ["PATH"], **environment},
@@ -29,17 +29,17 @@ def started(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def ended(*arguments: str, **environment: str) -> tuple[int, str]:
-    with started(*arguments, **environment) as process:
-        _, told = process.communicate(timeout=60)
-        return process.returncode, told
+def run(*arguments: str, **environment: str) -> tuple[int, str]:
+    with start(*arguments, **environment) as process:
+        _, output = process.communicate(timeout=60)
+        return process.returncode, output
 
 
 def test_it_serves_until_it_is_told_to_stop(
     customer_database: Any, free_port: Callable[[], int]
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
-    process = started(
+    process = start(
         LISTEN_ADDRESS=address,
         DATABASE_URL=customer_database.url,
         DATABASE_PASSWORD=customer_database.password,
@@ -54,12 +54,12 @@ def test_it_serves_until_it_is_told_to_stop(
             CustomerServiceStub(channel).GetCustomer(request)
         assert refused.value.code() is grpc.StatusCode.NOT_FOUND
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert customer_database.password not in told
+    assert customer_database.password not in output
 
 
-async def test_migrate_brings_the_schema_forward_and_can_be_repeated(
+async def test_migrate_applies_the_migrations_and_can_be_repeated(
     empty_database: Any, customer_template: Any
 ) -> None:
     owner = {
@@ -67,28 +67,28 @@ async def test_migrate_brings_the_schema_forward_and_can_be_repeated(
         "DATABASE_PASSWORD": empty_database.owner_password,
     }
     for _ in range(2):
-        code, told = ended("migrate", **owner)
-        assert code == 0, told
-        assert empty_database.owner_password not in told
+        code, output = run("migrate", **owner)
+        assert code == 0, output
+        assert empty_database.owner_password not in output
     connection = await asyncpg.connect(empty_database.superuser_url)
     assert await connection.fetchval("SELECT max(version) FROM schema_migrations") == SCHEMA_VERSION
     await connection.close()
 
 
-def test_a_migration_that_fails_is_told_by_the_exit_code(tmp_path: Path) -> None:
-    code, told = ended("migrate", DATABASE_PASSWORD="x", MIGRATIONS_DIRECTORY=str(tmp_path / "no"))
+def test_a_migration_that_fails_has_exit_code_1(tmp_path: Path) -> None:
+    code, output = run("migrate", DATABASE_PASSWORD="x", MIGRATIONS_DIRECTORY=str(tmp_path / "no"))
     assert code == 1
-    assert "MIGRATIONS_DIRECTORY" in told
+    assert "MIGRATIONS_DIRECTORY" in output
 
 
-def test_an_unknown_command_is_refused_in_a_sentence() -> None:
-    code, told = ended("serve")
+def test_an_unknown_command_is_refused_with_a_message() -> None:
+    code, output = run("serve")
     assert code == 1
-    assert "python -m customer migrate" in told
+    assert "python -m customer migrate" in output
 
 
-def test_a_missing_password_is_refused_in_a_sentence() -> None:
-    code, told = ended()
+def test_a_missing_password_is_refused_with_a_message() -> None:
+    code, output = run()
     assert code == 1
-    assert "DATABASE_PASSWORD" in told
-    assert "Traceback" not in told
+    assert "DATABASE_PASSWORD" in output
+    assert "Traceback" not in output

@@ -28,43 +28,46 @@ if TYPE_CHECKING:  # the stubs alone have the class of an asynchronous client
     from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
 
 numbers = itertools.count(1)
-NOBODY = f"customers/{REQUEST_ID}"
+UNKNOWN = f"customers/{REQUEST_ID}"
 
 
-def creation(request_id: str = "", **said: Any) -> CreateCustomerRequest:
-    said = {"display_name": "Alice", "email": f"alice{next(numbers)}@example.com"} | said
-    return CreateCustomerRequest(customer=Customer(**said), request_id=request_id)
+def creation(request_id: str = "", **fields: Any) -> CreateCustomerRequest:
+    fields = {"display_name": "Alice", "email": f"alice{next(numbers)}@example.com"} | fields
+    return CreateCustomerRequest(customer=Customer(**fields), request_id=request_id)
 
 
-class Rejection:
-    """A refusal as a client reads it."""
+class Failure:
+    """The error of a call as its client reads it."""
 
     def __init__(self, error: aio.AioRpcError) -> None:
         status = rpc_status.from_call(error)  # type: ignore[arg-type]
-        assert status is not None, "every refusal has a status with details"
+        assert status is not None, "every error has a status with details"
         self.code = error.code()
         self.message = status.message
         self.info = details.ErrorInfo()
         self.resource = details.ResourceInfo()
         bad, self.retry = details.BadRequest(), details.RetryInfo()
-        for each in status.details:
+        for detail in status.details:
             for kind in (self.info, self.resource, bad, self.retry):
-                each.Unpack(kind)
-        self.fields = [(each.field, each.reason) for each in bad.field_violations]
+                detail.Unpack(kind)
+        self.fields = [(violation.field, violation.reason) for violation in bad.field_violations]
         assert self.info.domain == "oncepay.customer"
 
 
-async def refusal(call: Awaitable[object]) -> Rejection:
+async def failure(call: Awaitable[object]) -> Failure:
+    """The error of a call that must fail."""
     with pytest.raises(aio.AioRpcError) as error:
         await call
-    return Rejection(error.value)
+    return Failure(error.value)
 
 
-async def test_the_life_of_a_customer(service: "CustomerServiceAsyncStub") -> None:
-    asked = creation(
+async def test_a_customer_is_created_blocked_deleted_undeleted_and_erased(
+    service: "CustomerServiceAsyncStub",
+) -> None:
+    request = creation(
         email="Alice@Example.com", phone="+49301", reference="A-1", metadata={"k": "v"}
     )
-    alice = await service.CreateCustomer(asked)
+    alice = await service.CreateCustomer(request)
     assert alice.name.startswith("customers/")
     assert (alice.email, alice.state, alice.etag) == ("Alice@Example.com", Customer.ACTIVE, '"1"')
     assert alice.create_time == alice.update_time
@@ -104,22 +107,22 @@ async def test_the_life_of_a_customer(service: "CustomerServiceAsyncStub") -> No
     assert await service.EraseCustomer(EraseCustomerRequest(name=name)) == erased
 
 
-async def test_nothing_personal_is_left_in_the_database_after_the_erasure(
+async def test_the_erasure_leaves_no_personal_detail_in_the_database(
     service: "CustomerServiceAsyncStub", superuser: Any
 ) -> None:
-    said = {"display_name": "Zebedee", "phone": "+4999999", "metadata": {"zebra": "zebra"}}
-    asked = creation(request_id=REQUEST_ID, email="Zebedee@example.com", **said)
-    alice = await service.CreateCustomer(asked)
+    fields = {"display_name": "Zebedee", "phone": "+4999999", "metadata": {"zebra": "zebra"}}
+    request = creation(request_id=REQUEST_ID, email="Zebedee@example.com", **fields)
+    alice = await service.CreateCustomer(request)
     await service.EraseCustomer(EraseCustomerRequest(name=alice.name))
     row = str(await superuser.fetchrow("SELECT * FROM customers")).lower()
     assert "zeb" not in row
     assert "99999" not in row
     assert "fingerprint=none" in row
-    again = await service.CreateCustomer(asked)
+    again = await service.CreateCustomer(request)
     assert again.HasField("erase_time"), "the request_id alone decides"
 
 
-async def test_of_twenty_registrations_of_one_email_one_wins_and_the_others_name_the_field(
+async def test_of_twenty_requests_with_one_email_one_succeeds_and_the_others_name_the_field(
     service: "CustomerServiceAsyncStub",
 ) -> None:
     emails = [f"{'Alice' if number % 2 else 'ALICE'}@example.com" for number in range(20)]
@@ -127,32 +130,32 @@ async def test_of_twenty_registrations_of_one_email_one_wins_and_the_others_name
         *(service.CreateCustomer(creation(email=email)) for email in emails),
         return_exceptions=True,
     )
-    (winner,) = [each for each in answers if isinstance(each, Customer)]
-    refused = [Rejection(each) for each in answers if isinstance(each, aio.AioRpcError)]
-    assert len(refused) == 19
-    for each in refused:
-        assert each.code is StatusCode.ALREADY_EXISTS
-        assert each.info.reason == "EMAIL_TAKEN"
-        assert each.fields == [("customer.email", "EMAIL_TAKEN")]
-        assert each.resource.resource_type == "oncepay.customer/Customer"
-        assert each.resource.resource_name == winner.name
+    (created,) = [answer for answer in answers if isinstance(answer, Customer)]
+    errors = [Failure(answer) for answer in answers if isinstance(answer, aio.AioRpcError)]
+    assert len(errors) == 19
+    for error in errors:
+        assert error.code is StatusCode.ALREADY_EXISTS
+        assert error.info.reason == "EMAIL_TAKEN"
+        assert error.fields == [("customer.email", "EMAIL_TAKEN")]
+        assert error.resource.resource_type == "oncepay.customer/Customer"
+        assert error.resource.resource_name == created.name
 
 
-async def test_one_request_sent_twenty_times_makes_one_customer(
+async def test_one_request_sent_twenty_times_creates_one_customer(
     service: "CustomerServiceAsyncStub",
 ) -> None:
-    asked = creation(request_id=str(uuid4()), reference="A-1")
-    answers = await asyncio.gather(*(service.CreateCustomer(asked) for _ in range(20)))
+    request = creation(request_id=str(uuid4()), reference="A-1")
+    answers = await asyncio.gather(*(service.CreateCustomer(request) for _ in range(20)))
     assert answers == [answers[0]] * 20
     everybody = await service.ListCustomers(ListCustomersRequest(show_deleted=True))
     assert list(everybody.customers) == [answers[0]]
 
 
-async def test_each_refusal_has_its_code_reason_field_and_resource(
+async def test_each_error_has_its_code_reason_field_and_resource(
     service: "CustomerServiceAsyncStub", subtests: Any
 ) -> None:
-    asked = creation(request_id=REQUEST_ID, email="alice@example.com", reference="A-1")
-    alice = (await service.CreateCustomer(asked)).name
+    request = creation(request_id=REQUEST_ID, email="alice@example.com", reference="A-1")
+    alice = (await service.CreateCustomer(request)).name
     bob = (await service.CreateCustomer(creation(email="bob@example.com"))).name
     erased = (await service.CreateCustomer(creation())).name
     await service.EraseCustomer(EraseCustomerRequest(name=erased))
@@ -160,8 +163,8 @@ async def test_each_refusal_has_its_code_reason_field_and_resource(
     await service.DeleteCustomer(DeleteCustomerRequest(name=deleted))
     new = (await service.CreateCustomer(creation(email="LATE@example.com"))).name
 
-    def update(**said: Any) -> Awaitable[Customer]:
-        return service.UpdateCustomer(UpdateCustomerRequest(customer=Customer(**said)))
+    def update(**fields: Any) -> Awaitable[Customer]:
+        return service.UpdateCustomer(UpdateCustomerRequest(customer=Customer(**fields)))
 
     expected: list[tuple[Awaitable[Customer], StatusCode, str, list[str], str]] = [
         (
@@ -185,12 +188,12 @@ async def test_each_refusal_has_its_code_reason_field_and_resource(
             *(StatusCode.ALREADY_EXISTS, "EMAIL_TAKEN", ["customer.email"], new),
         ),
         (
-            service.GetCustomer(GetCustomerRequest(name=NOBODY)),
-            *(StatusCode.NOT_FOUND, "CUSTOMER_NOT_FOUND", [], NOBODY),
+            service.GetCustomer(GetCustomerRequest(name=UNKNOWN)),
+            *(StatusCode.NOT_FOUND, "CUSTOMER_NOT_FOUND", [], UNKNOWN),
         ),
         (
-            update(name=NOBODY, display_name="Nobody"),
-            *(StatusCode.NOT_FOUND, "CUSTOMER_NOT_FOUND", [], NOBODY),
+            update(name=UNKNOWN, display_name="Nobody"),
+            *(StatusCode.NOT_FOUND, "CUSTOMER_NOT_FOUND", [], UNKNOWN),
         ),
         (
             update(name=deleted, display_name="Bob"),
@@ -215,19 +218,19 @@ async def test_each_refusal_has_its_code_reason_field_and_resource(
     ]
     for call, code, reason, fields, resource in expected:
         with subtests.test(reason):
-            refused = await refusal(call)
+            refused = await failure(call)
             assert (refused.code, refused.info.reason) == (code, reason)
             assert [field for field, _ in refused.fields] == fields
             assert refused.resource.resource_name == resource
             assert resource in refused.message
 
 
-async def test_bad_values_are_named_over_the_wire(
+async def test_an_invalid_field_is_named(
     service: "CustomerServiceAsyncStub", subtests: Any
 ) -> None:
     create, update = service.CreateCustomer, service.UpdateCustomer
     masked = UpdateCustomerRequest(
-        customer=Customer(name=NOBODY), update_mask=FieldMask(paths=["nonsense"])
+        customer=Customer(name=UNKNOWN), update_mask=FieldMask(paths=["nonsense"])
     )
     huge = {str(number): "x" * 500 for number in range(200)}
     expected: list[tuple[Awaitable[object], str, str]] = [
@@ -250,18 +253,18 @@ async def test_bad_values_are_named_over_the_wire(
     ]
     for call, field, rule in expected:
         with subtests.test(f"{field} {rule}"):
-            refused = await refusal(call)
+            refused = await failure(call)
             assert refused.code is StatusCode.INVALID_ARGUMENT
             assert refused.fields == [(field, rule)]
             assert refused.info.reason == rule
 
 
 async def test_an_update_changes_what_its_mask_names(service: "CustomerServiceAsyncStub") -> None:
-    asked = creation(phone="+49301", reference="A-1", metadata={"k": "v"}, state=Customer.BLOCKED)
-    alice = await service.CreateCustomer(asked)
+    request = creation(phone="+49301", reference="A-1", metadata={"k": "v"}, state=Customer.BLOCKED)
+    alice = await service.CreateCustomer(request)
 
-    async def update(paths: list[str], **said: Any) -> Customer:
-        customer = Customer(name=alice.name, **said)
+    async def update(paths: list[str], **fields: Any) -> Customer:
+        customer = Customer(name=alice.name, **fields)
         mask = FieldMask(paths=paths)
         return await service.UpdateCustomer(
             UpdateCustomerRequest(customer=customer, update_mask=mask)
@@ -277,10 +280,10 @@ async def test_an_update_changes_what_its_mask_names(service: "CustomerServiceAs
     assert replaced.state == Customer.ACTIVE
 
 
-async def test_pages_lead_through_the_whole_list_and_only_with_the_same_query(
+async def test_pages_lead_through_the_whole_list_and_only_with_the_same_filter_and_order(
     service: "CustomerServiceAsyncStub",
 ) -> None:
-    registered = [await service.CreateCustomer(creation()) for _ in range(5)]
+    created = [await service.CreateCustomer(creation()) for _ in range(5)]
     seen: list[Customer] = []
     request = ListCustomersRequest(page_size=2)
     while True:
@@ -290,10 +293,10 @@ async def test_pages_lead_through_the_whole_list_and_only_with_the_same_query(
             break
         request.page_token = reply.next_page_token
         request.page_size = 1  # the size may change on the way (AIP-158)
-    assert seen == registered[::-1]
+    assert seen == created[::-1]
     for other in ({"order_by": "create_time"}, {"show_deleted": True}, {"filter": "state=ACTIVE"}):
         changed = ListCustomersRequest(page_token=request.page_token, **other)
-        refused = await refusal(service.ListCustomers(changed))
+        refused = await failure(service.ListCustomers(changed))
         assert refused.fields == [("page_token", "PAGE_TOKEN")]
 
 
@@ -315,7 +318,7 @@ async def test_lists_are_filtered(service: "CustomerServiceAsyncStub") -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_000, 2**31 - 1])
-async def test_any_page_size_that_is_not_negative_is_taken(
+async def test_any_page_size_that_is_not_negative_is_accepted(
     service: "CustomerServiceAsyncStub", size: int
 ) -> None:
     alice = await service.CreateCustomer(creation())
@@ -323,18 +326,18 @@ async def test_any_page_size_that_is_not_negative_is_taken(
     assert list(reply.customers) == [alice]
 
 
-async def test_updates_of_one_customer_at_once_all_get_through(
+async def test_concurrent_updates_of_one_customer_all_succeed(
     service: "CustomerServiceAsyncStub",
 ) -> None:
     alice = await service.CreateCustomer(creation())
-    wanted: list[Callable[[], Customer]] = [
+    updates: list[Callable[[], Customer]] = [
         lambda: Customer(name=alice.name, display_name="Bob"),
         lambda: Customer(name=alice.name, phone="+49301"),
         lambda: Customer(name=alice.name, reference="B-1"),
         lambda: Customer(name=alice.name, state=Customer.BLOCKED),
     ]
     await asyncio.gather(
-        *(service.UpdateCustomer(UpdateCustomerRequest(customer=make())) for make in wanted)
+        *(service.UpdateCustomer(UpdateCustomerRequest(customer=make())) for make in updates)
     )
     after = await service.GetCustomer(GetCustomerRequest(name=alice.name))
     assert (after.display_name, after.phone, after.reference) == ("Bob", "+49301", "B-1")

@@ -1,4 +1,4 @@
-"""Protobuf to values and back: every bad value is named by its field and its rule."""
+"""Protobuf to domain values and back: every invalid value is named by its field and its rule."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,8 +30,8 @@ NAME = f"customers/{REQUEST_ID}"
 GOOD = {"display_name": "Alice", "email": "alice@example.com"}
 
 
-def creation(request_id: str = "", **said: Any) -> CreateCustomerRequest:
-    return CreateCustomerRequest(customer=CustomerMessage(**GOOD | said), request_id=request_id)
+def creation(request_id: str = "", **fields: Any) -> CreateCustomerRequest:
+    return CreateCustomerRequest(customer=CustomerMessage(**GOOD | fields), request_id=request_id)
 
 
 def timestamp(time: datetime) -> Timestamp:
@@ -52,7 +52,7 @@ def refused(read: Callable[[Any], object], request: Message) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("said", "field", "rule"),
+    ("fields", "field", "rule"),
     [
         ({"display_name": ""}, "customer.display_name", "TOO_SHORT"),
         ({"display_name": "x" * 100_000}, "customer.display_name", "TOO_LONG"),
@@ -85,21 +85,21 @@ def refused(read: Callable[[Any], object], request: Message) -> tuple[str, str]:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_every_bad_value_of_a_registration_is_named(
-    said: dict[str, Any], field: str, rule: str
+def test_every_invalid_field_of_a_create_request_is_named(
+    fields: dict[str, Any], field: str, rule: str
 ) -> None:
-    assert refused(conversions.customer_request, creation(**said)) == (field, rule)
+    assert refused(conversions.customer_request, creation(**fields)) == (field, rule)
 
 
-def test_a_request_without_a_customer_is_told_so() -> None:
+def test_a_request_without_a_customer_is_refused() -> None:
     wanted = ("customer", "REQUIRED")
     assert refused(conversions.customer_request, CreateCustomerRequest()) == wanted
     assert refused(conversions.changes, UpdateCustomerRequest()) == wanted
 
 
-def test_a_registration_holds_all_that_was_said() -> None:
-    said = {"phone": "+49301", "reference": "A-1", "metadata": {"k": "v"}, "state": 2}
-    read = conversions.customer_request(creation(REQUEST_ID.upper(), **said))
+def test_a_create_request_is_read_whole() -> None:
+    fields = {"phone": "+49301", "reference": "A-1", "metadata": {"k": "v"}, "state": 2}
+    read = conversions.customer_request(creation(REQUEST_ID.upper(), **fields))
     assert str(read.details.display_name) == "Alice"
     assert str(read.details.email) == "alice@example.com"
     assert str(read.details.phone) == "+49301"
@@ -108,22 +108,22 @@ def test_a_registration_holds_all_that_was_said() -> None:
     assert str(read.request_id) == REQUEST_ID
 
 
-def test_what_is_not_said_of_a_registration_is_absent() -> None:
+def test_an_empty_field_of_a_create_request_is_absent() -> None:
     read = conversions.customer_request(creation())
     assert (read.details.phone, read.reference, read.request_id) == (None, None, None)
     assert read.details.metadata.pairs == ()
     assert read.state is State.ACTIVE
 
 
-def test_output_only_fields_of_a_registration_are_ignored() -> None:
+def test_output_only_fields_of_a_create_request_are_ignored() -> None:
     nonsense: dict[str, Any] = {"name": "\0", "etag": "x", "create_time": NOON, "delete_time": NOON}
     assert conversions.customer_request(creation(**nonsense)) == conversions.customer_request(
         creation()
     )
 
 
-def update(paths: list[str], **said: Any) -> UpdateCustomerRequest:
-    message = CustomerMessage(**{"name": NAME} | said)
+def update(paths: list[str], **fields: Any) -> UpdateCustomerRequest:
+    message = CustomerMessage(**{"name": NAME} | fields)
     return UpdateCustomerRequest(customer=message, update_mask=FieldMask(paths=paths))
 
 
@@ -147,13 +147,13 @@ def update(paths: list[str], **said: Any) -> UpdateCustomerRequest:
     ],
     ids=lambda value: str(value)[:40].replace("\n", " "),
 )
-def test_every_bad_value_of_an_update_is_named(
+def test_every_invalid_field_of_an_update_is_named(
     request_: UpdateCustomerRequest, field: str, rule: str
 ) -> None:
     assert refused(conversions.changes, request_) == (field, rule)
 
 
-def test_an_update_reads_the_fields_of_its_mask_and_no_other() -> None:
+def test_an_update_reads_the_fields_of_its_mask_and_no_others() -> None:
     request = update(["phone", "metadata"], display_name="\0", metadata={"k": "v"})
     name, changes = conversions.changes(request)
     assert name.id == UUID(REQUEST_ID)
@@ -175,7 +175,7 @@ def test_a_full_replacement_reads_all_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "field", "rule"),
+    ("fields", "field", "rule"),
     [
         ({"filter": "state = DELETED"}, "filter", "STATE"),
         ({"filter": "state = STATE_UNSPECIFIED"}, "filter", "STATE"),
@@ -195,8 +195,10 @@ def test_a_full_replacement_reads_all_fields() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_every_bad_value_of_a_list_is_named(said: dict[str, str], field: str, rule: str) -> None:
-    assert refused(query, ListCustomersRequest(**said)) == (field, rule)  # type: ignore[arg-type]
+def test_every_invalid_field_of_a_list_request_is_named(
+    fields: dict[str, str], field: str, rule: str
+) -> None:
+    assert refused(query, ListCustomersRequest(**fields)) == (field, rule)  # type: ignore[arg-type]
 
 
 def test_a_page_begins_after_its_position_and_has_a_limit() -> None:

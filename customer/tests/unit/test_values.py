@@ -1,4 +1,4 @@
-"""The checked values: what is taken, what is refused, and by which rule."""
+"""The checked values: which texts are accepted, which are refused, and by which rule."""
 
 import sys
 
@@ -63,7 +63,7 @@ def test_upper_and_lower_case_are_the_same_email(text: str) -> None:
         "\ud800@example.com",
     ],
 )
-def test_what_is_no_email_is_refused(text: str) -> None:
+def test_a_text_that_is_no_email_address_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue) as refused:
         EmailAddress(text)
     assert refused.value.rule == "EMAIL"
@@ -89,7 +89,7 @@ def test_any_text_is_an_email_or_refused_by_a_rule(text: str) -> None:
         assert len(refused.message) < 1_000
     else:
         assert email.text == text
-        assert len(email.key) <= 762, "what the column takes"
+        assert len(email.key) <= 762, "the length of its column"
 
 
 def test_emails_are_checked_without_the_domain_name_system() -> None:
@@ -98,7 +98,7 @@ def test_emails_are_checked_without_the_domain_name_system() -> None:
 
 
 @pytest.mark.parametrize("text", ["+12", "+4930123456", "+123456789012345"])
-def test_a_phone_number_is_taken_in_e164_form(text: str) -> None:
+def test_a_phone_number_is_accepted_in_e164_form(text: str) -> None:
     assert str(PhoneNumber(text)) == text
 
 
@@ -133,14 +133,14 @@ def test_a_display_name_that_breaks_a_rule_is_refused(text: str, rule: str) -> N
     assert refused.value.rule == rule
 
 
-def test_a_customers_name_is_read_and_written_alike() -> None:
+def test_the_name_of_a_customer_is_read_and_written_alike() -> None:
     assert str(CustomerName.parse(f"customers/{UUID}")) == f"customers/{UUID}"
 
 
 @pytest.mark.parametrize(
     "text", ["", UUID, "customers/", f"customers/{UUID.upper()}", f"customers/{UUID}/x", "payments"]
 )
-def test_what_is_no_customers_name_is_refused(text: str) -> None:
+def test_a_text_that_is_no_name_of_a_customer_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue) as refused:
         CustomerName.parse(text)
     assert refused.value.rule == "RESOURCE_NAME"

@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from whole_service import WholeService, refusal, refused, whole_service
+from support.running_service import RunningService, refusal, refused, running_service
 
 from chassis.identifiers import uuid7
 from payment.domain.values import CustomerName
@@ -24,9 +24,9 @@ NOBODY = "payments/01939c5e-0000-7000-8000-00000000dead"
 @pytest.fixture
 async def service(
     payment_database: Any, free_port: Callable[[], int], tmp_path: Path
-) -> AsyncIterator[WholeService]:
+) -> AsyncIterator[RunningService]:
     address = f"127.0.0.1:{free_port()}"
-    async with whole_service(payment_database, address, tmp_path) as service:
+    async with running_service(payment_database, address, tmp_path) as service:
         yield service
 
 
@@ -61,7 +61,7 @@ def update(payment: pb.Payment, *paths: str, **said: Any) -> service_pb.UpdatePa
 
 
 async def test_a_good_card_is_charged_once_however_often_the_request_is_sent(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     asked = service.creation(description="a book", reference="A-1", metadata={"k": "v"})
     payment = await service.stub.CreatePayment(asked)
@@ -84,7 +84,7 @@ async def test_a_good_card_is_charged_once_however_often_the_request_is_sent(
     assert await service.event_types(payment) == ["payment.created", "payment.succeeded"]
 
 
-async def test_ten_of_one_request_at_once_are_one_payment(service: WholeService) -> None:
+async def test_ten_of_one_request_at_once_are_one_payment(service: RunningService) -> None:
     asked = service.creation(reference="A-1")
     replies = await asyncio.gather(*(service.stub.CreatePayment(asked) for _ in range(10)))
     assert len({reply.name for reply in replies}) == 1
@@ -96,7 +96,7 @@ async def test_ten_of_one_request_at_once_are_one_payment(service: WholeService)
 
 
 async def test_a_decline_is_a_payment_that_failed_and_can_be_deleted(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     payment = await service.pay(
         payment_method="pm_card_visa_chargeDeclinedInsufficientFunds", reference="A-1"
@@ -122,7 +122,7 @@ async def test_a_decline_is_a_payment_that_failed_and_can_be_deleted(
     assert (await service.pay(reference="A-1")).state == pb.Payment.SUCCEEDED, "the order is open"
 
 
-async def test_a_hold_is_captured_once_and_in_part(service: WholeService) -> None:
+async def test_a_hold_is_captured_once_and_in_part(service: RunningService) -> None:
     held = await service.pay(capture_method=pb.Payment.MANUAL)
     assert held.state == pb.Payment.AUTHORIZED
     assert held.HasField("capture_before_time")
@@ -152,7 +152,7 @@ async def test_a_hold_is_captured_once_and_in_part(service: WholeService) -> Non
     assert reused.fields == [("request_id", "REQUEST_ID_REUSED")]
 
 
-async def test_a_hold_is_called_off(service: WholeService) -> None:
+async def test_a_hold_is_called_off(service: RunningService) -> None:
     held = await service.pay(capture_method=pb.Payment.MANUAL)
     asked = cancel(held)
     canceled = await service.stub.CancelPayment(asked)
@@ -163,7 +163,7 @@ async def test_a_hold_is_called_off(service: WholeService) -> None:
     assert await refused(late) == (StatusCode.FAILED_PRECONDITION, "PAYMENT_STATE")
 
 
-async def test_money_goes_back_in_parts_and_never_more_than_came(service: WholeService) -> None:
+async def test_money_goes_back_in_parts_and_never_more_than_came(service: RunningService) -> None:
     payment = await service.pay()
     asked = refund(payment, amount=eur(400), reason=pb.Refund.REQUESTED_BY_CUSTOMER)
     first = await service.stub.CreateRefund(asked)
@@ -195,7 +195,7 @@ async def test_money_goes_back_in_parts_and_never_more_than_came(service: WholeS
     assert list(listed.refunds) == [rest, first]
 
 
-async def test_what_about_a_payment_is_no_money_can_be_changed(service: WholeService) -> None:
+async def test_what_about_a_payment_is_no_money_can_be_changed(service: RunningService) -> None:
     payment = await service.pay(description="a book", metadata={"k": "v"})
     changed = await service.stub.UpdatePayment(
         update(payment, "description", "reference", reference="A-1", etag=payment.etag)
@@ -214,7 +214,7 @@ async def test_what_about_a_payment_is_no_money_can_be_changed(service: WholeSer
     assert await refused(deleting) == (StatusCode.FAILED_PRECONDITION, "PAYMENT_STATE")
 
 
-async def test_3d_secure_waits_for_the_customer(service: WholeService) -> None:
+async def test_3d_secure_waits_for_the_customer(service: RunningService) -> None:
     payment = await service.pay(
         payment_method="pm_card_authenticationRequired", return_url="https://shop.example/back"
     )
@@ -241,7 +241,7 @@ async def test_3d_secure_waits_for_the_customer(service: WholeService) -> None:
     ],
 )
 async def test_a_customer_who_may_not_pay_is_not_charged(
-    service: WholeService, standing: dict[str, Any], reason: str
+    service: RunningService, standing: dict[str, Any], reason: str
 ) -> None:
     bob = CustomerName(uuid7())
     service.customers.keep(bob)
@@ -258,7 +258,7 @@ async def test_a_customer_who_may_not_pay_is_not_charged(
     )
 
 
-async def test_a_customer_whom_nobody_knows_is_not_charged(service: WholeService) -> None:
+async def test_a_customer_whom_nobody_knows_is_not_charged(service: RunningService) -> None:
     stranger = service.creation(customer=f"customers/{uuid7()}")
     assert await refused(service.stub.CreatePayment(stranger)) == (
         StatusCode.FAILED_PRECONDITION,
@@ -266,7 +266,7 @@ async def test_a_customer_whom_nobody_knows_is_not_charged(service: WholeService
     )
 
 
-async def test_without_the_customer_service_nobody_pays(service: WholeService) -> None:
+async def test_without_the_customer_service_nobody_pays(service: RunningService) -> None:
     asked = service.creation()
     service.customers.failures = [StatusCode.INTERNAL]
     error = await refusal(service.stub.CreatePayment(asked))
@@ -278,20 +278,20 @@ async def test_without_the_customer_service_nobody_pays(service: WholeService) -
     assert (await service.stub.CreatePayment(asked)).state == pb.Payment.SUCCEEDED
 
 
-async def test_the_call_id_reaches_the_customer_service(service: WholeService) -> None:
+async def test_the_call_id_reaches_the_customer_service(service: RunningService) -> None:
     metadata = (("x-request-id", "a1b2c3d4e5f60718"),)
     await service.stub.CreatePayment(service.creation(), metadata=metadata)
     assert service.customers.calls[-1][0]["x-request-id"] == "a1b2c3d4e5f60718"
 
 
-async def test_an_order_is_paid_once(service: WholeService) -> None:
+async def test_an_order_is_paid_once(service: RunningService) -> None:
     first = await service.pay(reference="A-1")
     error = await refusal(service.stub.CreatePayment(service.creation(reference="A-1")))
     assert (error.code, error.info.reason) == (StatusCode.ALREADY_EXISTS, "REFERENCE_TAKEN")
     assert error.resource.resource_name == first.name
 
 
-async def test_a_request_id_stands_for_one_content(service: WholeService) -> None:
+async def test_a_request_id_stands_for_one_content(service: RunningService) -> None:
     request_id = str(uuid4())
     payment = await service.pay(request_id=request_id)
     other = await refusal(service.stub.CreatePayment(service.creation(request_id, amount=eur(1))))
@@ -321,7 +321,7 @@ async def test_a_request_id_stands_for_one_content(service: WholeService) -> Non
     ],
 )
 async def test_what_the_processor_does_not_take_is_named(
-    service: WholeService, said: dict[str, Any], field: str
+    service: RunningService, said: dict[str, Any], field: str
 ) -> None:
     error = await refusal(service.stub.CreatePayment(service.creation(**said)))
     assert error.code is StatusCode.INVALID_ARGUMENT
@@ -330,7 +330,7 @@ async def test_what_the_processor_does_not_take_is_named(
 
 
 async def test_a_part_that_the_processor_cannot_say_is_refused_at_the_door(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     dinars = pb.Money(minor_units=10_000, currency_code="KWD")
     part = pb.Money(minor_units=1_001, currency_code="KWD")
@@ -342,13 +342,13 @@ async def test_a_part_that_the_processor_cannot_say_is_refused_at_the_door(
     assert error.fields == [("refund.amount.minor_units", "REFUSED_BY_PROCESSOR")]
 
 
-async def test_a_broken_value_is_named(service: WholeService) -> None:
+async def test_a_broken_value_is_named(service: RunningService) -> None:
     error = await refusal(service.stub.CreatePayment(service.creation(amount=eur(0))))
     assert error.code is StatusCode.INVALID_ARGUMENT
     assert error.fields == [("payment.amount.minor_units", "AMOUNT_RANGE")]
 
 
-async def test_while_the_processor_is_away_nothing_is_accepted(service: WholeService) -> None:
+async def test_while_the_processor_is_away_nothing_is_accepted(service: RunningService) -> None:
     asked = service.creation(reference="A-1")
     service.plan(Kind.DROP, "POST /v1/payment_intents$")
     error = await refusal(service.stub.CreatePayment(asked))
@@ -357,7 +357,7 @@ async def test_while_the_processor_is_away_nothing_is_accepted(service: WholeSer
     assert (await service.stub.CreatePayment(asked)).state == pb.Payment.SUCCEEDED
 
 
-async def test_an_outcome_that_is_not_known_is_found_out(service: WholeService) -> None:
+async def test_an_outcome_that_is_not_known_is_found_out(service: RunningService) -> None:
     service.plan(Kind.LOSE_REPLY, "/confirm")
     payment = await service.pay()
     assert payment.state == pb.Payment.PROCESSING
@@ -367,7 +367,7 @@ async def test_an_outcome_that_is_not_known_is_found_out(service: WholeService) 
 
 
 @pytest.mark.usefixtures("callers_are_told_early")
-async def test_a_caller_whose_time_ends_gets_the_payment_as_it_is(service: WholeService) -> None:
+async def test_a_caller_whose_time_ends_gets_the_payment_as_it_is(service: RunningService) -> None:
     service.plan(Kind.SLOW, "/confirm", seconds=3)
     asked = service.creation()
     payment = await service.stub.CreatePayment(asked, timeout=2)
@@ -377,7 +377,7 @@ async def test_a_caller_whose_time_ends_gets_the_payment_as_it_is(service: Whole
 
 
 async def test_a_caller_that_left_before_the_birth_leaves_no_payment(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     service.plan(Kind.SLOW, "POST /v1/payment_intents$", seconds=1)
     asked = service.creation(reference="A-1")
@@ -394,7 +394,7 @@ async def test_a_caller_that_left_before_the_birth_leaves_no_payment(
     assert (await service.stub.CreatePayment(asked)).state == pb.Payment.SUCCEEDED
 
 
-async def test_a_held_payment_waits_until_a_person_releases_it(service: WholeService) -> None:
+async def test_a_held_payment_waits_until_a_person_releases_it(service: RunningService) -> None:
     held = await service.pay(capture_method=pb.Payment.MANUAL)
     await service.behind_its_back(
         "UPDATE payments SET held_reason = 'another amount', held_time = now(), due_time = NULL,"
@@ -430,7 +430,7 @@ async def test_a_held_payment_waits_until_a_person_releases_it(service: WholeSer
     )
 
 
-async def test_whoever_saw_another_version_changes_nothing(service: WholeService) -> None:
+async def test_whoever_saw_another_version_changes_nothing(service: RunningService) -> None:
     held = await service.pay(capture_method=pb.Payment.MANUAL)
     said: dict[str, Any] = {"name": held.name, "etag": '"99"'}
     with_id = said | {"request_id": str(uuid4())}
@@ -446,7 +446,7 @@ async def test_whoever_saw_another_version_changes_nothing(service: WholeService
     assert await service.get(held) == held
 
 
-async def test_what_is_not_there_is_not_found(service: WholeService) -> None:
+async def test_what_is_not_there_is_not_found(service: RunningService) -> None:
     nothing = pb.Payment(name=NOBODY)
     for call in (
         service.stub.GetPayment(service_pb.GetPaymentRequest(name=NOBODY)),
@@ -469,7 +469,7 @@ async def test_what_is_not_there_is_not_found(service: WholeService) -> None:
     assert await refused(lost) == (StatusCode.NOT_FOUND, "REFUND_NOT_FOUND")
 
 
-async def test_a_name_that_is_none_is_refused(service: WholeService) -> None:
+async def test_a_name_that_is_none_is_refused(service: RunningService) -> None:
     for call, field in (
         (service.stub.GetPayment(service_pb.GetPaymentRequest(name="payments/-")), "name"),
         (service.stub.GetRefund(service_pb.GetRefundRequest(name=NOBODY)), "name"),

@@ -13,7 +13,7 @@ from oncepay.payment.v1.payment_service_pb2_grpc import (
     PaymentServiceStub,
     add_PaymentServiceServicer_to_server,
 )
-from payment_examples import REQUEST, a_payment
+from support.examples import REQUEST, a_payment
 
 from chassis import call
 from chassis.aip.pages import PageTokens

@@ -12,7 +12,7 @@ import pytest
 from grpc import aio
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from whole_service import whole_service
+from support.running_service import running_service
 
 from sandbox.faults import Kind
 
@@ -36,7 +36,7 @@ async def test_a_payment_whose_caller_has_left_may_end_while_the_service_stops(
     state: str,
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
-    async with whole_service(payment_database, address, tmp_path, drain_seconds) as service:
+    async with running_service(payment_database, address, tmp_path, drain_seconds) as service:
         watch = service_pb.WatchPaymentEventsRequest(parent="payments/-")
         watching = service.stub.WatchPaymentEvents(watch)
         service.plan(Kind.SLOW, "/confirm", seconds=4)
@@ -56,7 +56,7 @@ async def test_what_is_left_in_hand_shares_the_time_that_the_calls_had_for_endin
 ) -> None:
     """One DRAIN_SECONDS for all: whoever starts us kills us a little after it."""
     address = f"127.0.0.1:{free_port()}"
-    async with whole_service(payment_database, address, tmp_path, drain_seconds=4) as service:
+    async with running_service(payment_database, address, tmp_path, drain_seconds=4) as service:
         watching = service.stub.WatchPaymentEvents(
             service_pb.WatchPaymentEventsRequest(parent="payments/-")
         )

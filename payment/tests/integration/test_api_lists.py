@@ -8,7 +8,7 @@ import pytest
 from grpc import StatusCode
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from whole_service import WholeService, refusal, whole_service
+from support.running_service import RunningService, refusal, running_service
 
 from chassis.identifiers import uuid7
 from payment.domain.values import CustomerName
@@ -19,13 +19,13 @@ ALL = "payments/-"
 @pytest.fixture
 async def service(
     payment_database: Any, free_port: Callable[[], int], tmp_path: Path
-) -> AsyncIterator[WholeService]:
+) -> AsyncIterator[RunningService]:
     address = f"127.0.0.1:{free_port()}"
-    async with whole_service(payment_database, address, tmp_path) as service:
+    async with running_service(payment_database, address, tmp_path) as service:
         yield service
 
 
-async def names(service: WholeService, **said: Any) -> list[str]:
+async def names(service: RunningService, **said: Any) -> list[str]:
     """The names in a list, walked page by page."""
     found: list[str] = []
     while True:
@@ -37,14 +37,14 @@ async def names(service: WholeService, **said: Any) -> list[str]:
         said["page_token"] = page.next_page_token
 
 
-async def test_payments_are_listed_page_by_page_both_ways(service: WholeService) -> None:
+async def test_payments_are_listed_page_by_page_both_ways(service: RunningService) -> None:
     paid = [(await service.pay()).name for _ in range(4)]
     assert await names(service, page_size=3) == paid[::-1]
     assert await names(service, page_size=2, order_by="create_time") == paid, "two full pages"
     assert await names(service, page_size=1_000_000) == paid[::-1]
 
 
-async def test_payments_are_found_by_what_they_are(service: WholeService) -> None:
+async def test_payments_are_found_by_what_they_are(service: RunningService) -> None:
     bob = CustomerName(uuid7())
     service.customers.keep(bob)
     first = await service.pay(reference="A-1")
@@ -70,7 +70,7 @@ async def test_payments_are_found_by_what_they_are(service: WholeService) -> Non
     assert await found("", show_deleted=True) == [bobs.name, failed.name, first.name]
 
 
-async def test_a_page_token_goes_with_its_own_list_only(service: WholeService) -> None:
+async def test_a_page_token_goes_with_its_own_list_only(service: RunningService) -> None:
     paid = [await service.pay() for _ in range(2)]
     first = await service.stub.ListPayments(service_pb.ListPaymentsRequest(page_size=1))
     token = first.next_page_token
@@ -101,7 +101,7 @@ async def test_a_page_token_goes_with_its_own_list_only(service: WholeService) -
     assert (await refusal(negative)).fields == [("page_size", "NEGATIVE")]
 
 
-async def test_refunds_are_listed_page_by_page(service: WholeService) -> None:
+async def test_refunds_are_listed_page_by_page(service: RunningService) -> None:
     payment = await service.pay()
     made = []
     for number in range(3):
@@ -119,7 +119,7 @@ async def test_refunds_are_listed_page_by_page(service: WholeService) -> None:
     assert [refund.name for page in (first, second) for refund in page.refunds] == made[::-1]
 
 
-async def events(service: WholeService, parent: str, size: int) -> list[pb.PaymentEvent]:
+async def events(service: RunningService, parent: str, size: int) -> list[pb.PaymentEvent]:
     """All events, walked page by page."""
     found: list[pb.PaymentEvent] = []
     request = service_pb.ListPaymentEventsRequest(parent=parent, page_size=size)
@@ -132,7 +132,7 @@ async def events(service: WholeService, parent: str, size: int) -> list[pb.Payme
 
 
 async def test_events_are_listed_page_by_page_of_one_payment_and_of_all(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     first = await service.pay()
     held = await service.pay(capture_method=pb.Payment.MANUAL)
@@ -157,7 +157,7 @@ async def test_events_are_listed_page_by_page_of_one_payment_and_of_all(
 
 
 async def watched(
-    service: WholeService, parent: str, cursor: str, count: int
+    service: RunningService, parent: str, cursor: str, count: int
 ) -> list[pb.PaymentEvent]:
     request = service_pb.WatchPaymentEventsRequest(parent=parent, cursor=cursor)
     watching = service.stub.WatchPaymentEvents(request, timeout=30)
@@ -170,7 +170,7 @@ async def watched(
     return found
 
 
-async def test_a_watch_goes_on_from_a_cursor_and_misses_nothing(service: WholeService) -> None:
+async def test_a_watch_goes_on_from_a_cursor_and_misses_nothing(service: RunningService) -> None:
     first = await service.pay()
     seen = await watched(service, ALL, "", 2)
     assert [event.payment for event in seen] == [first.name] * 2
@@ -182,7 +182,7 @@ async def test_a_watch_goes_on_from_a_cursor_and_misses_nothing(service: WholeSe
     assert await watched(service, second.name, rest[1].cursor, 1) == rest[2:]
 
 
-async def test_a_watch_hears_of_what_is_yet_to_come(service: WholeService) -> None:
+async def test_a_watch_hears_of_what_is_yet_to_come(service: RunningService) -> None:
     request = service_pb.WatchPaymentEventsRequest(parent=ALL)
     watching = service.stub.WatchPaymentEvents(request, timeout=30)
     payment = await service.pay()
@@ -194,7 +194,7 @@ async def test_a_watch_hears_of_what_is_yet_to_come(service: WholeService) -> No
     ]
 
 
-async def test_a_cursor_that_is_none_is_refused(service: WholeService) -> None:
+async def test_a_cursor_that_is_none_is_refused(service: RunningService) -> None:
     request = service_pb.WatchPaymentEventsRequest(parent=ALL, cursor="AAAA")
     error = await refusal(service.stub.WatchPaymentEvents(request).read())
     assert (error.code, error.fields) == (StatusCode.INVALID_ARGUMENT, [("cursor", "CURSOR")])

@@ -13,7 +13,7 @@ import structlog
 from grpc import StatusCode, aio
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from whole_service import WholeService, refusal, whole_service
+from support.running_service import RunningService, refusal, running_service
 
 from chassis import telemetry
 from chassis.telemetry import log
@@ -29,12 +29,14 @@ async def service(
     free_port: Callable[[], int],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[WholeService]:
+) -> AsyncIterator[RunningService]:
     """With room for few callers: the proportions of a great crowd."""
     telemetry.configure("payment", "json")  # what is printed for people takes long, for a crowd
     monkeypatch.setattr(root, "REQUEST_SLOTS", PLACES)
     address = f"127.0.0.1:{free_port()}"
-    async with whole_service(payment_database, address, tmp_path, database_pool_size=2) as service:
+    async with running_service(
+        payment_database, address, tmp_path, database_pool_size=2
+    ) as service:
         yield service
     structlog.reset_defaults()
     vars(log).pop("bind", None)
@@ -60,7 +62,7 @@ def crowd(call: Callable[[], Awaitable[object]], size: int) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def locked(service: WholeService, payment: pb.Payment) -> AsyncIterator[None]:
+async def locked(service: RunningService, payment: pb.Payment) -> AsyncIterator[None]:
     """Whoever writes this payment's row waits for its lock, holding a connection."""
     connection = await asyncpg.connect(service.database.superuser_url)
     async with connection.transaction():
@@ -71,7 +73,7 @@ async def locked(service: WholeService, payment: pb.Payment) -> AsyncIterator[No
     await connection.close()
 
 
-async def state_on_disk(service: WholeService, payment: pb.Payment) -> str:
+async def state_on_disk(service: RunningService, payment: pb.Payment) -> str:
     """Past the service: its callers' connections are all taken."""
     connection = await asyncpg.connect(service.database.superuser_url)
     state: str = await connection.fetchval(
@@ -81,25 +83,25 @@ async def state_on_disk(service: WholeService, payment: pb.Payment) -> str:
     return state
 
 
-async def resolved(service: WholeService, payment: pb.Payment) -> None:
+async def resolved(service: RunningService, payment: pb.Payment) -> None:
     async with asyncio.timeout(40):
         while await state_on_disk(service, payment) != "SUCCEEDED":  # noqa: ASYNC110 (past the service: it tells nobody)
             await asyncio.sleep(0.2)
 
 
-async def share_is_full(service: WholeService) -> None:
+async def share_is_full(service: RunningService) -> None:
     """Waits until as many calls are under way as callers can have; none of them ends soon."""
     async with asyncio.timeout(20):
         while any(plan.kind is Kind.SLOW for plan, _ in service.faults.planned()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
-def make_creations_slow(service: WholeService, times: int | None) -> None:
+def make_creations_slow(service: RunningService, times: int | None) -> None:
     service.plan(Kind.SLOW, "POST /v1/payment_intents$", times=times, seconds=60)
 
 
 async def test_a_payment_beyond_the_callers_share_is_unavailable_and_recorded_nowhere(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     make_creations_slow(service, times=PLACES)
     with crowd(service.pay, PLACES):
@@ -112,7 +114,7 @@ async def test_a_payment_beyond_the_callers_share_is_unavailable_and_recorded_no
 
 
 async def test_unresolved_money_is_resolved_while_a_crowd_has_all_that_callers_can_have(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     other = await service.pay()
     service.plan(Kind.LOSE_REPLY, "/confirm")

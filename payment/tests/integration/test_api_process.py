@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from customer_stub import CustomerStub
 from grpc import StatusCode, aio
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
-from payment_examples import REQUEST
-from whole_service import ready, refusal
+from support.customer_service import CustomerStub
+from support.examples import REQUEST
+from support.running_service import ready, refusal
 
 from payment.repository.postgresql import SCHEMA_VERSION
 from sandbox.application import application, listening

@@ -13,7 +13,7 @@ import pytest
 from grpc import StatusCode
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from whole_service import WholeService, refused, whole_service
+from support.running_service import RunningService, refused, running_service
 
 from payment.domain.events import PaymentEvent
 from payment.repository import cursor
@@ -25,14 +25,16 @@ EVERYTHING = "payments/-"
 @pytest.fixture
 async def service(
     payment_database: Any, free_port: Callable[[], int], tmp_path: Path
-) -> AsyncIterator[WholeService]:
+) -> AsyncIterator[RunningService]:
     """With two connections for all callers."""
     address = f"127.0.0.1:{free_port()}"
-    async with whole_service(payment_database, address, tmp_path, database_pool_size=2) as service:
+    async with running_service(
+        payment_database, address, tmp_path, database_pool_size=2
+    ) as service:
         yield service
 
 
-def watching(service: WholeService, after: str = "") -> Any:
+def watching(service: RunningService, after: str = "") -> Any:
     return service.stub.WatchPaymentEvents(
         service_pb.WatchPaymentEventsRequest(parent=EVERYTHING, cursor=after), timeout=60
     )
@@ -43,7 +45,7 @@ async def read(stream: Any, into: list[pb.PaymentEvent], count: int) -> None:
     into.extend([(await stream.read()).payment_event for _ in range(count)])
 
 
-async def all_events(service: WholeService) -> Sequence[pb.PaymentEvent]:
+async def all_events(service: RunningService) -> Sequence[pb.PaymentEvent]:
     """The events in the order of the stream, as the pages of the list have them."""
     found: list[pb.PaymentEvent] = []
     token = ""
@@ -58,7 +60,7 @@ async def all_events(service: WholeService) -> Sequence[pb.PaymentEvent]:
 
 
 async def test_a_watcher_whose_connection_breaks_again_and_again_misses_nothing_while_others_write(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     payments = 24
     paying = asyncio.gather(*(service.pay() for _ in range(payments)))
@@ -78,17 +80,17 @@ async def test_a_cursor_is_good_for_the_service_that_comes_after(
     seen: list[pb.PaymentEvent] = []
     for _ in range(3):
         address = f"127.0.0.1:{free_port()}"
-        async with whole_service(payment_database, address, tmp_path) as service:
+        async with running_service(payment_database, address, tmp_path) as service:
             await service.pay()
             await read(watching(service, seen[-1].cursor if seen else ""), seen, 1)
             await service.pay()
-    async with whole_service(payment_database, address, tmp_path) as service:
+    async with running_service(payment_database, address, tmp_path) as service:
         await read(watching(service, seen[-1].cursor), seen, 9)
         assert seen == await all_events(service)
 
 
 async def test_watchers_wait_without_a_connection_so_that_many_do_not_exhaust_the_pool(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     watchers = [watching(service) for _ in range(40)]
     payment = await service.pay()
@@ -105,7 +107,7 @@ EVENTS = 20_000
 
 
 @pytest.fixture
-async def pages(service: WholeService, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+async def pages(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """20 MB of events; and how many were read of them at a time."""
     connection = await asyncpg.connect(service.database.superuser_url)
     await connection.execute(
@@ -131,7 +133,7 @@ async def pages(service: WholeService, monkeypatch: pytest.MonkeyPatch) -> list[
 
 
 async def test_a_slow_reader_is_not_read_ahead_for_and_holds_no_connection(
-    service: WholeService, pages: list[int]
+    service: RunningService, pages: list[int]
 ) -> None:
     """What has left for it fills its window; what is held here for it is one page."""
     slow = [watching(service) for _ in range(3)]
@@ -155,7 +157,7 @@ async def test_a_slow_reader_is_not_read_ahead_for_and_holds_no_connection(
 
 
 async def test_a_cursor_of_another_installation_is_refused_and_not_read_as_a_place(
-    service: WholeService,
+    service: RunningService,
 ) -> None:
     stream = watching(
         service, cursor.write_cursor(cursor.StreamPosition(1, UUID(int=1), 1), generation=2)

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from customer_stub import CustomerStub
 from grpc import StatusCode
-from payment_examples import NOW, REQUEST
+from support.customer_service import CustomerStub
+from support.examples import NOW, REQUEST
 
 from chassis import call
 from payment.customers.client import SECONDS, GrpcCustomers

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 import structlog
-from commands import Result, intent_ids, reconcile, refund_in_dashboard, run_command
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from whole_service import WholeService, whole_service
+from support.commands import Result, intent_ids, reconcile, refund_in_dashboard, run_command
+from support.running_service import RunningService, running_service
 
 from payment.reconciliation import sources
 from payment.reconciliation.command import ExitCode, run
@@ -21,7 +21,7 @@ def euros(minor_units: int) -> pb.Money:
     return pb.Money(minor_units=minor_units, currency_code="EUR")
 
 
-async def create_payments(service: WholeService) -> None:
+async def create_payments(service: RunningService) -> None:
     """Payments in two currencies: refunded, declined, captured in part, authorized."""
     refunded = await service.pay(reference="order-1")
     await service.stub.CreateRefund(
@@ -48,7 +48,7 @@ def events(result: Result) -> list[str]:
 async def test_the_report_of_a_running_service_without_and_with_a_difference(
     payment_database: Any, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    async with whole_service(payment_database, f"127.0.0.1:{free_port()}", tmp_path) as service:
+    async with running_service(payment_database, f"127.0.0.1:{free_port()}", tmp_path) as service:
         processor_address = service.processor_address
 
         # given payments that both sides agree on

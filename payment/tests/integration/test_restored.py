@@ -12,11 +12,11 @@ from typing import Any
 
 import asyncpg
 import pytest
-from commands import intent_ids, rebind, reconcile, refund_in_dashboard, running_sandbox
 from grpc import StatusCode
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from whole_service import WholeService, refusal, whole_service
+from support.commands import intent_ids, rebind, reconcile, refund_in_dashboard, running_sandbox
+from support.running_service import RunningService, refusal, running_service
 
 from chassis.database import Database, DatabaseUnusable
 from chassis.rebinding import CONFIRMATION
@@ -59,7 +59,7 @@ async def restore(server: PostgreSQL, roles: Roles, backup: Path, original: Any)
     return restored
 
 
-async def first_events(service: WholeService, number: int) -> list[pb.PaymentEvent]:
+async def first_events(service: RunningService, number: int) -> list[pb.PaymentEvent]:
     """The first events of the stream of all payments."""
     watching = service.stub.WatchPaymentEvents(
         service_pb.WatchPaymentEventsRequest(parent="payments/-"), timeout=30
@@ -83,7 +83,7 @@ async def test_an_older_backup_is_restored_rebound_and_reconciled_and_the_servic
     # given three payments, a backup, and a payment after it
     backup, folder = tmp_path / "backup", tmp_path / "sandbox"
     folder.mkdir()
-    async with whole_service(payment_database, f"127.0.0.1:{free_port()}", folder) as service:
+    async with running_service(payment_database, f"127.0.0.1:{free_port()}", folder) as service:
         kept = [await service.pay(reference=f"order-{number}") for number in range(3)]
         old_cursor = (await first_events(service, 4))[-1].cursor
         request = service_pb.ListPaymentEventsRequest(parent="payments/-", page_size=1)
@@ -125,7 +125,7 @@ async def test_an_older_backup_is_restored_rebound_and_reconciled_and_the_servic
         assert second.exit_code == ExitCode.NO_DIFFERENCES
         assert "open now" in second.output
 
-    async with whole_service(restored, f"127.0.0.1:{free_port()}", folder) as service:
+    async with running_service(restored, f"127.0.0.1:{free_port()}", folder) as service:
         # then a new payment is accepted, and the stream has its events after the old ones
         new = await service.pay(reference="order-lost")
         assert new.state == pb.Payment.SUCCEEDED

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from oncepay.payment.v1 import payment_pb2 as pb
 from structlog.testing import capture_logs
-from whole_service import WEBHOOK_SECRET, WholeService, whole_service
+from support.running_service import WEBHOOK_SECRET, RunningService, running_service
 
 from chassis.settings import Secret
 from payment.api.webhooks import MAX_BODY_BYTES
@@ -57,9 +57,9 @@ def address(free_port: Callable[[], int]) -> str:
 @pytest.fixture
 async def silent(
     payment_database: Any, free_port: Callable[[], int], tmp_path: Path, address: str
-) -> AsyncIterator[WholeService]:
+) -> AsyncIterator[RunningService]:
     """The service, with an endpoint that the processor knows nothing of."""
-    async with whole_service(
+    async with running_service(
         payment_database,
         f"127.0.0.1:{free_port()}",
         tmp_path,
@@ -72,26 +72,26 @@ async def silent(
 @pytest.fixture
 async def told(
     payment_database: Any, free_port: Callable[[], int], tmp_path: Path, address: str
-) -> AsyncIterator[WholeService]:
+) -> AsyncIterator[RunningService]:
     """The service, and a processor that tells it what happens."""
-    async with whole_service(
+    async with running_service(
         payment_database, f"127.0.0.1:{free_port()}", tmp_path, webhooks=address
     ) as service:
         yield service
 
 
 @pytest.fixture
-async def sender(silent: WholeService, address: str) -> AsyncIterator[Sender]:
+async def sender(silent: RunningService, address: str) -> AsyncIterator[Sender]:
     async with aiohttp.ClientSession() as session:
         yield Sender(address, session)
 
 
-async def intent_of(service: WholeService, payment: pb.Payment) -> str:
+async def intent_of(service: RunningService, payment: pb.Payment) -> str:
     found = await ask(service, "SELECT intent_id FROM payments WHERE id = $1", payment)
     return str(found)
 
 
-async def ask(service: WholeService, question: str, *payments: pb.Payment) -> Any:
+async def ask(service: RunningService, question: str, *payments: pb.Payment) -> Any:
     connection = await asyncpg.connect(service.database.superuser_url)
     try:
         ids = [each.name.removeprefix("payments/") for each in payments]
@@ -100,7 +100,7 @@ async def ask(service: WholeService, question: str, *payments: pb.Payment) -> An
         await connection.close()
 
 
-async def stored(service: WholeService) -> int:
+async def stored(service: RunningService) -> int:
     return int(await ask(service, "SELECT count(*) FROM webhook_notifications"))
 
 
@@ -115,7 +115,7 @@ async def answer(payment: pb.Payment, said: str) -> str:
         return reply.headers["Location"]
 
 
-async def asked_of_a_person(service: WholeService) -> pb.Payment:
+async def asked_of_a_person(service: RunningService) -> pb.Payment:
     """A payment that waits for 3D Secure, and that nobody looks at for an hour."""
     payment = await service.pay(payment_method=CARD_3DS, return_url=BACK)
     assert payment.state == pb.Payment.REQUIRES_ACTION
@@ -128,7 +128,7 @@ async def asked_of_a_person(service: WholeService) -> pb.Payment:
     [("approve", pb.Payment.SUCCEEDED, "succeeded"), ("decline", pb.Payment.FAILED, "failed")],
 )
 async def test_3d_secure_goes_to_its_end_by_the_webhook(
-    told: WholeService, said: str, state: pb.Payment.State.ValueType, word: str
+    told: RunningService, said: str, state: pb.Payment.State.ValueType, word: str
 ) -> None:
     payment = await asked_of_a_person(told)
     location = await answer(payment, said)
@@ -137,7 +137,7 @@ async def test_3d_secure_goes_to_its_end_by_the_webhook(
     assert (await told.seen(payment)).state == state
 
 
-async def test_webhooks_of_payments_that_need_none_cost_no_call(told: WholeService) -> None:
+async def test_webhooks_of_payments_that_need_none_cost_no_call(told: RunningService) -> None:
     for _ in range(3):
         payment = await told.pay()
         assert payment.state == pb.Payment.SUCCEEDED
@@ -145,7 +145,7 @@ async def test_webhooks_of_payments_that_need_none_cost_no_call(told: WholeServi
 
 
 async def test_webhooks_that_come_twice_late_and_in_any_order_end_the_same(
-    told: WholeService,
+    told: RunningService,
 ) -> None:
     for kind in (Kind.SLOW, Kind.LOSE_REPLY, Kind.DROP, Kind.REFUSE):
         told.plan(kind, "WEBHOOK payment_intent", seconds=0.3 if kind is Kind.SLOW else 0.0)
@@ -156,7 +156,7 @@ async def test_webhooks_that_come_twice_late_and_in_any_order_end_the_same(
     assert types == ["payment.created", "payment.requires_action", "payment.succeeded"]
 
 
-async def test_the_body_is_not_believed(silent: WholeService, sender: Sender) -> None:
+async def test_the_body_is_not_believed(silent: RunningService, sender: Sender) -> None:
     payment = await asked_of_a_person(silent)
     intent = await intent_of(silent, payment)
     due = "SELECT due_time - now() < interval '1 min' FROM payments WHERE id = $1"
@@ -168,7 +168,7 @@ async def test_the_body_is_not_believed(silent: WholeService, sender: Sender) ->
 
 
 async def test_a_duplicate_is_stored_once_and_answered_well(
-    silent: WholeService, sender: Sender
+    silent: RunningService, sender: Sender
 ) -> None:
     intent = await intent_of(silent, await silent.pay())
     at_once = await asyncio.gather(*(sender.send(event(intent)) for _ in range(10)))
@@ -177,7 +177,7 @@ async def test_a_duplicate_is_stored_once_and_answered_well(
 
 
 async def test_an_event_that_comes_before_its_payment_is_there_does_no_harm(
-    silent: WholeService, sender: Sender
+    silent: RunningService, sender: Sender
 ) -> None:
     assert await sender.send(event("pi_not_yet")) == 200
     assert await sender.send(event("pi_not_yet", kind="a.type.of.next.year")) == 200
@@ -186,7 +186,7 @@ async def test_an_event_that_comes_before_its_payment_is_there_does_no_harm(
 
 
 async def test_a_storm_for_one_payment_is_one_charge_and_little_work(
-    silent: WholeService, sender: Sender
+    silent: RunningService, sender: Sender
 ) -> None:
     payment = await asked_of_a_person(silent)
     intent = await intent_of(silent, payment)
@@ -220,7 +220,7 @@ async def test_a_storm_for_one_payment_is_one_charge_and_little_work(
     ],
 )
 async def test_what_is_refused_is_not_stored(
-    silent: WholeService,
+    silent: RunningService,
     sender: Sender,
     body: bytes,
     header: Callable[[], str] | None,
@@ -277,7 +277,7 @@ async def test_nonsense_on_the_wire_wakes_nobody(
 
 
 async def test_a_flood_of_forgeries_does_not_keep_payments_from_their_end(
-    silent: WholeService, sender: Sender
+    silent: RunningService, sender: Sender
 ) -> None:
     body = b"0" * 10_000
     with capture_logs() as lines:
@@ -296,7 +296,7 @@ async def test_a_hint_outlives_the_process_that_took_it(
 ) -> None:
     """All that it does is in the one statement: a payment that is due, for whoever comes next."""
     here = f"127.0.0.1:{free_port()}"
-    async with whole_service(payment_database, here, tmp_path, webhooks=address) as service:
+    async with running_service(payment_database, here, tmp_path, webhooks=address) as service:
         payment = await asked_of_a_person(service)
         intent = await intent_of(service, payment)
         service.plan(Kind.SLOW, "GET /v1/payment_intents/", seconds=60, times=100)

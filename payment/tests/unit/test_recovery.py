@@ -1,304 +1,242 @@
-"""What is due is taken up and stepped, and nothing ends the work."""
+"""Recovery and its lanes: what it claims, how much at once, and that no error ends it."""
 
 import asyncio
-from contextlib import suppress
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
-from small_world import LOST, SILENCE, SmallWorld
+from support.examples import NOW, a_payment
 
-from chassis.values import RequestId
-from payment.domain.errors import PaymentNotFound
-from payment.domain.evidence import OutcomeUnknown, ProcessorRefund, RefundStatus
-from payment.domain.payment import CaptureMethod, State
-from payment.domain.refund import RefundRequest, RefundState
-from payment.domain.values import Money, PaymentMethod
+from chassis.aip.resources import Snapshot
+from payment.domain.payment import Payment
+from payment.domain.schedule import StepResult
+from payment.repository.memory import MemoryPayments, Store
 from payment.service_layer import recovery
 from payment.service_layer.alerts import Alert
+from payment.service_layer.driver import Driver
+from payment.service_layer.ports import Due
+from payment.service_layer.recovery import Lane, Recovery
+
+HOUR_SECONDS = 3600.0
 
 
-@pytest.fixture
-def world() -> SmallWorld:
-    return SmallWorld()
+class DuePayments(MemoryPayments):
+    """Payments in memory, so many of which are due.
+
+    Attributes:
+        claims: the limit of each claim so far.
+        errors: what the next claims raise.
+    """
+
+    def __init__(self, due: int = 0, errors: Sequence[Exception] = ()) -> None:
+        self.store = Store(lambda: NOW)
+        super().__init__(self.store)
+        self.claims: list[int] = []
+        self.errors = list(errors)
+        self.add(due)
+
+    def add(self, number: int) -> None:
+        """Add payments that are due now."""
+        for _ in range(number):
+            payment = replace(a_payment(), id=uuid4())
+            self.store.payments[payment.id] = payment
+            self.store.due[payment.id] = NOW
+
+    async def claim_due(self, limit: int) -> Sequence[Due[Payment]]:
+        self.claims.append(limit)
+        if self.errors:
+            raise self.errors.pop(0)
+        return await super().claim_due(limit)
+
+    @property
+    def unclaimed(self) -> int:
+        return sum(time <= NOW for time in self.store.due.values())
 
 
-async def dies() -> None:
-    """A crash of the process, in the middle of a step."""
-    raise asyncio.CancelledError
+@dataclass
+class Script:
+    """What the steps of a driver do, and how many of them there are."""
+
+    on_step: Callable[[], Awaitable[None]] | None = None
+    steps: int = 0
+    concurrent_steps: int = 0
+    max_concurrent_steps: int = 0
 
 
-async def test_a_payment_whose_process_died_is_taken_up_within_25_seconds(
-    world: SmallWorld,
-) -> None:
-    world.processor.troubles["confirm"] = [dies]
-    with suppress(asyncio.CancelledError):
-        await world.pay()
-    (payment,) = world.store.payments.values()
-    world.later(seconds=24)
-    await world.recover()
-    assert (await world.payment(payment.id)).state is State.CONFIRMING, "somebody may be at it"
-    world.later(seconds=2)
-    await world.recover()
-    assert (await world.payment(payment.id)).state is State.SUCCEEDED
+@dataclass(frozen=True)
+class ScriptedDriver(Driver[Payment]):
+    """A driver whose steps do what a test says, and change nothing."""
+
+    OVERDUE: ClassVar[Alert] = Alert.PAYMENT_OVERDUE
+
+    script: Script = field(default_factory=Script)
+
+    async def step(self, read: Snapshot[Payment]) -> StepResult[Payment]:
+        script = self.script
+        script.steps += 1
+        script.concurrent_steps += 1
+        script.max_concurrent_steps = max(script.max_concurrent_steps, script.concurrent_steps)
+        try:
+            if script.on_step:
+                await script.on_step()
+        finally:
+            script.concurrent_steps -= 1
+        return StepResult(read.resource, read.now)
 
 
-async def test_a_payment_without_an_answer_is_looked_at_after_a_second(world: SmallWorld) -> None:
-    world.processor.troubles["confirm"] = [LOST]
-    payment = await world.pay()
-    await world.recover()
-    assert (await world.payment(payment.id)).state is State.CONFIRMING
-    world.later(seconds=1)
-    await world.recover()
-    assert (await world.payment(payment.id)).state is State.SUCCEEDED
+class Errors(list[Exception]):
+    """The unexpected errors reported so far."""
+
+    def __call__(self, error: Exception) -> None:
+        self.append(error)
 
 
-async def test_what_was_asked_for_later_is_looked_at_after_a_second_too(world: SmallWorld) -> None:
-    payment = await world.pay(capture_method=CaptureMethod.MANUAL)
-    world.processor.troubles["capture"] = [LOST]
-    await world.change.capture(payment.name, RequestId(str(uuid4())), None)
-    world.later(seconds=1)
-    await world.recover()
-    assert (await world.payment(payment.id)).state is State.SUCCEEDED
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(recovery, "WAKE_DEBOUNCE_SECONDS", 0.0)
 
 
-async def test_a_look_that_changed_nothing_is_followed_by_the_next_in_time(
-    world: SmallWorld,
-) -> None:
-    world.processor.troubles["confirm"] = [LOST]
-    payment = await world.pay()
-    world.later(seconds=26)
-    world.processor.troubles["retrieve"] = [SILENCE]
-    await world.recover()
-    assert world.store.due[payment.id] == world.now + timedelta(seconds=5)
-    world.later(seconds=5)
-    await world.recover()
-    assert (await world.payment(payment.id)).state is State.SUCCEEDED
-    assert payment.id not in world.store.due
+def lane(payments: DuePayments, script: Script, slots: int) -> Lane:
+    """A lane of scripted steps. They make no call, and raise no alert."""
+    no_processor: Any = None
+    no_alert: Any = None
+    driver = ScriptedDriver(payments, no_processor, no_alert, lambda: 0.0, script=script)
+    return Lane(driver, slots)
 
 
-async def test_looks_that_our_own_crashes_cut_off_do_not_make_a_payment_wait_longer(
-    world: SmallWorld,
-) -> None:
-    world.processor.troubles["confirm"] = [LOST]
-    payment = await world.pay()
-    world.processor.troubles["retrieve"] = [*[dies] * 5, SILENCE]
-    for _ in range(5):
-        world.later(seconds=26)
+@asynccontextmanager
+async def running(recovery_: Recovery) -> AsyncIterator[None]:
+    task = asyncio.create_task(recovery_.run())
+    try:
+        yield
+    finally:
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await world.recover()
-    world.later(seconds=26)
-    await world.recover()
-    assert world.store.due[payment.id] == world.now + timedelta(seconds=5)
+            await task
 
 
-async def test_what_moved_in_a_late_look_is_looked_at_soon_again(world: SmallWorld) -> None:
-    world.processor.troubles["confirm"] = [LOST]
-    payment = await world.pay(payment_method=PaymentMethod("pm_card_visa_chargeDeclined"))
-    world.processor.troubles["retrieve"] = [SILENCE] * 5
-    for _ in range(5):
-        world.later(minutes=1)
-        await world.recover()
-    world.processor.troubles["cancel"] = [SILENCE]
-    world.later(minutes=1)
-    await world.recover()
-    assert (await world.payment(payment.id)).state is State.CANCELING
-    assert world.store.due[payment.id] == world.now + timedelta(seconds=1)
-    assert world.store.attempts[payment.id] == 1
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what must come. The test fails by pytest's own time-out, not by a short one here."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 (nobody notifies of it)
+            await asyncio.sleep(0.001)
 
 
-async def test_a_refund_that_moved_in_a_late_look_is_looked_at_soon_again(
-    world: SmallWorld,
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+# ---------------------------------------------------------------- slots
+
+
+async def test_a_lane_claims_as_much_as_it_has_free_slots_and_nothing_without_one() -> None:
+    payments, script = DuePayments(due=5), Script(on_step=hang)
+    idle = DuePayments()
+    lanes = [lane(payments, script, 3), lane(idle, Script(), 1)]
+    async with running(Recovery(lanes, Errors())):
+        await until(lambda: len(idle.claims) >= 5)
+    assert payments.claims == [3]
+    assert (script.max_concurrent_steps, payments.unclaimed) == (3, 2)
+
+
+async def test_a_slot_is_free_again_when_its_step_ends() -> None:
+    payments, script = DuePayments(due=20), Script(on_step=lambda: asyncio.sleep(0))
+    async with running(Recovery([lane(payments, script, 3)], Errors())):
+        await until(lambda: script.steps == 20)
+    assert script.max_concurrent_steps <= 3
+
+
+async def test_a_lane_whose_slots_are_all_taken_takes_none_from_another() -> None:
+    stuck, other = Script(on_step=hang), Script()
+    lanes = [lane(DuePayments(due=100), stuck, 4), lane(DuePayments(due=100), other, 2)]
+    async with running(Recovery(lanes, Errors())):
+        await until(lambda: other.steps == 100)
+        assert (stuck.steps, stuck.concurrent_steps) == (4, 4)
+    assert other.max_concurrent_steps <= 2
+
+
+async def test_a_slow_step_keeps_its_own_slot_and_no_other() -> None:
+    may_end, script = asyncio.Event(), Script()
+
+    async def hang_in_the_first() -> None:
+        if script.steps == 1:
+            await may_end.wait()
+
+    script.on_step = hang_in_the_first
+    async with running(Recovery([lane(DuePayments(due=10), script, 2)], Errors())):
+        await until(lambda: script.steps == 10)
+        assert script.concurrent_steps == 1
+        may_end.set()
+        await until(lambda: script.concurrent_steps == 0)
+
+
+# ---------------------------------------------------------------- errors
+
+
+async def test_an_error_in_one_step_is_reported_and_ends_no_other() -> None:
+    script, errors = Script(), Errors()
+
+    async def fail_in_the_first() -> None:
+        if script.steps == 1:
+            raise RuntimeError
+
+    script.on_step = fail_in_the_first
+    async with running(Recovery([lane(DuePayments(due=10), script, 2)], errors)):
+        await until(lambda: script.steps == 10)
+    assert [type(error) for error in errors] == [RuntimeError]
+
+
+async def test_a_claim_that_fails_is_reported_and_made_again() -> None:
+    payments, script = DuePayments(due=1, errors=[ConnectionError()] * 2), Script()
+    errors = Errors()
+    async with running(Recovery([lane(payments, script, 2)], errors)):
+        await until(lambda: script.steps == 1)
+    assert [type(error) for error in errors] == [ConnectionError] * 2
+
+
+async def test_a_lane_that_cannot_claim_keeps_no_other_from_it() -> None:
+    failing, other = Script(), Script()
+    cannot_claim = DuePayments(due=1, errors=[TimeoutError()] * 100_000)
+    lanes = [lane(cannot_claim, failing, 2), lane(DuePayments(due=10), other, 2)]
+    async with running(Recovery(lanes, Errors())):
+        await until(lambda: other.steps == 10)
+    assert failing.steps == 0
+
+
+# ---------------------------------------------------------------- waking and stopping
+
+
+async def test_recovery_that_is_woken_claims_before_its_pause_is_over(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    payment = await world.pay()
-    world.processor.troubles["refund"] = [SILENCE]
-    request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
-    refund = await world.create_refund(request)
-    pending = ProcessorRefund("re_1", RefundStatus.PENDING, 400, refund.id)
-    world.processor.troubles["refunds"] = [*[SILENCE] * 5, [pending]]
-    for _ in range(6):
-        world.later(minutes=1)
-        await world.recover()
-    assert world.store.refunds[refund.id].processor_id == "re_1"
-    assert world.store.due[refund.id] == world.now + timedelta(seconds=1)
+    monkeypatch.setattr(recovery, "POLL_SECONDS", HOUR_SECONDS)
+    payments, script = DuePayments(), Script()
+    woken = Recovery([lane(payments, script, 2)], Errors())
+    async with running(woken):
+        await until(lambda: len(payments.claims) == 1)
+        payments.add(1)
+        woken.wake()
+        await until(lambda: script.steps == 1)
+    assert len(payments.claims) == 2
 
 
-async def test_after_a_processor_was_away_its_first_vague_word_costs_two_minutes(
-    world: SmallWorld,
-) -> None:
-    world.processor.troubles["confirm"] = [LOST]
-    world.processor.troubles["refund"] = [SILENCE]
-    payment = await world.pay(capture_method=CaptureMethod.MANUAL)
-    paid = await world.pay(reference=None)
-    request = RefundRequest(RequestId(str(uuid4())), paid.name, Money(400, "EUR"))
-    refund = await world.create_refund(request)
-    for call in ("retrieve", "refunds"):
-        world.processor.troubles[call] = [*[SILENCE] * 30, OutcomeUnknown("HTTP 500")]
-    for _ in range(31):
-        world.later(minutes=1)
-        await world.recover()
-    two_minutes = world.now + timedelta(minutes=2)
-    assert [world.store.due[each] for each in (payment.id, refund.id)] == [two_minutes] * 2
+async def test_recovery_that_is_stopped_cancels_its_steps_and_waits_for_their_end() -> None:
+    cleaned_up: list[int] = []
 
+    async def hang_and_clean_up() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned_up.append(1)
 
-async def test_a_payment_that_stays_without_an_outcome_wakes_a_person(world: SmallWorld) -> None:
-    world.processor.troubles["confirm"] = [LOST]
-    await world.pay()
-    world.later(minutes=16)
-    world.processor.troubles["retrieve"] = [SILENCE]
-    await world.recover()
-    assert world.alerts == [Alert.PAYMENT_OVERDUE]
-
-
-async def test_who_was_woken_is_reminded_after_an_hour_and_not_at_every_look(
-    world: SmallWorld,
-) -> None:
-    world.processor.troubles["confirm"] = [SILENCE]
-    world.processor.troubles["retrieve"] = [SILENCE] * 100
-    await world.pay()
-    alarms = []
-    for _ in range(80):  # the processor is out of reach: a look every minute
-        world.later(minutes=1)
-        await world.recover()
-        alarms.append(len(world.alerts))
-    assert world.processor.made.count("retrieve") == 80
-    assert alarms == [*[0] * 15, *[1] * 60, *[2] * 5]
-
-
-async def test_a_refund_that_nobody_has_heard_of_for_long_wakes_a_person(
-    world: SmallWorld,
-) -> None:
-    payment = await world.pay()
-    world.processor.troubles["refund"] = [SILENCE]
-    world.processor.troubles["refunds"] = [SILENCE] * 2
-    request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
-    await world.create_refund(request)
-    world.later(minutes=15)
-    await world.recover()
-    assert world.alerts == []
-    world.later(minutes=1)
-    await world.recover()
-    assert world.alerts == [Alert.REFUND_OVERDUE]
-
-
-async def test_a_refund_that_waits_for_a_bank_is_left_in_peace_for_a_week(
-    world: SmallWorld,
-) -> None:
-    payment = await world.pay(payment_method=PaymentMethod("pm_card_pendingRefund"))
-    request = RefundRequest(RequestId(str(uuid4())), payment.name, Money(400, "EUR"))
-    refund = await world.create_refund(request)
-    assert refund.state is RefundState.PENDING
-    assert refund.processor_id
-    world.processor.troubles["refunds"] = [SILENCE] * 2
-    world.later(days=6)
-    await world.recover()
-    assert world.alerts == []
-    world.later(days=2)
-    await world.recover()
-    assert world.alerts == [Alert.REFUND_OVERDUE]
-
-
-async def test_a_refund_is_taken_up_too(world: SmallWorld) -> None:
-    payment = await world.pay()
-    world.processor.troubles["refund"] = [LOST]
-    request_id = RequestId(str(uuid4()))
-    request = RefundRequest(request_id, payment.name, Money(400, "EUR"))
-    refund = await world.create_refund(request)
-    assert refund.state is RefundState.PENDING
-    world.later(seconds=1)
-    await world.recover()
-    assert (await world.refund(refund)).state is RefundState.SUCCEEDED
-
-
-async def test_one_that_cannot_be_stepped_does_not_keep_the_others_from_it(
-    world: SmallWorld,
-) -> None:
-    world.processor.troubles["confirm"] = [SILENCE, SILENCE]
-    one = await world.pay()
-    other = await world.pay(reference=None)
-    world.later(seconds=26)
-
-    async def gone() -> None:
-        raise PaymentNotFound(str(one.name))
-
-    world.processor.troubles["retrieve"] = [gone]
-    await world.recover()
-    states = {(await world.payment(each.id)).state for each in (one, other)}
-    assert states == {State.CONFIRMING, State.SUCCEEDED}
-    assert len(world.unexpected_errors) == 1
-
-
-async def test_a_database_that_is_away_is_asked_again(world: SmallWorld) -> None:
-    async def away(limit: int) -> None:
-        raise ConnectionError
-
-    world.payments.claim_due = away  # type: ignore[method-assign, assignment]
-    payments, _ = world.recovery.lanes
-    assert await world.recovery.claim(payments) == []
-    assert len(world.unexpected_errors) == 1
-
-
-async def test_it_works_until_it_is_told_to_stop_and_leaves_no_work_behind(
-    world: SmallWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recovery, "POLL_SECONDS", 0.01)
-    world.processor.troubles["confirm"] = [SILENCE]
-    payment = await world.pay()
-    world.later(seconds=26)
-    working = asyncio.create_task(world.recovery.run())
-    async for event in world.events.watch(payment.name, ""):
-        if event.state is State.SUCCEEDED:
-            break
-    stuck = asyncio.Event()
-
-    async def for_ever() -> None:
-        stuck.set()
-        await asyncio.Event().wait()
-
-    world.processor.troubles["confirm"] = [SILENCE]
-    other = await world.pay(reference=None)
-    world.later(seconds=26)
-    world.processor.troubles["retrieve"] = [for_ever]
-    await stuck.wait()
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
-    assert len(asyncio.all_tasks()) == 1
-    assert (await world.payment(other.id)).state is State.CONFIRMING
-
-
-async def test_refunds_that_cannot_be_claimed_keep_no_payment_from_it(world: SmallWorld) -> None:
-    async def locked(limit: int) -> None:
-        raise TimeoutError
-
-    world.refunds.claim_due = locked  # type: ignore[method-assign, assignment]
-    world.processor.troubles["confirm"] = [SILENCE]
-    payment = await world.pay()
-    world.later(seconds=1)
-    await world.recover()
-    assert (await world.payment(payment.id)).state is State.SUCCEEDED
-    assert len(world.unexpected_errors) == 1
-
-
-async def test_refunds_do_not_wait_for_payments_that_fill_every_place(world: SmallWorld) -> None:
-    silent = asyncio.Event()
-
-    async def is_silent() -> None:
-        await silent.wait()
-
-    paid = await world.pay()
-    world.processor.troubles["refund"] = [SILENCE]
-    request = RefundRequest(RequestId(str(uuid4())), paid.name, Money(400, "EUR"))
-    refund = await world.create_refund(request)
-    for _ in range(recovery.MAX_CONCURRENT_STEPS + 1):
-        world.processor.troubles["confirm"] = [SILENCE]
-        await world.pay(reference=None)
-    world.processor.troubles["retrieve"] = [is_silent] * (recovery.MAX_CONCURRENT_STEPS + 1)
-    world.later(seconds=1)
-    working = asyncio.create_task(world.recovery.run())
-    async with asyncio.timeout(30):
-        while (await world.refund(refund)).state is RefundState.PENDING:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
+    script = Script(on_step=hang_and_clean_up)
+    lanes = [lane(DuePayments(due=1), script, 1), lane(DuePayments(due=1), script, 1)]
+    async with running(Recovery(lanes, Errors())):
+        await until(lambda: script.concurrent_steps == 2)
+    assert len(cleaned_up) == 2
+    assert len(asyncio.all_tasks()) == 1, "only this test"

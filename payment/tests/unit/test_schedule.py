@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from payment_examples import NOW, a_payment, a_refund
+from support.examples import NOW, a_payment, a_refund
 
 from payment.domain.payment import Held, Payment, State
 from payment.domain.refund import Refund, RefundState

@@ -17,7 +17,8 @@ What is proven, and by which command:
 
 What they share: `world` (explorer and simulator), `processor` (a processor in memory), `local_stack` (the
 whole system on free ports), `processes` (replicas that are killed and paused), `client` (for tests),
-`load` (clients that repeat their calls), and `audit` (a load's payments against the processor's ledger).
+`load` (clients that repeat their calls), `audit` (a load's payments against the processor's ledger),
+`commands` (programs that are run to their end) and `waiting` (with a bound).
 """
 
 import os

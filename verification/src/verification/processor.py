@@ -55,7 +55,7 @@ PARTS = {part.value for part in RequestPart}
 class SimulatedProcessor:
     """The ports `Processor` and `ProcessorListing`. `clock` returns Unix seconds.
 
-    `view` holds the processor's objects: a `World` is a value, for the explorer; `books.InternalRecords`
+    `view` holds the processor's objects: a `World` is a value, for the explorer; a `MutableWorld`
     is changed in place, for long runs. `fault` is injected into each write; with `ignores_keys` a write
     takes effect as if it had no idempotency key.
     """
@@ -70,8 +70,7 @@ class SimulatedProcessor:
         self._clock = clock
 
     def supports_amount(self, amount: Money) -> bool:
-        """Whether the sandbox counts finely enough for this amount, as Stripe does."""
-        return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
+        return supports_amount(amount)
 
     async def create(self, attempt: CreationAttempt) -> Reply:
         """Create an unconfirmed intent."""
@@ -184,6 +183,11 @@ class SimulatedProcessor:
     def _ask(self, request: Request) -> Response:
         self.view, response = transition(self.view, request, self._clock())
         return response
+
+
+def supports_amount(amount: Money) -> bool:
+    """Whether the sandbox's units can express this amount, as Stripe's can."""
+    return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
 
 
 def intent_reply(response: Response) -> Reply:

@@ -1,4 +1,4 @@
-"""The evaluator of NetworkPolicies, and the arrows that it holds to the architecture."""
+"""The evaluation of NetworkPolicies, and its comparison with architecture.toml."""
 
 import copy
 import tomllib
@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("kubernetes_validate", reason="`make kubernetes-check` brings what this needs")
 
-from verification.kubernetes.network import disagreements, drawn_arrows, possible_arrows
+from verification.kubernetes.network import differences, possible_arrows, specified_arrows
 from verification.kubernetes.rendering import KUBERNETES, OVERLAYS, Object, Rendering, read, render
 
 
@@ -18,24 +18,28 @@ def renderings() -> dict[str, Rendering]:
     return {overlay: read(overlay, render(overlay)) for overlay in OVERLAYS}
 
 
-def policy(rendering: Rendering, room: str, name: str) -> Any:
-    found = rendering.named("NetworkPolicy", f"oncepay-{room}", name)
+def policy(rendering: Rendering, service: str, name: str) -> Any:
+    found = rendering.named("NetworkPolicy", f"oncepay-{service}", name)
     assert found is not None
     return found["spec"]
 
 
-def without(rendering: Rendering, room: str, name: str) -> Rendering:
-    gone = rendering.named("NetworkPolicy", f"oncepay-{room}", name)
-    assert gone is not None
-    return Rendering(rendering.overlay, tuple(each for each in rendering.objects if each != gone))
+def without(rendering: Rendering, service: str, name: str) -> Rendering:
+    removed = rendering.named("NetworkPolicy", f"oncepay-{service}", name)
+    assert removed is not None
+    return Rendering(
+        rendering.overlay, tuple(each for each in rendering.objects if each != removed)
+    )
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_the_policies_are_the_architecture(renderings: dict[str, Rendering], overlay: str) -> None:
-    assert list(disagreements(renderings[overlay])) == []
+def test_the_policies_allow_what_the_architecture_specifies(
+    renderings: dict[str, Rendering], overlay: str
+) -> None:
+    assert list(differences(renderings[overlay])) == []
 
 
-def open_all_ways_out(rendering: Rendering) -> None:
+def allow_all_egress(rendering: Rendering) -> None:
     policy(rendering, "customer", "customer")["egress"] = [{}]
 
 
@@ -56,33 +60,33 @@ def mistake_the_port(rendering: Rendering) -> None:
     policy(rendering, "payment", "jobs")["egress"][0]["ports"][0]["port"] = 5433
 
 
-def resolve_names_over_tcp_alone(rendering: Rendering) -> None:
+def allow_dns_over_tcp_only(rendering: Rendering) -> None:
     del policy(rendering, "payment", "dns")["egress"][0]["ports"][0]
 
 
-def let_every_namespace_call(rendering: Rendering) -> None:
+def allow_callers_of_every_namespace(rendering: Rendering) -> None:
     policy(rendering, "payment", "payment")["ingress"][0]["from"][0] = {"namespaceSelector": {}}
 
 
-def reach_private_addresses(rendering: Rendering) -> None:
+def allow_private_addresses(rendering: Rendering) -> None:
     for peer in policy(rendering, "payment", "payment-to-stripe")["egress"][0]["to"]:
         del peer["ipBlock"]["except"]
 
 
-def reach_the_metadata(rendering: Rendering) -> None:
+def allow_the_metadata_address(rendering: Rendering) -> None:
     peers = policy(rendering, "payment", "payment-to-stripe")["egress"][0]["to"]
     peers[0]["ipBlock"]["except"].remove("169.254.0.0/16")
 
 
-def let_everybody_send_webhooks(rendering: Rendering) -> None:
+def allow_webhooks_from_everybody(rendering: Rendering) -> None:
     del policy(rendering, "payment", "payment-from-ingress")["ingress"][0]["from"]
 
 
-def let_the_way_in_pay(rendering: Rendering) -> None:
+def allow_payments_from_the_ingress(rendering: Rendering) -> None:
     policy(rendering, "payment", "payment-from-ingress")["ingress"][0]["ports"] = [{"port": 50052}]
 
 
-def name_the_api_by_addresses(rendering: Rendering) -> None:
+def allow_the_api_by_addresses(rendering: Rendering) -> None:
     (rule,) = [
         each
         for each in policy(rendering, "payment", "database-instances")["egress"]
@@ -91,7 +95,7 @@ def name_the_api_by_addresses(rendering: Rendering) -> None:
     rule["to"] = [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}]
 
 
-def let_everybody_read_metrics(rendering: Rendering) -> None:
+def allow_everybody_to_read_metrics(rendering: Rendering) -> None:
     del policy(rendering, "customer", "database-instances")["ingress"][1]["from"]
 
 
@@ -105,57 +109,61 @@ def forget_reconciliation(rendering: Rendering) -> None:
 
 
 CHANGES: list[tuple[str, Callable[[Rendering], None], str]] = [
-    ("development", open_all_ways_out, "customer/customer -> internet:9 is let through"),
+    ("development", allow_all_egress, "customer/customer -> internet:9 is allowed"),
     ("development", misspell_the_peer, "payment/payment -> customer/customer:50051 is in arch"),
     ("development", forget_the_namespace, "payment/payment -> customer/customer:50051 is in arch"),
-    ("development", forget_the_ports, "callers-of-payment -> payment/payment:9 is let through"),
+    ("development", forget_the_ports, "callers-of-payment -> payment/payment:9 is allowed"),
     ("development", mistake_the_port, "payment/migrate -> payment/database:5432 is in arch"),
-    ("development", resolve_names_over_tcp_alone, "payment/payment -> dns:53/UDP is in arch"),
-    ("development", let_every_namespace_call, "other-pod -> payment/payment:50052 is let through"),
-    ("production", reach_private_addresses, "payment/payment -> private-network:443 is let"),
-    ("production", let_everybody_send_webhooks, "other-pod -> payment/payment:50062 is let"),
-    ("production", let_the_way_in_pay, "ingress -> payment/payment:50052 is let through"),
-    ("production", name_the_api_by_addresses, "payment/database -> other-pod:6443 is in arch"),
+    ("development", allow_dns_over_tcp_only, "payment/payment -> dns:53/UDP is in arch"),
+    (
+        "development",
+        allow_callers_of_every_namespace,
+        "other-pod -> payment/payment:50052 is allowed",
+    ),
+    ("production", allow_private_addresses, "payment/payment -> private-network:443 is allowed"),
+    ("production", allow_webhooks_from_everybody, "other-pod -> payment/payment:50062 is allowed"),
+    ("production", allow_payments_from_the_ingress, "ingress -> payment/payment:50052 is allowed"),
+    ("production", allow_the_api_by_addresses, "payment/database -> other-pod:6443 is in arch"),
     (
         "production",
-        let_everybody_read_metrics,
-        "other-pod -> customer/database:9187 is let through",
+        allow_everybody_to_read_metrics,
+        "other-pod -> customer/database:9187 is allowed",
     ),
     ("production", forget_the_metrics, "monitoring -> customer/database:9187 is in arch"),
     ("development", forget_reconciliation, "payment/reconcile -> sandbox/sandbox:12111 is in arch"),
-    ("production", reach_the_metadata, "payment/payment -> cloud-metadata:443 is let through"),
+    ("production", allow_the_metadata_address, "payment/payment -> cloud-metadata:443 is allowed"),
 ]
 
 
-@pytest.mark.parametrize(("overlay", "change", "told"), CHANGES)
-def test_a_changed_policy_is_told_by_its_arrow(
+@pytest.mark.parametrize(("overlay", "change", "message"), CHANGES)
+def test_a_changed_policy_is_reported_with_the_connection(
     renderings: dict[str, Rendering],
     overlay: str,
     change: Callable[[Rendering], None],
-    told: str,
+    message: str,
 ) -> None:
     rendering = copy.deepcopy(renderings[overlay])
     change(rendering)
 
-    assert any(line.startswith(told) for line in disagreements(rendering))
+    assert any(line.startswith(message) for line in differences(rendering))
 
 
 @pytest.mark.parametrize(
-    ("room", "name", "told"),
+    ("service", "name", "message"),
     [
-        ("customer", "deny-all", "customer/database -> internet:9 is let through"),
+        ("customer", "deny-all", "customer/database -> internet:9 is allowed"),
         ("payment", "dns", "payment/migrate -> dns:53 is in architecture.toml"),
     ],
 )
-def test_a_missing_policy_is_told_by_its_arrow(
-    renderings: dict[str, Rendering], room: str, name: str, told: str
+def test_a_missing_policy_is_reported_with_the_connection(
+    renderings: dict[str, Rendering], service: str, name: str, message: str
 ) -> None:
-    rendering = without(renderings["development"], room, name)
+    rendering = without(renderings["development"], service, name)
 
-    assert any(line.startswith(told) for line in disagreements(rendering))
+    assert any(line.startswith(message) for line in differences(rendering))
 
 
-# The picture's boxes, by what they stand for; it leaves out names, migrations and the databases' insides.
+# The boxes of the picture; it leaves out DNS, migrations and the databases' internal connections.
 BOXES = {
     "callers": {"callers-of-customer", "callers-of-payment"},
     "customer": {"customer/customer"},
@@ -166,7 +174,7 @@ BOXES = {
 }
 
 
-def test_the_picture_of_the_system_has_the_same_arrows() -> None:
+def test_the_picture_of_the_system_shows_the_same_connections() -> None:
     picture = KUBERNETES.parent / "docs" / "pictures" / "system.toml"
     pictured = {
         (arrow["from"].split()[0], arrow["to"].split()[0])
@@ -175,20 +183,20 @@ def test_the_picture_of_the_system_has_the_same_arrows() -> None:
 
     box = {part: name for name, parts in BOXES.items() for part in parts}
     for overlay in OVERLAYS:
-        drawn = {
+        specified = {
             (box[arrow.source], box[arrow.target])
-            for arrow in drawn_arrows(overlay)
+            for arrow in specified_arrows(overlay)
             if arrow.source in box and arrow.target in box
         }
-        insides = {("customers", "customers"), ("payments", "payments")}
-        # At two ports to whoever lets them in: the Kubernetes API and the backups have no name.
-        nameless = {(room, to) for room, _ in insides for to in ("processor", "callers")}
-        assert drawn - insides - nameless == pictured
+        internal = {("customers", "customers"), ("payments", "payments")}
+        # To the Kubernetes API and the backup store, which have no name: to any address at two ports.
+        unnamed = {(box, to) for box, _ in internal for to in ("processor", "callers")}
+        assert specified - internal - unnamed == pictured
 
 
 def small(*policies: Object) -> Rendering:
     """Two pods in one namespace, a and b, under these policies."""
-    rooms: list[Object] = [{"kind": "Namespace", "metadata": {"name": "oncepay-x"}}]
+    namespaces: list[Object] = [{"kind": "Namespace", "metadata": {"name": "oncepay-x"}}]
     pods = [
         {
             "kind": "Deployment",
@@ -202,7 +210,7 @@ def small(*policies: Object) -> Rendering:
         }
         for name in ("a", "b")
     ]
-    return Rendering("development", (*rooms, *pods, *policies))
+    return Rendering("development", (*namespaces, *pods, *policies))
 
 
 def a_policy(name: str, selector: Object, **spec: object) -> Object:
@@ -216,7 +224,7 @@ def test_a_pod_without_a_policy_is_open() -> None:
     assert {"x/a -> x/b:80", "x/a -> internet:80", "other-pod -> x/a:9/UDP"} <= arrows
 
 
-def test_a_policy_of_one_way_leaves_the_other_open() -> None:
+def test_an_ingress_policy_leaves_egress_open() -> None:
     closed = a_policy("in", {"matchLabels": {"oncepay/component": "a"}}, policyTypes=["Ingress"])
 
     arrows = {str(arrow) for arrow in possible_arrows(small(closed))}
@@ -234,7 +242,7 @@ def test_policies_add_up() -> None:
     assert not set(possible_arrows(small(nothing)))
 
 
-def test_what_the_evaluator_does_not_know_is_an_error() -> None:
+def test_a_named_port_cannot_be_evaluated() -> None:
     named = a_policy("n", {}, policyTypes=["Ingress"], ingress=[{"ports": [{"port": "grpc"}]}])
 
     with pytest.raises(ValueError, match="by number"):

@@ -1,4 +1,4 @@
-"""What an installation has to set is told, and refused where it is to be released."""
+"""Placeholders, which an installation has to set, are found."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from verification.kubernetes.placeholders import unset
 from verification.kubernetes.rendering import Rendering, describe, read, render
 
 
-def test_every_placeholder_of_production_is_told() -> None:
-    told = "\n".join(unset(read("production", render("production"))))
+def test_every_placeholder_of_production_is_found() -> None:
+    found = "\n".join(unset(read("production", render("production"))))
 
     for workload in ("Deployment", "Job", "CronJob"):
-        assert f"{workload} oncepay-payment/" in told
-    assert "registry.example/oncepay/payment has no digest yet" in told
-    assert "s3://oncepay-backup.example/payment is a placeholder" in told
-    assert "webhooks.oncepay.example is a placeholder" in told
-    assert "name-it.example is a placeholder" in told
+        assert f"{workload} oncepay-payment/" in found
+    assert "registry.example/oncepay/payment has no digest yet" in found
+    assert "s3://oncepay-backup.example/payment is a placeholder" in found
+    assert "webhooks.oncepay.example is a placeholder" in found
+    assert "name-it.example is a placeholder" in found
 
 
 def test_each_service_can_be_applied_alone() -> None:
-    """Its images are its own folder's: applied alone, it is what both together make of it."""
+    """Applied alone, a service has the same objects as in the whole overlay."""
     alone = [
         each
         for service in ("customer", "payment")
@@ -32,11 +32,11 @@ def test_each_service_can_be_applied_alone() -> None:
 
 
 @pytest.mark.parametrize("overlay", ["development", "no-dns"])
-def test_what_runs_on_a_cluster_of_ones_own_needs_nothing_set(overlay: str) -> None:
+def test_the_overlays_for_development_have_no_placeholder(overlay: str) -> None:
     assert list(unset(read(overlay, render(overlay)))) == []
 
 
-def test_what_was_set_is_no_placeholder() -> None:
+def test_a_value_that_was_set_is_no_placeholder() -> None:
     image = "registry.example.org/oncepay/payment@sha256:" + 64 * "a"
     metadata = {"name": "payment", "namespace": "oncepay-payment"}
     deployment = {"kind": "Deployment", "metadata": metadata, "spec": {"image": image}}

@@ -1,4 +1,4 @@
-"""Each rule of our own, proven by manifests that it refuses: the real ones, broken in one place."""
+"""Each rule of our own rejects the real manifests, broken in one place."""
 
 import copy
 from collections.abc import Callable
@@ -22,7 +22,7 @@ VERSION = (KUBERNETES.parent / "VERSION").read_text(encoding="utf-8").strip()
 MIGRATE = f"Job migrate-{VERSION.replace('.', '-')}"
 RECONCILE = "CronJob reconcile"
 JOB = "spec.jobTemplate.spec"
-WAY_IN = "Ingress webhooks"
+INGRESS = "Ingress webhooks"
 BACKEND = "spec.rules.0.http.paths.0.backend.service"
 DATABASE = "StatefulSet database"
 SQL = "spec.bootstrap.initdb.postInitApplicationSQL"
@@ -40,23 +40,23 @@ def found(rendering: Rendering, what: str) -> Object:
     return next(each for each in rendering.of(kind) if each["metadata"]["name"] == name)
 
 
-def put(what: str, path: str, value: object) -> Breaking:
-    """Puts a value at a path of the first object of a kind and name, or removes what is there."""
+def change(what: str, path: str, value: object) -> Breaking:
+    """Set a value at a path of the first object of a kind and name, or remove it."""
 
     def breaking(rendering: Rendering) -> None:
-        place: Any = found(rendering, what)
-        *way, last = [int(step) if step.isdigit() else step for step in path.split(".")]
-        for step in way:
-            place = place[step]
+        target: Any = found(rendering, what)
+        *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+        for step in steps:
+            target = target[step]
         if value is REMOVED:
-            del place[last]
+            del target[last]
         else:
-            place[last] = value
+            target[last] = value
 
     return breaking
 
 
-def put_variable(what: str, name: str, value: str) -> Breaking:
+def change_variable(what: str, name: str, value: str) -> Breaking:
     def breaking(rendering: Rendering) -> None:
         container = found(rendering, what)["spec"]["template"]["spec"]["containers"][0]
         container["env"] = [each for each in container["env"] if each["name"] != name]
@@ -76,8 +76,8 @@ def one_bucket(rendering: Rendering) -> None:
 
 
 PLUGIN = {"name": "barman-cloud.cloudnative-pg.io", "parameters": {"barmanObjectName": "backup"}}
-NOWHERE = PLUGIN | {"parameters": {"barmanObjectName": "bakcup"}}
-APART = PLUGIN | {
+MISSPELT = PLUGIN | {"parameters": {"barmanObjectName": "bakcup"}}
+ELSEWHERE = PLUGIN | {
     "isWALArchiver": True,
     "parameters": {"barmanObjectName": "backup", "serverName": "database-2"},
 }
@@ -90,7 +90,7 @@ RECOVERY = {
 
 
 def restored(**changed: object) -> Breaking:
-    """The first Cluster, restored into where it was."""
+    """The first Cluster, restored into its own archive."""
 
     def breaking(rendering: Rendering) -> None:
         spec = found(rendering, "Cluster database")["spec"]
@@ -102,7 +102,7 @@ def restored(**changed: object) -> Breaking:
 
 
 def without(kind: str, name: str) -> Callable[[Rendering], Rendering]:
-    """The rendering without every object of that kind and name."""
+    """Remove every object of a kind and name."""
 
     def breaking(rendering: Rendering) -> Rendering:
         return Rendering(
@@ -118,80 +118,88 @@ def without(kind: str, name: str) -> Callable[[Rendering], Rendering]:
 
 
 PORT = {"port": 50051}
-HIGH, LOW, BARE = "production", "development", "no-dns"
+PRODUCTION, DEVELOPMENT, NO_DNS = "production", "development", "no-dns"
 
-# By rule: the overlay, and what is broken there.
+# By rule: an overlay, and what is broken in it.
 BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
-    "names_are_written_small": [
-        (LOW, put(CUSTOMER, "metadata.name", "Customer")),
+    "names_are_lowercase": [
+        (DEVELOPMENT, change(CUSTOMER, "metadata.name", "Customer")),
     ],
-    "ports_are_ports": [
-        (LOW, put(CUSTOMER, f"{CONTAINER}.ports.0.containerPort", 70000)),
-        (LOW, put("Service customer", "spec.ports.0.port", 0)),
+    "ports_are_in_range": [
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.ports.0.containerPort", 70000)),
+        (DEVELOPMENT, change("Service customer", "spec.ports.0.port", 0)),
     ],
-    "a_range_of_ports_goes_up": [
-        (LOW, put("NetworkPolicy customer", "spec.ingress.0.ports.0.endPort", 50050)),
+    "port_ranges_ascend": [
+        (DEVELOPMENT, change("NetworkPolicy customer", "spec.ingress.0.ports.0.endPort", 50050)),
     ],
-    "words_are_known": [
-        (LOW, put("Service customer", "spec.ports.0.protocol", "TPC")),
-        (LOW, put(CUSTOMER, f"{CONTAINER}.imagePullPolicy", "Sometimes")),
-        (LOW, put("NetworkPolicy deny-all", "spec.policyTypes", ["Ingres", "Egress"])),
-        (LOW, put(RECONCILE, "spec.concurrencyPolicy", "Never")),
+    "enumerations_are_known": [
+        (DEVELOPMENT, change("Service customer", "spec.ports.0.protocol", "TPC")),
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.imagePullPolicy", "Sometimes")),
+        (DEVELOPMENT, change("NetworkPolicy deny-all", "spec.policyTypes", ["Ingres", "Egress"])),
+        (DEVELOPMENT, change(RECONCILE, "spec.concurrencyPolicy", "Never")),
     ],
     "requests_fit_into_limits": [
-        (LOW, put(CUSTOMER, f"{CONTAINER}.resources.requests.memory", "1Gi")),
-        (LOW, put(CUSTOMER, f"{CONTAINER}.resources.limits.memory", "256MB")),
-        (HIGH, put("Cluster database", "spec.resources.limits.memory", "1Gi")),
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.resources.requests.memory", "1Gi")),
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.resources.limits.memory", "256MB")),
+        (PRODUCTION, change("Cluster database", "spec.resources.limits.memory", "1Gi")),
     ],
     "variables_are_set_once": [
-        (LOW, set_twice),
+        (DEVELOPMENT, set_twice),
     ],
-    "a_job_ends": [
-        (LOW, put(MIGRATE, f"{POD}.restartPolicy", "Always")),
-        (LOW, put(RECONCILE, f"{JOB}.template.spec.restartPolicy", "OnFailure")),
+    "jobs_never_restart_containers": [
+        (DEVELOPMENT, change(MIGRATE, f"{POD}.restartPolicy", "Always")),
+        (DEVELOPMENT, change(RECONCILE, f"{JOB}.template.spec.restartPolicy", "OnFailure")),
     ],
-    "probes_ask_in_one_way": [
-        (LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.tcpSocket", PORT)),
-        (LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc", REMOVED)),
+    "probes_have_one_handler": [
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.livenessProbe.tcpSocket", PORT)),
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc", REMOVED)),
     ],
-    "selectors_take_their_own_pods": [
-        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"oncepay/component": "custmer"})),
+    "selectors_match_their_own_pods": [
+        (
+            DEVELOPMENT,
+            change(CUSTOMER, "spec.selector.matchLabels", {"oncepay/component": "custmer"}),
+        ),
     ],
     "services_lead_to_pods": [
-        (LOW, put("Service customer", "spec.selector", {"oncepay/component": "x"})),
-        (LOW, put("Service customer", "spec.ports.0.targetPort", "http")),
-        (LOW, put("Service customer", "spec.ports.0.targetPort", 50052)),
+        (DEVELOPMENT, change("Service customer", "spec.selector", {"oncepay/component": "x"})),
+        (DEVELOPMENT, change("Service customer", "spec.ports.0.targetPort", "http")),
+        (DEVELOPMENT, change("Service customer", "spec.ports.0.targetPort", 50052)),
     ],
     "budgets_cover_pods": [
         (
-            LOW,
-            put("PodDisruptionBudget customer", "spec.selector.matchLabels", {"app": "customer"}),
+            DEVELOPMENT,
+            change(
+                "PodDisruptionBudget customer", "spec.selector.matchLabels", {"app": "customer"}
+            ),
         ),
     ],
     "autoscalers_have_a_target": [
-        (HIGH, put("HorizontalPodAutoscaler customer", "spec.scaleTargetRef.name", "custmer")),
-        (HIGH, put(CUSTOMER, "spec.replicas", 3)),
-        (HIGH, put(PAYMENT, f"{CONTAINER}.resources.requests.cpu", REMOVED)),
+        (
+            PRODUCTION,
+            change("HorizontalPodAutoscaler customer", "spec.scaleTargetRef.name", "custmer"),
+        ),
+        (PRODUCTION, change(CUSTOMER, "spec.replicas", 3)),
+        (PRODUCTION, change(PAYMENT, f"{CONTAINER}.resources.requests.cpu", REMOVED)),
     ],
-    "volumes_are_there": [
-        (LOW, put(CUSTOMER, f"{CONTAINER}.volumeMounts.0.name", "databse")),
-        (LOW, put(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
-        (HIGH, put(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
-        (LOW, without("ConfigMap", "database-roles")),
+    "volumes_exist": [
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.volumeMounts.0.name", "databse")),
+        (DEVELOPMENT, change(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
+        (PRODUCTION, change(CUSTOMER, f"{POD}.volumes.0.secret.secretName", "databse")),
+        (DEVELOPMENT, without("ConfigMap", "database-roles")),
     ],
-    "accounts_are_there": [
-        (LOW, put(CUSTOMER, f"{POD}.serviceAccountName", "custmer")),
+    "service_accounts_exist": [
+        (DEVELOPMENT, change(CUSTOMER, f"{POD}.serviceAccountName", "custmer")),
     ],
-    "namespaces_are_there": [
-        (LOW, put(CUSTOMER, "metadata.namespace", "oncepay-custmer")),
+    "namespaces_exist": [
+        (DEVELOPMENT, change(CUSTOMER, "metadata.namespace", "oncepay-custmer")),
     ],
     "addresses_are_services": [
-        (LOW, without("Service", "database-rw")),
-        (HIGH, without("Cluster", "database")),
-        (LOW, put_variable(PAYMENT, "CUSTOMER_TARGET", "dns:///customer:50051")),
+        (DEVELOPMENT, without("Service", "database-rw")),
+        (PRODUCTION, without("Cluster", "database")),
+        (DEVELOPMENT, change_variable(PAYMENT, "CUSTOMER_TARGET", "dns:///customer:50051")),
         (
-            LOW,
-            put_variable(
+            DEVELOPMENT,
+            change_variable(
                 PAYMENT,
                 "STRIPE_BASE_ADDRESS",
                 "http://sandbox.oncepay-sandbox.svc.cluster.local:12112",
@@ -199,28 +207,28 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
         ),
     ],
     "grpc_is_balanced_over_all_pods": [
-        (LOW, put("Service payment", "spec.clusterIP", REMOVED)),
-        (LOW, put("Service payment", "spec.clusterIP", "10.96.0.9")),
+        (DEVELOPMENT, change("Service payment", "spec.clusterIP", REMOVED)),
+        (DEVELOPMENT, change("Service payment", "spec.clusterIP", "10.96.0.9")),
     ],
-    "services_have_an_address_where_there_are_no_names": [
-        (BARE, put("Service customer", "spec.clusterIP", "None")),
-        (BARE, put("Service customer", "spec.clusterIP", "10.96.0.52")),
+    "services_have_an_address_without_dns": [
+        (NO_DNS, change("Service customer", "spec.clusterIP", "None")),
+        (NO_DNS, change("Service customer", "spec.clusterIP", "10.96.0.52")),
     ],
-    "hosts_files_know_what_is_dialled": [
-        (BARE, put(CUSTOMER, f"{POD}.hostAliases", [])),
-        (BARE, put(MIGRATE, f"{POD}.hostAliases.0.ip", "10.96.0.9")),
-        (BARE, put(PAYMENT, f"{POD}.hostAliases.1.hostnames", ["customer"])),
+    "hosts_files_name_every_target": [
+        (NO_DNS, change(CUSTOMER, f"{POD}.hostAliases", [])),
+        (NO_DNS, change(MIGRATE, f"{POD}.hostAliases.0.ip", "10.96.0.9")),
+        (NO_DNS, change(PAYMENT, f"{POD}.hostAliases.1.hostnames", ["customer"])),
         (
-            LOW,
-            put(
+            DEVELOPMENT,
+            change(
                 CUSTOMER, f"{POD}.hostAliases", [{"ip": "10.96.0.9", "hostnames": ["database-rw"]}]
             ),
         ),
     ],
     "namespaces_enforce_the_restricted_standard": [
         (
-            LOW,
-            put(
+            DEVELOPMENT,
+            change(
                 "Namespace oncepay-payment",
                 "metadata.labels",
                 {"pod-security.kubernetes.io/enforce": "baseline"},
@@ -228,204 +236,258 @@ BROKEN: dict[str, list[tuple[str, Callable[[Rendering], Rendering | None]]]] = {
         ),
     ],
     "pods_keep_the_restricted_standard": [
-        (LOW, put(CUSTOMER, f"{POD}.securityContext", {})),
-        (LOW, put(DATABASE, f"{POD}.securityContext.runAsNonRoot", False)),
-        (LOW, put(CUSTOMER, f"{POD}.securityContext.seccompProfile.type", "Unconfined")),
-        (LOW, put(CUSTOMER, f"{POD}.hostNetwork", True)),
-        (LOW, put(MIGRATE, f"{POD}.volumes.1", {"name": "nowhere", "hostPath": {"path": "/"}})),
+        (DEVELOPMENT, change(CUSTOMER, f"{POD}.securityContext", {})),
+        (DEVELOPMENT, change(DATABASE, f"{POD}.securityContext.runAsNonRoot", False)),
+        (DEVELOPMENT, change(CUSTOMER, f"{POD}.securityContext.seccompProfile.type", "Unconfined")),
+        (DEVELOPMENT, change(CUSTOMER, f"{POD}.hostNetwork", True)),
+        (
+            DEVELOPMENT,
+            change(MIGRATE, f"{POD}.volumes.1", {"name": "nowhere", "hostPath": {"path": "/"}}),
+        ),
     ],
     "containers_keep_the_restricted_standard": [
-        (LOW, put(CUSTOMER, f"{CONTAINER}.securityContext.allowPrivilegeEscalation", True)),
-        (LOW, put(CUSTOMER, f"{CONTAINER}.securityContext.privileged", True)),
-        (LOW, put(MIGRATE, f"{CONTAINER}.securityContext.capabilities.drop", [])),
-        (LOW, put(DATABASE, f"{CONTAINER}.securityContext.capabilities.add", ["NET_RAW"])),
-        (LOW, put(PAYMENT, f"{CONTAINER}.securityContext.readOnlyRootFilesystem", REMOVED)),
-        (LOW, put(PAYMENT, f"{CONTAINER}.securityContext.runAsUser", 0)),
+        (
+            DEVELOPMENT,
+            change(CUSTOMER, f"{CONTAINER}.securityContext.allowPrivilegeEscalation", True),
+        ),
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.securityContext.privileged", True)),
+        (DEVELOPMENT, change(MIGRATE, f"{CONTAINER}.securityContext.capabilities.drop", [])),
+        (
+            DEVELOPMENT,
+            change(DATABASE, f"{CONTAINER}.securityContext.capabilities.add", ["NET_RAW"]),
+        ),
+        (
+            DEVELOPMENT,
+            change(PAYMENT, f"{CONTAINER}.securityContext.readOnlyRootFilesystem", REMOVED),
+        ),
+        (DEVELOPMENT, change(PAYMENT, f"{CONTAINER}.securityContext.runAsUser", 0)),
     ],
     "no_pod_has_a_token": [
-        (LOW, put(PAYMENT, f"{POD}.automountServiceAccountToken", REMOVED)),
+        (DEVELOPMENT, change(PAYMENT, f"{POD}.automountServiceAccountToken", REMOVED)),
     ],
-    "nothing_secret_is_a_variable": [
-        (LOW, put_variable(CUSTOMER, "DATABASE_PASSWORD", "in the open")),
+    "secrets_are_files": [
+        (DEVELOPMENT, change_variable(CUSTOMER, "DATABASE_PASSWORD", "in the open")),
         (
-            LOW,
-            put_variable(
+            DEVELOPMENT,
+            change_variable(
                 MIGRATE, "DATABASE_URL", "postgresql://customer:pw@database-rw:5432/customer"
             ),
         ),
-        (LOW, put_variable(PAYMENT, "STRIPE_API_KEY", "sk_test_x")),
+        (DEVELOPMENT, change_variable(PAYMENT, "STRIPE_API_KEY", "sk_test_x")),
         (
-            LOW,
-            put(DATABASE, f"{CONTAINER}.env.0.valueFrom", {"secretKeyRef": {"name": "database"}}),
+            DEVELOPMENT,
+            change(
+                DATABASE, f"{CONTAINER}.env.0.valueFrom", {"secretKeyRef": {"name": "database"}}
+            ),
         ),
     ],
     "variables_are_settings": [
-        (LOW, put_variable(CUSTOMER, "DATABSE_POOL_SIZE", "10")),
-        (LOW, put_variable(CUSTOMER, "CUSTOMER_TARGET", "x")),
-        (LOW, put_variable(MIGRATE, "DRAIN_SECONDS", "1")),
-        (LOW, put(RECONCILE, f"{JOB}.template.spec.containers.0.env.0.name", "DATABSE_URL")),
+        (DEVELOPMENT, change_variable(CUSTOMER, "DATABSE_POOL_SIZE", "10")),
+        (DEVELOPMENT, change_variable(CUSTOMER, "CUSTOMER_TARGET", "x")),
+        (DEVELOPMENT, change_variable(MIGRATE, "DRAIN_SECONDS", "1")),
+        (
+            DEVELOPMENT,
+            change(RECONCILE, f"{JOB}.template.spec.containers.0.env.0.name", "DATABSE_URL"),
+        ),
     ],
-    "images_cannot_be_moved": [
-        (HIGH, put(CUSTOMER, f"{CONTAINER}.image", "r/customer:0.1.0")),
-        (LOW, put(CUSTOMER, f"{CONTAINER}.image", "r/customer")),
-        (LOW, put(DATABASE, f"{CONTAINER}.image", "postgres:latest")),
+    "images_are_pinned": [
+        (PRODUCTION, change(CUSTOMER, f"{CONTAINER}.image", "r/customer:0.1.0")),
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.image", "r/customer")),
+        (DEVELOPMENT, change(DATABASE, f"{CONTAINER}.image", "postgres:latest")),
     ],
-    "rolls_never_take_a_ready_pod_away_first": [
-        (LOW, put(CUSTOMER, "spec.strategy.rollingUpdate.maxUnavailable", 1)),
-        (LOW, put(CUSTOMER, "spec.strategy.rollingUpdate.maxSurge", 0)),
-        (LOW, put(PAYMENT, "spec.strategy.type", "Recreate")),
+    "rolling_updates_start_a_pod_before_they_stop_one": [
+        (DEVELOPMENT, change(CUSTOMER, "spec.strategy.rollingUpdate.maxUnavailable", 1)),
+        (DEVELOPMENT, change(CUSTOMER, "spec.strategy.rollingUpdate.maxSurge", 0)),
+        (DEVELOPMENT, change(PAYMENT, "spec.strategy.type", "Recreate")),
     ],
-    "pods_go_no_faster_than_clients_learn": [
-        (LOW, put(CUSTOMER, "spec.minReadySeconds", 39)),
+    "rolling_updates_are_slower_than_dns": [
+        (DEVELOPMENT, change(CUSTOMER, "spec.minReadySeconds", 39)),
     ],
     "pods_outlive_their_drain": [
-        (LOW, put(PAYMENT, f"{POD}.terminationGracePeriodSeconds", 42)),
-        (LOW, put_variable(PAYMENT, "DRAIN_SECONDS", "60")),
+        (DEVELOPMENT, change(PAYMENT, f"{POD}.terminationGracePeriodSeconds", 42)),
+        (DEVELOPMENT, change_variable(PAYMENT, "DRAIN_SECONDS", "60")),
     ],
-    "pods_wait_for_their_address_to_go": [
+    "pods_wait_until_their_endpoint_is_removed": [
         (
-            LOW,
-            put(
+            DEVELOPMENT,
+            change(
                 PAYMENT,
                 f"{CONTAINER}.lifecycle.preStop",
                 {"exec": {"command": ["sh", "-c", "sleep 5"]}},
             ),
         ),
-        (LOW, put(PAYMENT, f"{CONTAINER}.lifecycle", REMOVED)),
+        (DEVELOPMENT, change(PAYMENT, f"{CONTAINER}.lifecycle", REMOVED)),
     ],
-    "probes_ask_for_health_that_exists": [
-        (LOW, put(CUSTOMER, f"{CONTAINER}.readinessProbe.grpc.service", "ready")),
-        (LOW, put(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc.service", "readiness")),
-        (LOW, put(CUSTOMER, f"{CONTAINER}.startupProbe", REMOVED)),
+    "probes_use_existing_health_services": [
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.readinessProbe.grpc.service", "ready")),
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.livenessProbe.grpc.service", "readiness")),
+        (DEVELOPMENT, change(CUSTOMER, f"{CONTAINER}.startupProbe", REMOVED)),
     ],
-    "images_start_as_they_were_made": [
-        (LOW, put(MIGRATE, f"{CONTAINER}.command", ["python", "-m", "customer", "migrate"])),
+    "images_keep_their_entrypoint": [
+        (
+            DEVELOPMENT,
+            change(MIGRATE, f"{CONTAINER}.command", ["python", "-m", "customer", "migrate"]),
+        ),
     ],
-    "every_server_is_asked_whether_it_is_ready": [
-        (LOW, put("StatefulSet sandbox", f"{CONTAINER}.readinessProbe", REMOVED)),
+    "servers_have_probes": [
+        (DEVELOPMENT, change("StatefulSet sandbox", f"{CONTAINER}.readinessProbe", REMOVED)),
     ],
-    "budgets_let_a_node_drain": [
-        (LOW, put("PodDisruptionBudget customer", "spec.maxUnavailable", 0)),
-        (LOW, put("PodDisruptionBudget payment", "spec.minAvailable", "100%")),
-        (LOW, without("PodDisruptionBudget", "payment")),
+    "disruption_budgets_let_a_node_drain": [
+        (DEVELOPMENT, change("PodDisruptionBudget customer", "spec.maxUnavailable", 0)),
+        (DEVELOPMENT, change("PodDisruptionBudget payment", "spec.minAvailable", "100%")),
+        (DEVELOPMENT, without("PodDisruptionBudget", "payment")),
     ],
-    "two_pods_are_the_least": [
-        (LOW, put(CUSTOMER, "spec.replicas", 1)),
-        (HIGH, put("HorizontalPodAutoscaler payment", "spec.minReplicas", 1)),
-        (HIGH, without("HorizontalPodAutoscaler", "payment")),
+    "deployments_have_two_pods": [
+        (DEVELOPMENT, change(CUSTOMER, "spec.replicas", 1)),
+        (PRODUCTION, change("HorizontalPodAutoscaler payment", "spec.minReplicas", 1)),
+        (PRODUCTION, without("HorizontalPodAutoscaler", "payment")),
     ],
     "migrations_are_named_by_their_release": [
         (
-            LOW,
-            put(
+            DEVELOPMENT,
+            change(
                 MIGRATE,
                 "spec.template.metadata.labels",
                 {"oncepay/component": "migrate", "app.kubernetes.io/version": "0.2.0"},
             ),
         ),
     ],
-    "what_cannot_change_names_no_release": [
+    "immutable_fields_name_no_release": [
         (
-            LOW,
-            put(
+            DEVELOPMENT,
+            change(
                 "StatefulSet sandbox",
                 "spec.volumeClaimTemplates.0.metadata.labels",
                 {"app.kubernetes.io/version": VERSION},
             ),
         ),
-        (LOW, put(CUSTOMER, "spec.selector.matchLabels", {"app.kubernetes.io/version": VERSION})),
+        (
+            DEVELOPMENT,
+            change(CUSTOMER, "spec.selector.matchLabels", {"app.kubernetes.io/version": VERSION}),
+        ),
     ],
     "jobs_use_the_image_of_their_service": [
-        (LOW, put(MIGRATE, f"{CONTAINER}.image", "oncepay/customer:0.0.9")),
-        (HIGH, put(RECONCILE, f"{JOB}.template.spec.containers.0.image", "oncepay/payment:0.0.9")),
+        (DEVELOPMENT, change(MIGRATE, f"{CONTAINER}.image", "oncepay/customer:0.0.9")),
+        (
+            PRODUCTION,
+            change(RECONCILE, f"{JOB}.template.spec.containers.0.image", "oncepay/payment:0.0.9"),
+        ),
     ],
     "connections_suffice": [
-        (HIGH, put("HorizontalPodAutoscaler payment", "spec.maxReplicas", 20)),
-        (LOW, put_variable(CUSTOMER, "DATABASE_POOL_SIZE", "50")),
-        (HIGH, put_variable(PAYMENT, "RECOVERY_POOL_SIZE", "10")),
-        (HIGH, put("HorizontalPodAutoscaler payment", "spec.maxReplicas", 11)),
-        (HIGH, put(PAYMENT, f"{CONTAINER}.env", [{"name": "DATABASE_POOL_SIZE", "value": "15"}])),
+        (PRODUCTION, change("HorizontalPodAutoscaler payment", "spec.maxReplicas", 20)),
+        (DEVELOPMENT, change_variable(CUSTOMER, "DATABASE_POOL_SIZE", "50")),
+        (PRODUCTION, change_variable(PAYMENT, "RECOVERY_POOL_SIZE", "10")),
+        (PRODUCTION, change("HorizontalPodAutoscaler payment", "spec.maxReplicas", 11)),
+        (
+            PRODUCTION,
+            change(PAYMENT, f"{CONTAINER}.env", [{"name": "DATABASE_POOL_SIZE", "value": "15"}]),
+        ),
     ],
     "memory_suffices": [
-        (HIGH, put(CUSTOMER, f"{CONTAINER}.resources.limits.memory", "256Mi")),
-        (LOW, put(PAYMENT, f"{CONTAINER}.resources.limits.memory", "380Mi")),
-        (LOW, put(PAYMENT, f"{CONTAINER}.resources.limits", {})),
+        (PRODUCTION, change(CUSTOMER, f"{CONTAINER}.resources.limits.memory", "256Mi")),
+        (DEVELOPMENT, change(PAYMENT, f"{CONTAINER}.resources.limits.memory", "380Mi")),
+        (DEVELOPMENT, change(PAYMENT, f"{CONTAINER}.resources.limits", {})),
     ],
     "commits_are_on_two_instances": [
-        (HIGH, put("Cluster database", "spec.postgresql.synchronous.dataDurability", "preferred")),
-        (HIGH, put("Cluster database", "spec.instances", 2)),
+        (
+            PRODUCTION,
+            change("Cluster database", "spec.postgresql.synchronous.dataDurability", "preferred"),
+        ),
+        (PRODUCTION, change("Cluster database", "spec.instances", 2)),
     ],
     "databases_are_backed_up": [
-        (HIGH, put("Cluster database", "spec.plugins", [])),
-        (HIGH, without("ObjectStore", "backup")),
-        (HIGH, without("ScheduledBackup", "nightly")),
-        (HIGH, one_bucket),
+        (PRODUCTION, change("Cluster database", "spec.plugins", [])),
+        (PRODUCTION, without("ObjectStore", "backup")),
+        (PRODUCTION, without("ScheduledBackup", "nightly")),
+        (PRODUCTION, one_bucket),
     ],
-    "operators_reach_their_databases": [
-        (HIGH, put("Cluster database", f"{SQL}.1", REVOKE.format("customer, postgres, template1"))),
+    "operators_can_connect": [
         (
-            HIGH,
-            put(
+            PRODUCTION,
+            change("Cluster database", f"{SQL}.1", REVOKE.format("customer, postgres, template1")),
+        ),
+        (
+            PRODUCTION,
+            change(
                 "Cluster database", "spec.bootstrap.initdb.postInitSQL", [REVOKE.format("postgres")]
             ),
         ),
         (
-            HIGH,
-            put("Cluster database", f"{SQL}.2", "GRANT CONNECT ON DATABASE customer TO customer"),
+            PRODUCTION,
+            change(
+                "Cluster database", f"{SQL}.2", "GRANT CONNECT ON DATABASE customer TO customer"
+            ),
         ),
     ],
-    "others_reach_no_other_database": [
-        (HIGH, put("Cluster database", "spec.postgresql.pg_hba", ["hostnossl all all all reject"])),
-        (HIGH, put("Cluster database", "spec.postgresql.pg_hba.0", "hostssl all all all md5")),
+    "others_are_rejected": [
+        (
+            PRODUCTION,
+            change("Cluster database", "spec.postgresql.pg_hba", ["hostnossl all all all reject"]),
+        ),
+        (
+            PRODUCTION,
+            change("Cluster database", "spec.postgresql.pg_hba.0", "hostssl all all all md5"),
+        ),
     ],
-    "databases_are_of_a_minor_release": [
-        (HIGH, put("Cluster database", "spec.imageName", f"{POSTGRESQL}:18")),
-        (HIGH, put("Cluster database", "spec.imageName", f"{POSTGRESQL}:18-minimal-trixie")),
-        (HIGH, put("Cluster database", "spec.imageName", f"{POSTGRESQL}:18.6-system-trixie")),
-        (HIGH, put("Cluster database", "spec.imageName", REMOVED)),
+    "databases_name_a_minor_release": [
+        (PRODUCTION, change("Cluster database", "spec.imageName", f"{POSTGRESQL}:18")),
+        (
+            PRODUCTION,
+            change("Cluster database", "spec.imageName", f"{POSTGRESQL}:18-minimal-trixie"),
+        ),
+        (
+            PRODUCTION,
+            change("Cluster database", "spec.imageName", f"{POSTGRESQL}:18.6-system-trixie"),
+        ),
+        (PRODUCTION, change("Cluster database", "spec.imageName", REMOVED)),
     ],
-    "databases_are_restored_apart": [
-        (HIGH, restored()),
-        (HIGH, restored(plugins=[APART], externalClusters=[])),
-        (HIGH, restored(plugins=[APART], externalClusters=[{"name": "before", "plugin": NOWHERE}])),
-        (HIGH, restored(plugins=[APART], bootstrap={"recovery": {"source": "before"}})),
-        (HIGH, restored(plugins=[APART], bootstrap={"recovery": RECOVERY, "initdb": {}})),
+    "databases_are_restored_into_another_archive": [
+        (PRODUCTION, restored()),
+        (PRODUCTION, restored(plugins=[ELSEWHERE], externalClusters=[])),
+        (
+            PRODUCTION,
+            restored(
+                plugins=[ELSEWHERE], externalClusters=[{"name": "before", "plugin": MISSPELT}]
+            ),
+        ),
+        (PRODUCTION, restored(plugins=[ELSEWHERE], bootstrap={"recovery": {"source": "before"}})),
+        (PRODUCTION, restored(plugins=[ELSEWHERE], bootstrap={"recovery": RECOVERY, "initdb": {}})),
     ],
-    "schedules_run_one_at_a_time_and_end": [
-        (HIGH, put(RECONCILE, "spec.concurrencyPolicy", "Allow")),
-        (HIGH, put(RECONCILE, "spec.startingDeadlineSeconds", 5)),
-        (HIGH, put(RECONCILE, "spec.timeZone", REMOVED)),
-        (HIGH, put(RECONCILE, f"{JOB}.activeDeadlineSeconds", REMOVED)),
+    "schedules_run_one_at_a_time_and_are_bounded": [
+        (PRODUCTION, change(RECONCILE, "spec.concurrencyPolicy", "Allow")),
+        (PRODUCTION, change(RECONCILE, "spec.startingDeadlineSeconds", 5)),
+        (PRODUCTION, change(RECONCILE, "spec.timeZone", REMOVED)),
+        (PRODUCTION, change(RECONCILE, f"{JOB}.activeDeadlineSeconds", REMOVED)),
     ],
-    "failures_of_a_schedule_stay_to_be_read": [
-        (HIGH, put(RECONCILE, "spec.failedJobsHistoryLimit", 0)),
-        (HIGH, put(RECONCILE, "spec.failedJobsHistoryLimit", REMOVED)),
-        (HIGH, put(RECONCILE, "spec.successfulJobsHistoryLimit", 365)),
+    "failed_runs_are_kept": [
+        (PRODUCTION, change(RECONCILE, "spec.failedJobsHistoryLimit", 0)),
+        (PRODUCTION, change(RECONCILE, "spec.failedJobsHistoryLimit", REMOVED)),
+        (PRODUCTION, change(RECONCILE, "spec.successfulJobsHistoryLimit", 365)),
     ],
     "a_difference_fails_its_job_at_once": [
-        (HIGH, put(RECONCILE, f"{JOB}.podFailurePolicy", {})),
-        (HIGH, put(RECONCILE, f"{JOB}.podFailurePolicy.rules.1.onExitCodes.values", [2])),
-        (HIGH, put(RECONCILE, f"{JOB}.podFailurePolicy.rules.1.action", "Count")),
+        (PRODUCTION, change(RECONCILE, f"{JOB}.podFailurePolicy", {})),
+        (PRODUCTION, change(RECONCILE, f"{JOB}.podFailurePolicy.rules.1.onExitCodes.values", [2])),
+        (PRODUCTION, change(RECONCILE, f"{JOB}.podFailurePolicy.rules.1.action", "Count")),
     ],
-    "ways_in_lead_to_services": [
-        (HIGH, without("Service", "webhooks")),
-        (HIGH, put(WAY_IN, f"{BACKEND}.port", {"name": "webhooks"})),
-        (HIGH, put(WAY_IN, f"{BACKEND}.port", {"number": 443})),
+    "ingresses_lead_to_services": [
+        (PRODUCTION, without("Service", "webhooks")),
+        (PRODUCTION, change(INGRESS, f"{BACKEND}.port", {"name": "webhooks"})),
+        (PRODUCTION, change(INGRESS, f"{BACKEND}.port", {"number": 443})),
     ],
-    "ways_in_are_encrypted": [
-        (HIGH, put(WAY_IN, "spec.tls", REMOVED)),
-        (HIGH, put(WAY_IN, "spec.tls.0.secretName", REMOVED)),
-        (HIGH, put(WAY_IN, "spec.rules.0.host", "other.example")),
+    "ingresses_use_tls": [
+        (PRODUCTION, change(INGRESS, "spec.tls", REMOVED)),
+        (PRODUCTION, change(INGRESS, "spec.tls.0.secretName", REMOVED)),
+        (PRODUCTION, change(INGRESS, "spec.rules.0.host", "other.example")),
     ],
-    "ways_in_are_as_narrow_as_can_be": [
-        (HIGH, put(WAY_IN, "spec.rules.0.http.paths.0.pathType", "Prefix")),
-        (HIGH, put(WAY_IN, "spec.rules.0.http.paths.0.path", "/")),
-        (HIGH, put(WAY_IN, "spec.ingressClassName", REMOVED)),
-        (HIGH, put(WAY_IN, "spec.defaultBackend", {})),
+    "ingresses_serve_one_path": [
+        (PRODUCTION, change(INGRESS, "spec.rules.0.http.paths.0.pathType", "Prefix")),
+        (PRODUCTION, change(INGRESS, "spec.rules.0.http.paths.0.path", "/")),
+        (PRODUCTION, change(INGRESS, "spec.ingressClassName", REMOVED)),
+        (PRODUCTION, change(INGRESS, "spec.defaultBackend", {})),
     ],
-    "services_stay_inside": [
-        (HIGH, put("Service webhooks", "spec.type", "LoadBalancer")),
-        (HIGH, put("Service payment", "spec.externalIPs", ["203.0.113.9"])),
+    "services_are_internal": [
+        (PRODUCTION, change("Service webhooks", "spec.type", "LoadBalancer")),
+        (PRODUCTION, change("Service payment", "spec.externalIPs", ["203.0.113.9"])),
     ],
 }
 
@@ -442,7 +504,7 @@ def test_the_manifests_keep_every_rule(
     ("name", "overlay", "breaking"),
     [(name, *each) for name, many in BROKEN.items() for each in many],
 )
-def test_a_broken_manifest_is_refused_by_its_rule(
+def test_a_broken_manifest_is_rejected_by_its_rule(
     renderings: dict[str, Rendering], name: str, overlay: str, breaking: Any
 ) -> None:
     broken = copy.deepcopy(renderings[overlay])
@@ -456,8 +518,8 @@ def test_every_rule_is_proven_by_a_broken_manifest() -> None:
     assert {*BROKEN} == {rule.__name__ for rule in RULES}
 
 
-def test_the_document_counts_right() -> None:
-    told = " ".join((KUBERNETES / "README.md").read_text(encoding="utf-8").split())
+def test_the_readme_has_the_numbers_of_rules_and_manifests() -> None:
+    readme = " ".join((KUBERNETES / "README.md").read_text(encoding="utf-8").split())
 
-    assert f" {len(RULES)} [rules of our own]" in told
-    assert f" {sum(len(many) for many in BROKEN.values())} manifests, each broken" in told
+    assert f" {len(RULES)} [rules of our own]" in readme
+    assert f" {sum(len(many) for many in BROKEN.values())} manifests, each broken" in readme

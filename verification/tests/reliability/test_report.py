@@ -7,8 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from oncepay_cli.local.paths import REPOSITORY
-from verification.reliability.__main__ import report
+from verification.reliability.__main__ import FIGURES, report
 from verification.reliability.figures import quantile, read
 from verification.reliability.plot import plot
 from verification.reliability.tables import fill, tables
@@ -65,11 +64,11 @@ def test_a_table_replaces_the_one_of_its_name_and_no_other() -> None:
     assert filled == [page.replace("old", new, 1), appendix.replace("old", new)]
 
 
-@pytest.mark.parametrize("count", [0, 2])
-def test_exactly_one_page_has_a_place_for_each_table(count: int) -> None:
+@pytest.mark.parametrize("places", [0, 2])
+def test_a_table_has_exactly_one_place(places: int) -> None:
     page = "<!-- one -->\nold\n<!-- / -->\n"
-    with pytest.raises(ValueError, match=f"{count} pages have a place for the table 'one'"):
-        fill([page] * count, {"one": ""})
+    with pytest.raises(ValueError, match=f"{places} pages have a place for the table 'one'"):
+        fill([page] * places, {"one": ""})
 
 
 def test_the_summary_counts_what_each_tool_ran_and_found(folder: Path) -> None:
@@ -92,5 +91,5 @@ def test_the_picture_is_svg_with_the_figures_of_the_runs(folder: Path) -> None:
 
 
 def test_the_pages_and_their_picture_agree_with_the_figures() -> None:
-    for path, text in report(read(REPOSITORY / "docs" / "figures")).items():
+    for path, text in report(read(FIGURES)).items():
         assert path.read_text() == text, f"{path.name}: run `make report`"

@@ -11,8 +11,8 @@ from chassis.values import InvalidValue
 def updated(message: Message, mask: FieldMask, writable: Collection[str]) -> frozenset[str]:
     """Returns the names of the fields to change.
 
-    Without paths: every writable field that has a value in `message`. With `*`: all writable
-    fields, a full replacement. Otherwise the paths, which must be writable. A map is replaced
+    Without paths: every writable field that has a value in `message`. With `*`: every writable
+    field, a full replacement. Otherwise the paths, which must be writable. A map is replaced
     whole.
 
     Raises:

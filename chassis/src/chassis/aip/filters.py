@@ -12,11 +12,10 @@ from enum import Enum
 
 from chassis.values import InvalidValue, checked_text, with_field_path
 
-LONGEST = 1_000
-MAX_COMPARISONS = 10
+MAX_LENGTH = 1_000
+MAX_RESTRICTIONS = 10
 
-
-COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 class Comparison(Enum):
@@ -28,35 +27,40 @@ class Comparison(Enum):
     FROM = ">="
 
     def holds(self, time: datetime, bound: datetime) -> bool:
-        """Whether a time is so to a bound."""
-        return bool(COMPARE[self.value](time, bound))
+        """Whether a time is before, until, after or from a bound."""
+        return bool(OPERATORS[self.value](time, bound))
 
 
 class Kind(Enum):
-    """What a field is compared as; the value holds the operators that are served."""
+    """The type of a field."""
 
-    TEXT = ("=",)
-    TRUTH = ("=", "")
-    TIME = tuple(each.value for each in Comparison)
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    TIME = "time"
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The operators that are served."""
+        return tuple(OPERATORS) if self is Kind.TIME else ("=",)
 
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """One comparison: `field operator value`. Times are in UTC."""
+    """One comparison of a filter: `field operator value`. Times are in UTC."""
 
     field: str
     operator: str
     value: str | bool | datetime
 
 
-COMPARISON = re.compile(
+RESTRICTION = re.compile(
     r"""\s*(?P<field>[a-z][a-z0-9_.]*)
         \s*(?P<operator><=|>=|!=|<|>|=|:)
         \s*(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"'()<>=!]+)
         \s*(?P<joint>$|(?<=\s)AND(?=\s))""",
     re.VERBOSE,
 )
-# RFC 3339, so that a time without a zone is never guessed at.
+# RFC 3339: a time without a zone is refused, not guessed at.
 TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -66,15 +70,15 @@ def parse(text: str, fields: Mapping[str, Kind]) -> tuple[Restriction, ...]:
     Raises:
         InvalidValue: at `filter`; the message names what is served.
     """
-    with_field_path("filter", checked_text, text, maximum=LONGEST, multi_line=True)
+    with_field_path("filter", checked_text, text, maximum=MAX_LENGTH, multi_line=True)
     found: dict[tuple[str, str], Restriction] = {}
     position, joint = 0, text.strip()
     while joint:
-        match = COMPARISON.match(text, position)
-        if match is None or len(found) == MAX_COMPARISONS:
+        match = RESTRICTION.match(text, position)
+        if match is None or len(found) == MAX_RESTRICTIONS:
             raise _invalid(
                 "FILTER_SYNTAX",
-                f'it must be at most {MAX_COMPARISONS} comparisons like field = "value", joined '
+                f'it must be at most {MAX_RESTRICTIONS} comparisons like field = "value", joined '
                 "by AND; OR, NOT, parentheses and functions are not served",
             )
         field, operator, value, joint = match.groups()
@@ -82,8 +86,8 @@ def parse(text: str, fields: Mapping[str, Kind]) -> tuple[Restriction, ...]:
         if kind is None:
             served = ", ".join(sorted(fields))
             raise _invalid("FILTER_FIELD", f"it can compare only {served}: no index serves others")
-        if operator not in kind.value:
-            served = " ".join(kind.value).strip()
+        if operator not in kind.operators:
+            served = " ".join(kind.operators)
             raise _invalid("FILTER_OPERATOR", f"{field} can be compared with {served} only")
         if (field, operator) in found:
             raise _invalid("FILTER_REPEATED", f"{field} {operator} stands in it twice; keep one")
@@ -95,9 +99,9 @@ def parse(text: str, fields: Mapping[str, Kind]) -> tuple[Restriction, ...]:
 def times(restrictions: Iterable[Restriction]) -> tuple[tuple[Comparison, datetime], ...]:
     """The restrictions of times among these, as repositories take them."""
     return tuple(
-        (Comparison(each.operator), each.value)
-        for each in restrictions
-        if isinstance(each.value, datetime)
+        (Comparison(restriction.operator), restriction.value)
+        for restriction in restrictions
+        if isinstance(restriction.value, datetime)
     )
 
 
@@ -116,16 +120,16 @@ def newest_first(order_by: str) -> bool:
     raise InvalidValue("order_by", "ORDER_BY", message)
 
 
-def _value(field: str, kind: Kind, written: str) -> str | bool | datetime:
-    quoted = written[0] in "\"'"
-    if kind is not Kind.TIME and re.search(r"(?<!\\)\*", written):
+def _value(field: str, kind: Kind, text: str) -> str | bool | datetime:
+    is_quoted = text[0] in "\"'"
+    if kind is not Kind.TIME and re.search(r"(?<!\\)\*", text):
         message = rf"{field} is compared whole; write \* for the character *"
         raise _invalid("FILTER_WILDCARD", message)
-    plain = re.sub(r"\\(.)", r"\1", written[1:-1]) if quoted else written
+    plain = re.sub(r"\\(.)", r"\1", text[1:-1]) if is_quoted else text
     if kind is Kind.TEXT:
         return plain
-    if kind is Kind.TRUTH:
-        if quoted or plain not in ("true", "false"):
+    if kind is Kind.BOOLEAN:
+        if is_quoted or plain not in ("true", "false"):
             raise _invalid("FILTER_VALUE", f"{field} is compared with true or false, unquoted")
         return plain == "true"
     try:

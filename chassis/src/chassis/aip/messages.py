@@ -1,4 +1,4 @@
-"""What every conversion needs of protobuf's messages, on the way in and out."""
+"""Protobuf messages: required fields, and times."""
 
 from datetime import datetime
 
@@ -9,17 +9,17 @@ from chassis.values import InvalidValue
 
 
 def require(message: Message, field: str) -> None:
-    """Refuses a message that does not say this field, which is a message too.
+    """Checks that a message has this field, which is a message too.
 
     Raises:
         InvalidValue: at the field, REQUIRED.
     """
     if not message.HasField(field):
-        raise InvalidValue(field, "REQUIRED", "it is missing, and nothing is taken for it; send it")
+        raise InvalidValue(field, "REQUIRED", "it is missing and has no default; send it")
 
 
 def timestamp(time: datetime | None) -> Timestamp | None:
-    """Writes a time, to the microsecond; nothing for None."""
+    """A time as protobuf has it, to the microsecond; None for None."""
     if time is None:
         return None
     written = Timestamp()

@@ -54,10 +54,10 @@ def changes(request: pb.UpdateCustomerRequest) -> tuple[CustomerName, CustomerCh
 def query(request: pb.ListCustomersRequest, limit: int, after: Position | None) -> CustomerQuery:
     """Reads which customers a ListCustomersRequest asks for."""
     restrictions = filters.parse(request.filter, FILTERS)
-    equal = {each.field: str(each.value) for each in restrictions}
+    values = {restriction.field: str(restriction.value) for restriction in restrictions}
 
     def value(field: str, make: Callable[[str], Any]) -> Any:
-        return with_field_path("filter", make, equal[field]) if field in equal else None
+        return with_field_path("filter", make, values[field]) if field in values else None
 
     return CustomerQuery(
         limit=limit,

@@ -10,7 +10,7 @@ from oncepay.customer.v1 import customer_service_pb2 as pb
 from oncepay.customer.v1.customer_pb2 import Customer
 from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer
 
-from chassis.aip.pages import PageTokens, page_size
+from chassis.aip.pages import PageTokens
 from chassis.interceptor import Context
 from customer.api import conversions
 from customer.service_layer.change_customer import ChangeCustomer
@@ -38,13 +38,12 @@ class CustomerServicer(CustomerServiceServicer):
     async def ListCustomers(
         self, request: pb.ListCustomersRequest, context: Context
     ) -> pb.ListCustomersResponse:
-        listed = "ListCustomers", request.filter, request.order_by, str(request.show_deleted)
-        after = self.tokens.after(request.page_token, listed)
-        size = page_size(request.page_size)
-        found = await self.customers.list(conversions.query(request, size + 1, after))
+        customers, next_page_token = await self.tokens.page(
+            request,
+            lambda limit, after: self.customers.list(conversions.query(request, limit, after)),
+        )
         return pb.ListCustomersResponse(
-            customers=map(conversions.customer_message, found[:size]),
-            next_page_token=self.tokens.next(listed, found, size),
+            customers=map(conversions.customer_message, customers), next_page_token=next_page_token
         )
 
     async def UpdateCustomer(self, request: pb.UpdateCustomerRequest, context: Context) -> Customer:

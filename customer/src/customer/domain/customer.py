@@ -81,7 +81,7 @@ class CustomerRequest:
 
     @property
     def fingerprint(self) -> bytes | None:
-        """Tells whether a repeated request has the same content; None without a request_id.
+        """Shows whether a repeated request has the same content; None without a request_id.
 
         It is made of the values, not of the bytes that carried them: those differ between clients.
         The first element is the fingerprint's own version. A field that is added later may join the

@@ -1,5 +1,5 @@
-"""The checked values of a customer. A wrong one cannot be made: `chassis.values.InvalidValue`
-says the rule, so that no later layer has to look again.
+"""The checked values of a customer. An invalid one cannot be made: `chassis.values.InvalidValue`
+names the rule, so that no later layer has to check again.
 """
 
 import re
@@ -48,15 +48,15 @@ class EmailAddress:
 
     Attributes:
         text: as the caller wrote it.
-        key: the one form of all spellings that count as the same. Folded here and nowhere else,
-            so that PostgreSQL and memory cannot disagree (their ideas of case differ: ẞ, İ).
+        key: the one form of all spellings that count as the same. It is folded here and nowhere
+            else, so that PostgreSQL and memory cannot disagree (their rules of case differ: ẞ, İ).
     """
 
     text: str
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        # First: what the library does with a text takes longer the longer it is.
+        # Checked first: the library takes longer for a longer text.
         if len(self.text) > 254:
             message = f"it has {len(self.text)} characters, and an email address has at most 254"
             raise InvalidValue("", "TOO_LONG", message)
@@ -65,7 +65,7 @@ class EmailAddress:
             normalized = validate_email(self.text, check_deliverability=False).normalized
         except EmailNotValidError as error:
             raise InvalidValue("", "EMAIL", f"it must be an email address. {error}") from None
-        # Folding can take a letter apart again (ΐ), hence NFC once more.
+        # Folding can decompose a letter again (ΐ), hence NFC once more.
         object.__setattr__(self, "key", normalize("NFC", normalized.casefold()))
 
     def __str__(self) -> str:

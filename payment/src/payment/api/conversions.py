@@ -122,7 +122,7 @@ FILTERS = {
     "customer": filters.Kind.TEXT,
     "state": filters.Kind.TEXT,
     "reference": filters.Kind.TEXT,
-    "held": filters.Kind.TRUTH,
+    "held": filters.Kind.BOOLEAN,
     "create_time": filters.Kind.TIME,
 }
 """The fields that a list is filtered by: those that have an index."""

@@ -50,13 +50,12 @@ class PaymentServicer(PaymentServiceServicer):
     async def ListPayments(
         self, request: pb.ListPaymentsRequest, context: Context
     ) -> pb.ListPaymentsResponse:
-        listed = "ListPayments", request.filter, request.order_by, str(request.show_deleted)
-        after = self.tokens.after(request.page_token, listed)
-        size = page_size(request.page_size)
-        found = await self.payments.list(conversions.query(request, size + 1, after))
+        payments, next_page_token = await self.tokens.page(
+            request,
+            lambda limit, after: self.payments.list(conversions.query(request, limit, after)),
+        )
         return pb.ListPaymentsResponse(
-            payments=map(conversions.payment_message, found[:size]),
-            next_page_token=self.tokens.next(listed, found, size),
+            payments=map(conversions.payment_message, payments), next_page_token=next_page_token
         )
 
     async def UpdatePayment(self, request: pb.UpdatePaymentRequest, context: Context) -> Payment:
@@ -112,22 +111,19 @@ class PaymentServicer(PaymentServiceServicer):
         self, request: pb.ListRefundsRequest, context: Context
     ) -> pb.ListRefundsResponse:
         payment = conversions.payment_name(request.parent, "parent")
-        listed = "ListRefunds", request.parent
-        after = self.tokens.after(request.page_token, listed)
-        size = page_size(request.page_size)
         await self.payments.get(payment.id)
-        found = await self.refunds.list(payment.id, size + 1, after)
+        refunds, next_page_token = await self.tokens.page(
+            request, lambda limit, after: self.refunds.list(payment.id, limit, after)
+        )
         return pb.ListRefundsResponse(
-            refunds=map(conversions.refund_message, found[:size]),
-            next_page_token=self.tokens.next(listed, found, size),
+            refunds=map(conversions.refund_message, refunds), next_page_token=next_page_token
         )
 
     async def ListPaymentEvents(
         self, request: pb.ListPaymentEventsRequest, context: Context
     ) -> pb.ListPaymentEventsResponse:
         payment = conversions.events_of(request.parent)
-        listed = "ListPaymentEvents", request.parent
-        (after,) = self.tokens.open(request.page_token, listed) or ("",)
+        after = self.tokens.open(request)
         size = page_size(request.page_size)
         if payment is None:
             try:
@@ -145,7 +141,7 @@ class PaymentServicer(PaymentServiceServicer):
         if len(found) > size:
             last = found[size - 1]
             place = last.cursor if payment is None else str(last.sequence)
-            reply.next_page_token = self.tokens.seal(listed, (place,))
+            reply.next_page_token = self.tokens.seal(request, place)
         return reply
 
     async def WatchPaymentEvents(

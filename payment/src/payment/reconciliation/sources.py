@@ -93,9 +93,8 @@ class ReconciliationSources:
         request = payment.request
         if request.reference is None:
             return None
-        return (
-            await self.payments.find_conflicts(request.request_id, request.reference)
-        ).same_reference
+        found = await self.payments.find_conflicts(request.request_id, request.reference)
+        return found.same_reference
 
     async def payment_records(self, payment: Payment) -> PaymentRecords:
         """Both sides' records of a payment. They are read again while the payment changes meanwhile."""

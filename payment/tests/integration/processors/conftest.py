@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from processor_targets import (
+from support.processors import (
     CANNOT,
     NAMES,
     CannotBeMade,

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pytest
-from payment_examples import INSTALLATION
-from processor_steps import (
+from support.examples import INSTALLATION
+from support.processor_examples import (
     a_confirmed_payment,
     a_held_payment,
     a_payment,
@@ -15,7 +15,7 @@ from processor_steps import (
     evidence,
     status_of,
 )
-from processor_targets import Target
+from support.processors import Target
 
 from payment.domain.evidence import IntentStatus, OutcomeUnknown, Page, ProcessorRefund
 from payment.domain.payment import Payment

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from payment_examples import INSTALLATION
-from processor_steps import (
+from support.examples import INSTALLATION
+from support.processor_examples import (
     CANCEL,
     CONFIRM,
     EUR_20,
@@ -21,7 +21,7 @@ from processor_steps import (
     evidence,
     status_of,
 )
-from processor_targets import Target
+from support.processors import Target
 
 from payment.domain.evidence import (
     IdempotencyKeyConflict,

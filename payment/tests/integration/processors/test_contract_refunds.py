@@ -4,8 +4,8 @@ table of what each target cannot do.
 
 from pathlib import Path
 
-from processor_steps import a_confirmed_payment, a_payment, a_refund_of
-from processor_targets import CANNOT, Target
+from support.processor_examples import a_confirmed_payment, a_payment, a_refund_of
+from support.processors import CANNOT, Target
 
 from payment.domain.evidence import OutcomeUnknown, ProcessorRefund, RefundStatus, Rejection
 from payment.domain.refund import RefundReason

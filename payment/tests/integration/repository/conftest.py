@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from stores import Stores
+from support.repositories import Repositories
 
 from chassis.database import Connection, Database
 from chassis.settings import Secret
@@ -63,9 +63,9 @@ async def database(
 
 
 @pytest.fixture
-def postgres(database: Database) -> Stores:
+def postgres(database: Database) -> Repositories:
     """The store that the service works with."""
-    return Stores(
+    return Repositories(
         PostgresPayments(database.pool),
         PostgresRefunds(database.pool),
         PostgresEvents(database.pool, database.installation.generation),
@@ -73,10 +73,10 @@ def postgres(database: Database) -> Stores:
 
 
 @pytest.fixture(params=["memory", "postgresql"])
-def stores(request: pytest.FixtureRequest) -> Stores:
+def stores(request: pytest.FixtureRequest) -> Repositories:
     """Each store in turn. Memory takes the real time, as PostgreSQL does."""
     if request.param == "memory":
         store = Store(lambda: datetime.now(UTC))
-        return Stores(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
-    postgres: Stores = request.getfixturevalue("postgres")
+        return Repositories(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
+    postgres: Repositories = request.getfixturevalue("postgres")
     return postgres

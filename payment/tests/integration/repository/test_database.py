@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from stores import SECOND, Stores, some
+from support.repositories import SECOND, Repositories, some
 
 from chassis.database import Connection, Database
 from chassis.values import Reference
@@ -67,7 +67,7 @@ NO_RIGHT = [
 
 
 @pytest.fixture
-async def succeeded(postgres: Stores) -> Payment:
+async def succeeded(postgres: Repositories) -> Payment:
     """A payment of 1000 of which 400 were refunded."""
     payment = await postgres.payment_in(State.SUCCEEDED, reference=Reference("A-1"))
     await postgres.refund(payment, 400)
@@ -75,7 +75,7 @@ async def succeeded(postgres: Stores) -> Payment:
 
 
 async def test_the_service_has_no_right_to_more_than_it_does(
-    database: Database, postgres: Stores, succeeded: Payment, subtests: Any
+    database: Database, postgres: Repositories, succeeded: Payment, subtests: Any
 ) -> None:
     for statement in NO_RIGHT:
         with subtests.test(statement), pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -142,7 +142,11 @@ UNTOLD = [
 
 @pytest.mark.parametrize("as_superuser", [False, True])
 async def test_a_change_that_breaks_a_rule_is_refused(
-    postgres: Stores, database: Database, superuser: Connection, as_superuser: bool, subtests: Any
+    postgres: Repositories,
+    database: Database,
+    superuser: Connection,
+    as_superuser: bool,
+    subtests: Any,
 ) -> None:
     """By a rule, or to the service by its rights already."""
     written = superuser if as_superuser else database.pool
@@ -178,7 +182,7 @@ FORWARD = {
 
 @pytest.mark.parametrize("state", State)
 async def test_states_go_forward_only_and_the_last_ones_stay(
-    postgres: Stores, database: Database, state: State
+    postgres: Repositories, database: Database, state: State
 ) -> None:
     for target in State:
         payment = await postgres.payment_in(state)
@@ -192,7 +196,7 @@ async def test_states_go_forward_only_and_the_last_ones_stay(
             assert refused.value.constraint_name == "states_go_forward"
 
 
-async def test_the_domain_moves_as_the_database_lets_it(postgres: Stores) -> None:
+async def test_the_domain_moves_as_the_database_lets_it(postgres: Repositories) -> None:
     """The machine's own table is inside the database's, and nothing else is."""
     moved = {}
     for state in State:
@@ -221,7 +225,7 @@ async def test_the_domain_moves_as_the_database_lets_it(postgres: Stores) -> Non
 
 @pytest.mark.parametrize("table", ["payments", "payment_events", "refunds", "requests"])
 async def test_rows_stay_for_ever_whoever_would_have_them_gone(
-    postgres: Stores, superuser: Connection, succeeded: Payment, table: str
+    postgres: Repositories, superuser: Connection, succeeded: Payment, table: str
 ) -> None:
     for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
         with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="for ever"):
@@ -234,7 +238,7 @@ async def test_rows_stay_for_ever_whoever_would_have_them_gone(
 
 
 async def test_a_refund_goes_forward_only(
-    postgres: Stores, superuser: Connection, succeeded: Payment, subtests: Any
+    postgres: Repositories, superuser: Connection, succeeded: Payment, subtests: Any
 ) -> None:
     lawless = {
         RefundState.PENDING: [
@@ -289,7 +293,7 @@ async def test_what_belongs_to_a_payment_belongs_to_one_that_is_there(
 
 
 async def test_every_write_sets_the_due_time_as_far_ahead_as_a_step_may_last(
-    postgres: Stores, superuser: Connection
+    postgres: Repositories, superuser: Connection
 ) -> None:
     async def ahead(table: str = "payments") -> timedelta | None:
         return await superuser.fetchval(  # type: ignore[no-any-return]
@@ -329,7 +333,7 @@ async def test_every_write_sets_the_due_time_as_far_ahead_as_a_step_may_last(
 
 
 async def test_attempts_are_counted_at_their_end_and_from_the_last_event(
-    postgres: Stores, superuser: Connection
+    postgres: Repositories, superuser: Connection
 ) -> None:
     async def attempts() -> tuple[int, int]:
         await superuser.execute("UPDATE payments SET due_time = now() WHERE id = $1", payment.id)

@@ -1,7 +1,7 @@
 """The contract of EventRepository, on each implementation."""
 
 import pytest
-from stores import Stores, some
+from support.repositories import Repositories, some
 
 from chassis.identifiers import uuid7
 from chassis.values import InvalidValue
@@ -11,7 +11,7 @@ from payment.repository import cursor as cursors
 
 
 async def all_of(
-    stores: Stores, payment: Payment | None = None, cursor: str = "", page: int = 100
+    stores: Repositories, payment: Payment | None = None, cursor: str = "", page: int = 100
 ) -> list[PaymentEvent]:
     """The stream from a cursor on to its end."""
     found: list[PaymentEvent] = []
@@ -24,7 +24,7 @@ async def all_of(
 
 
 @pytest.fixture
-async def payments(stores: Stores) -> list[Payment]:
+async def payments(stores: Repositories) -> list[Payment]:
     """Three payments whose events are mixed."""
     made = [await stores.build_payment() for _ in range(3)]
     made = [await stores.move(each, State.SUCCEEDED) for each in made]
@@ -33,7 +33,7 @@ async def payments(stores: Stores) -> list[Payment]:
     return made
 
 
-async def test_events_come_with_all_that_is_told(stores: Stores) -> None:
+async def test_events_come_with_all_that_is_told(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment)
     note = NewEvent(EventType.REFUND_UPDATED, 'Ærø "told"')
@@ -56,14 +56,14 @@ async def test_events_come_with_all_that_is_told(stores: Stores) -> None:
 
 
 @pytest.mark.parametrize("event_type", EventType)
-async def test_every_type_of_event_can_be_kept(stores: Stores, event_type: EventType) -> None:
+async def test_every_type_of_event_can_be_kept(stores: Repositories, event_type: EventType) -> None:
     payment = await stores.build_payment()
     await stores.payments.save(payment, payment, NewEvent(event_type))
     assert (await stores.told_of(payment))[-1].type is event_type
 
 
 async def test_the_events_of_a_payment_are_read_from_a_sequence_on(
-    stores: Stores, payments: list[Payment]
+    stores: Repositories, payments: list[Payment]
 ) -> None:
     events = await stores.told_of(payments[0])
     assert [each.sequence for each in events] == [1, 2, 3]
@@ -72,7 +72,9 @@ async def test_the_events_of_a_payment_are_read_from_a_sequence_on(
     assert await stores.events.of_payment(uuid7(), 2, 0) == []
 
 
-async def test_the_stream_holds_every_event_once(stores: Stores, payments: list[Payment]) -> None:
+async def test_the_stream_holds_every_event_once(
+    stores: Repositories, payments: list[Payment]
+) -> None:
     events = await all_of(stores)
     assert len(events) == 9
     told = [event for each in payments for event in await stores.told_of(each)]
@@ -82,7 +84,7 @@ async def test_the_stream_holds_every_event_once(stores: Stores, payments: list[
 
 @pytest.mark.parametrize("page", [1, 2, 9])
 async def test_the_stream_goes_on_after_any_of_its_events(
-    stores: Stores, payments: list[Payment], page: int
+    stores: Repositories, payments: list[Payment], page: int
 ) -> None:
     events = await all_of(stores)
     assert await all_of(stores, page=page) == events
@@ -91,7 +93,7 @@ async def test_the_stream_goes_on_after_any_of_its_events(
 
 
 async def test_the_stream_of_a_payment_is_its_part_of_the_whole(
-    stores: Stores, payments: list[Payment]
+    stores: Repositories, payments: list[Payment]
 ) -> None:
     events = await all_of(stores)
     for payment in payments:
@@ -102,7 +104,7 @@ async def test_the_stream_of_a_payment_is_its_part_of_the_whole(
             assert await all_of(stores, payment, event.cursor) == after
 
 
-async def test_the_stream_goes_on_with_what_is_new(stores: Stores) -> None:
+async def test_the_stream_goes_on_with_what_is_new(stores: Repositories) -> None:
     first = await stores.build_payment()
     (event,) = await all_of(stores)
     assert await all_of(stores, cursor=event.cursor) == []
@@ -132,14 +134,14 @@ CURSOR = cursors.write_cursor(cursors.StreamPosition(7, uuid7(), 1), 1)
     ids=lambda cursor: cursor[:20],
 )
 async def test_what_is_no_cursor_of_this_installation_is_refused(
-    stores: Stores, cursor: str
+    stores: Repositories, cursor: str
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
         await stores.events.stream(None, 10, cursor)
     assert (refused.value.field, refused.value.rule) == ("cursor", "CURSOR")
 
 
-async def test_a_cursor_at_the_end_of_all_numbers_is_no_surprise(stores: Stores) -> None:
+async def test_a_cursor_at_the_end_of_all_numbers_is_no_surprise(stores: Repositories) -> None:
     end = cursors.write_cursor(cursors.StreamPosition(2**64 - 1, uuid7(), 2**63 - 1), 1)
     payment = await stores.build_payment()
     assert await stores.events.stream(None, 10, end) == []

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from stores import SECOND, Stores, in_transaction
+from support.repositories import SECOND, Repositories, in_transaction
 
 from chassis.database import Connection, Database
 from chassis.identifiers import uuid7
@@ -17,15 +17,15 @@ from payment.repository.postgresql.payments import PostgresPayments
 from payment.repository.postgresql.refunds import PostgresRefunds
 
 HOUR = timedelta(hours=1)
-StoresAndRecords = tuple[Stores, InternalRecords]
+StoresAndRecords = tuple[Repositories, InternalRecords]
 
 
 @pytest.fixture(params=["memory", "postgresql"])
 def both(request: pytest.FixtureRequest) -> StoresAndRecords:
-    """Stores to write with, and the internal records in them."""
+    """Repositories to write with, and the internal records in them."""
     if request.param == "memory":
         store = Store(lambda: datetime.now(UTC))
-        stores = Stores(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
+        stores = Repositories(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
         return stores, MemoryInternalRecords(store)
     database: Database = request.getfixturevalue("database")
     return request.getfixturevalue("postgres"), PostgresInternalRecords(database.pool)
@@ -101,13 +101,13 @@ async def test_what_has_changed_since_it_was_read_is_not_made_due(both: StoresAn
 
 
 async def test_a_transaction_that_has_written_and_is_not_committed_is_an_open_write(
-    postgres: Stores, database: Database
+    postgres: Repositories, database: Database
 ) -> None:
     records = PostgresInternalRecords(database.pool)
     assert not await records.has_open_write(timedelta(0))
     async with in_transaction(database.pool) as connection:
         payments, refunds = PostgresPayments(connection), PostgresRefunds(connection)
-        await Stores(payments, refunds, postgres.events).build_payment()
+        await Repositories(payments, refunds, postgres.events).build_payment()
 
         assert await records.has_open_write(timedelta(0))
         assert not await records.has_open_write(HOUR)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from payment_examples import NOW, PAYMENT_ID
-from stores import Stores
+from support.examples import NOW, PAYMENT_ID
+from support.repositories import Repositories
 
 from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
@@ -23,7 +23,7 @@ A_1 = Reference("A-1")
 
 
 @pytest.fixture
-async def listed(stores: Stores) -> list[Payment]:
+async def listed(stores: Repositories) -> list[Payment]:
     """A payment in each state, and some that differ; in the order of their births."""
     made = [await stores.payment_in(state, customer=ANNA) for state in State]
     made.append(await stores.payment_in(State.FAILED, customer=BORIS, reference=A_1))
@@ -64,7 +64,7 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Payment], bool]]] = [
 
 
 async def test_a_list_holds_what_was_asked_for(
-    stores: Stores, listed: list[Payment], subtests: Any
+    stores: Repositories, listed: list[Payment], subtests: Any
 ) -> None:
     for (filters, holds), show_deleted, newest_first in itertools.product(
         FILTERS, (False, True), (False, True)
@@ -76,7 +76,7 @@ async def test_a_list_holds_what_was_asked_for(
             assert found == (wanted[::-1] if newest_first else wanted)
 
 
-async def test_pages_hold_every_payment_once(stores: Stores, listed: list[Payment]) -> None:
+async def test_pages_hold_every_payment_once(stores: Repositories, listed: list[Payment]) -> None:
     for newest_first, show_deleted in itertools.product((True, False), repeat=2):
         query = PaymentQuery(2, newest_first=newest_first, show_deleted=show_deleted)
         found: list[Payment] = []
@@ -87,7 +87,7 @@ async def test_pages_hold_every_payment_once(stores: Stores, listed: list[Paymen
         assert found == await stores.payments.list(replace(query, limit=100, after=None))
 
 
-async def test_a_range_of_times_has_exact_ends(stores: Stores, listed: list[Payment]) -> None:
+async def test_a_range_of_times_has_exact_ends(stores: Repositories, listed: list[Payment]) -> None:
     wanted = {"<": listed[:4], "<=": listed[:5], ">": listed[5:], ">=": listed[4:]}
     for operator, payments in wanted.items():
         range_ = ((Comparison(operator), listed[4].create_time),)
@@ -95,7 +95,7 @@ async def test_a_range_of_times_has_exact_ends(stores: Stores, listed: list[Paym
         assert await stores.payments.list(query) == payments
 
 
-async def test_all_ranges_hold_at_once(stores: Stores, listed: list[Payment]) -> None:
+async def test_all_ranges_hold_at_once(stores: Repositories, listed: list[Payment]) -> None:
     ranges = (
         (Comparison.AFTER, listed[1].create_time),
         (Comparison.UNTIL, listed[3].create_time),

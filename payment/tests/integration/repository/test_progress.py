@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from stores import Stores, in_transaction
+from support.repositories import Repositories, in_transaction
 
 from chassis.database import Connection, Database
 from payment.repository.postgresql.progress import PostgresProgress
@@ -20,7 +20,7 @@ def signs(database: Database) -> PostgresProgress:
 
 
 async def test_where_all_goes_on_there_is_nothing_to_see(
-    postgres: Stores, signs: PostgresProgress
+    postgres: Repositories, signs: PostgresProgress
 ) -> None:
     assert await signs.oldest_hidden_event() is None
     assert await signs.longest_due() is None
@@ -32,7 +32,7 @@ async def test_where_all_goes_on_there_is_nothing_to_see(
 
 
 async def test_a_writer_that_stays_in_its_transaction_is_seen_and_named_with_what_it_does(
-    postgres: Stores, database: Database, signs: PostgresProgress
+    postgres: Repositories, database: Database, signs: PostgresProgress
 ) -> None:
     async with in_transaction(database.pool) as connection:
         row = await connection.fetchrow("SELECT pg_backend_pid() AS pid, pg_current_xact_id()")
@@ -48,7 +48,7 @@ async def test_a_writer_that_stays_in_its_transaction_is_seen_and_named_with_wha
 
 
 async def test_a_writer_of_another_role_in_another_database_is_named_without_what_it_does(
-    postgres: Stores, signs: PostgresProgress, customer_database: Any
+    postgres: Repositories, signs: PostgresProgress, customer_database: Any
 ) -> None:
     other = await asyncpg.connect(
         customer_database.owner_url, password=customer_database.owner_password
@@ -64,7 +64,7 @@ async def test_a_writer_of_another_role_in_another_database_is_named_without_wha
 
 
 async def test_a_long_report_and_a_backup_hold_nothing_up(
-    postgres: Stores, signs: PostgresProgress, superuser: Connection
+    postgres: Repositories, signs: PostgresProgress, superuser: Connection
 ) -> None:
     async with superuser.transaction(isolation="repeatable_read"):
         await superuser.fetch("SELECT * FROM payments")
@@ -73,7 +73,7 @@ async def test_a_long_report_and_a_backup_hold_nothing_up(
 
 
 async def test_what_nobody_takes_up_is_seen(
-    postgres: Stores, signs: PostgresProgress, superuser: Connection
+    postgres: Repositories, signs: PostgresProgress, superuser: Connection
 ) -> None:
     payment = await postgres.build_payment()
     await superuser.execute(

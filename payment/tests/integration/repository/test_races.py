@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 
 import asyncpg
 import pytest
-from stores import (
+from support.repositories import (
     INSERT_WITHIN,
     SECOND,
-    Stores,
-    a_new_payment,
-    a_new_refund,
-    a_record,
+    Repositories,
     in_transaction,
     moved,
     new_request_id,
+    request_record,
+    unsaved_payment,
+    unsaved_refund,
 )
 
 from chassis.database import Connection, Database
@@ -57,7 +57,7 @@ async def side_by_side(makes: Sequence[Awaitable[Made]]) -> list[Made]:
     return list(await asyncio.gather(*makes))
 
 
-async def recorded(stores: Stores, payment: Payment) -> Told:
+async def recorded(stores: Repositories, payment: Payment) -> Told:
     """What becomes of an attempt, as the service tells it by the domain's rules."""
     asked = payment.request
     insert_by = (await stores.payments.find_conflicts(asked.request_id)).now + INSERT_WITHIN
@@ -75,12 +75,12 @@ async def recorded(stores: Stores, payment: Payment) -> Told:
     return "nobody holds it, and it is not inserted", payment.id
 
 
-async def test_twenty_copies_of_a_request_make_one_payment(postgres: Stores) -> None:
+async def test_twenty_copies_of_a_request_make_one_payment(postgres: Repositories) -> None:
     for number in range(30):
         request_id = new_request_id()
         reference = Reference(request_id.text) if number % 2 else None
         attempts = [
-            a_new_payment(request_id=request_id, reference=reference, fingerprint=b"same")
+            unsaved_payment(request_id=request_id, reference=reference, fingerprint=b"same")
             for _ in range(20)
         ]
         told = await side_by_side([recorded(postgres, each) for each in attempts])
@@ -93,17 +93,17 @@ async def test_twenty_copies_of_a_request_make_one_payment(postgres: Stores) -> 
         assert found == [winner]
 
 
-async def test_twenty_requests_for_a_reference_make_one_payment(postgres: Stores) -> None:
+async def test_twenty_requests_for_a_reference_make_one_payment(postgres: Repositories) -> None:
     for number in range(30):
         reference = Reference(f"order-{number}")
-        attempts = [a_new_payment(reference=reference) for _ in range(20)]
+        attempts = [unsaved_payment(reference=reference) for _ in range(20)]
         told = await side_by_side([recorded(postgres, each) for each in attempts])
         assert Counter(what for what, _ in told) == {"new": 1, "reference taken": 19}
         (winner,) = [who for what, who in told if what == "new"]
         assert {who for what, who in told if what != "new"} == {f"payments/{winner}"}
 
 
-async def test_of_twenty_movers_of_a_version_one_wins(postgres: Stores) -> None:
+async def test_of_twenty_movers_of_a_version_one_wins(postgres: Repositories) -> None:
     for _ in range(15):
         payment = await postgres.build_payment()
         movers = [State.REQUIRES_ACTION, State.AUTHORIZED, State.CANCELING, State.SUCCEEDED] * 5
@@ -115,7 +115,7 @@ async def test_of_twenty_movers_of_a_version_one_wins(postgres: Stores) -> None:
         assert [each.sequence for each in await postgres.told_of(payment)] == [1, 2]
 
 
-async def test_of_twenty_that_delete_all_are_told_of_one_deletion(postgres: Stores) -> None:
+async def test_of_twenty_that_delete_all_are_told_of_one_deletion(postgres: Repositories) -> None:
     machine: Any = None
     change = ChangePayment(postgres.payments, machine, machine, machine)
     for _ in range(15):
@@ -124,17 +124,17 @@ async def test_of_twenty_that_delete_all_are_told_of_one_deletion(postgres: Stor
         assert deleted == [await postgres.now(payment)] * 20
 
 
-async def test_an_answer_is_used_up_once(postgres: Stores) -> None:
+async def test_an_answer_is_used_up_once(postgres: Repositories) -> None:
     payment = await postgres.build_payment()
     used_up = replace(payment, idempotency_counter=1)
     saved = await side_by_side([postgres.payments.save(payment, used_up, None) for _ in range(20)])
     assert [each for each in saved if each is not None] == [used_up]
 
 
-async def test_twenty_copies_of_a_capture_capture_once(postgres: Stores) -> None:
+async def test_twenty_copies_of_a_capture_capture_once(postgres: Repositories) -> None:
     for _ in range(10):
         payments = [await postgres.payment_in(State.AUTHORIZED) for _ in range(2)]
-        record = a_record(payments[0])
+        record = request_record(payments[0])
         done = await side_by_side(
             [
                 postgres.payments.save(each, each.capture(None), CAPTURE, record)
@@ -148,12 +148,12 @@ async def test_twenty_copies_of_a_capture_capture_once(postgres: Stores) -> None
         assert len(await postgres.told_of(loser)) == loser.version
 
 
-async def test_a_thousand_refunds_of_3_on_1000_are_333(postgres: Stores) -> None:
+async def test_a_thousand_refunds_of_3_on_1000_are_333(postgres: Repositories) -> None:
     payment = await postgres.payment_in(State.SUCCEEDED)
 
     async def refund() -> Refund | None:
-        asked = a_new_refund(payment, 3)
-        return await postgres.refunds.insert(asked, a_record(payment, asked))
+        asked = unsaved_refund(payment, 3)
+        return await postgres.refunds.insert(asked, request_record(payment, asked))
 
     made = [each for each in await side_by_side([refund() for _ in range(1_000)]) if each]
     assert len(made) == 333
@@ -165,7 +165,9 @@ async def test_a_thousand_refunds_of_3_on_1000_are_333(postgres: Stores) -> None
     assert [each.sequence for each in await postgres.told_of(payment)] == [*range(1, 336)]
 
 
-async def test_a_thousand_calls_of_50_refund_requests_make_50_refunds(postgres: Stores) -> None:
+async def test_a_thousand_calls_of_50_refund_requests_make_50_refunds(
+    postgres: Repositories,
+) -> None:
     """The payment is refunded whole by them: the twin of the one that took the last of the money
     must find that one, and not be told that nothing is left.
     """
@@ -173,7 +175,7 @@ async def test_a_thousand_calls_of_50_refund_requests_make_50_refunds(postgres: 
     requests = [new_request_id() for _ in range(50)]
 
     async def refund(request_id: Any) -> tuple[str, object]:
-        asked = a_new_refund(payment, 20)
+        asked = unsaved_refund(payment, 20)
         record = RequestRecord(request_id, b"same", payment.id, asked.id)
         if await postgres.refunds.insert(asked, record):
             return "new", asked.id
@@ -191,12 +193,12 @@ async def test_a_thousand_calls_of_50_refund_requests_make_50_refunds(postgres: 
     assert (await postgres.now(payment)).amount_refunded == 1_000
 
 
-async def test_refunds_that_fail_while_others_are_made_keep_the_sum(postgres: Stores) -> None:
+async def test_refunds_that_fail_while_others_are_made_keep_the_sum(postgres: Repositories) -> None:
     payment = await postgres.payment_in(State.SUCCEEDED)
 
     async def make_and_fail() -> None:
-        asked = a_new_refund(payment, 100)
-        refund = await postgres.refunds.insert(asked, a_record(payment, asked))
+        asked = unsaved_refund(payment, 100)
+        refund = await postgres.refunds.insert(asked, request_record(payment, asked))
         if refund is not None:
             failed = refund.fail(FAILURE)
             await side_by_side([postgres.refunds.save(refund, failed, FAILED) for _ in range(2)])
@@ -210,7 +212,7 @@ async def test_refunds_that_fail_while_others_are_made_keep_the_sum(postgres: St
     assert kinds[EventType.REFUND_CREATED] == kinds[EventType.REFUND_FAILED] >= 10
 
 
-async def test_what_is_due_is_claimed_by_one_of_many(postgres: Stores) -> None:
+async def test_what_is_due_is_claimed_by_one_of_many(postgres: Repositories) -> None:
     payments = [await postgres.build_payment() for _ in range(60)]
     await side_by_side([postgres.payments.reschedule(each, -SECOND, 1) for each in payments])
     claims = await side_by_side([postgres.payments.claim_due(7) for _ in range(20)])
@@ -223,10 +225,10 @@ async def test_what_is_due_is_claimed_by_one_of_many(postgres: Stores) -> None:
 
 @pytest.mark.parametrize("commits", [True, False])
 async def test_an_insert_that_is_sent_again_waits_for_its_first_copy(
-    postgres: Stores, database: Database, commits: bool
+    postgres: Repositories, database: Database, commits: bool
 ) -> None:
     """Longer than any other statement waits for a lock. A look-up would see nothing meanwhile."""
-    payment = a_new_payment()
+    payment = unsaved_payment()
     insert_by = (await postgres.payments.find_conflicts(payment.request.request_id)).now
     insert_by += INSERT_WITHIN
     with suppress(GaveUpError):
@@ -245,11 +247,11 @@ async def test_an_insert_that_is_sent_again_waits_for_its_first_copy(
 
 
 async def test_a_refund_that_is_sent_again_waits_for_its_first_copy(
-    postgres: Stores, database: Database
+    postgres: Repositories, database: Database
 ) -> None:
     payment = await postgres.payment_in(State.SUCCEEDED)
-    refund = a_new_refund(payment)
-    record = a_record(payment, refund)
+    refund = unsaved_refund(payment)
+    record = request_record(payment, refund)
     async with in_transaction(database.pool) as connection:
         first = PostgresRefunds(connection)
         assert await first.insert(refund, record) is not None
@@ -262,11 +264,11 @@ async def test_a_refund_that_is_sent_again_waits_for_its_first_copy(
 
 @pytest.mark.parametrize("what", ["payment", "refund"])
 async def test_an_insert_whose_connection_breaks_is_unknown(
-    postgres: Stores, database: Database, superuser: Connection, what: str
+    postgres: Repositories, database: Database, superuser: Connection, what: str
 ) -> None:
     paid = await postgres.payment_in(State.SUCCEEDED)
-    payment, refund = a_new_payment(), a_new_refund(paid)
-    record = a_record(paid, refund)
+    payment, refund = unsaved_payment(), unsaved_refund(paid)
+    record = request_record(paid, refund)
     async with in_transaction(database.pool) as connection:
         if what == "payment":
             first = PostgresPayments(connection)
@@ -283,9 +285,9 @@ async def test_an_insert_whose_connection_breaks_is_unknown(
 
 
 async def test_an_insert_that_was_never_sent_is_not_unknown(
-    postgres: Stores, database: Database
+    postgres: Repositories, database: Database
 ) -> None:
-    payment = a_new_payment()
+    payment = unsaved_payment()
     insert_by = (await postgres.payments.find_conflicts(payment.request.request_id)).now
     await database.pool.close()
     with pytest.raises(asyncpg.InterfaceError):

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import asyncpg
 import pytest
-from stores import Stores
+from support.repositories import Repositories
 
 from chassis.database import Connection
 from payment.domain.payment import State
@@ -36,7 +36,7 @@ async def transaction_ids(superuser: Connection) -> TransactionIds:
 
 
 @pytest.fixture
-async def restored(postgres: Stores, superuser: Connection) -> TransactionIds:
+async def restored(postgres: Repositories, superuser: Connection) -> TransactionIds:
     """Events of a cluster whose transaction ids were far beyond this one's."""
     payments = [await postgres.build_payment() for _ in range(4)]
     for payment in reversed(payments):
@@ -52,7 +52,7 @@ async def lower_events(superuser: Connection, statements: str = LOWER_EVENTS) ->
 
 
 async def test_restored_events_keep_their_order_and_new_ones_come_after_them(
-    postgres: Stores, superuser: Connection, restored: TransactionIds
+    postgres: Repositories, superuser: Connection, restored: TransactionIds
 ) -> None:
     lowered = await lower_events(superuser)
 
@@ -79,7 +79,7 @@ async def test_with_too_few_ids_events_share_one_and_none_overtakes_another(
 
 
 async def test_events_that_are_below_already_are_left_as_they_are(
-    postgres: Stores, superuser: Connection
+    postgres: Repositories, superuser: Connection
 ) -> None:
     await postgres.payment_in(State.SUCCEEDED)
     before = await transaction_ids(superuser)
@@ -100,7 +100,7 @@ async def test_after_it_events_cannot_be_changed(
 
 
 async def test_a_database_is_reconciled_from_an_hour_before_its_last_change(
-    postgres: Stores, superuser: Connection
+    postgres: Repositories, superuser: Connection
 ) -> None:
     created = await superuser.fetchval("SELECT create_time FROM installation")
     since = await superuser.fetchval(RECONCILE_SINCE)

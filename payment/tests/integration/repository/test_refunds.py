@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from stores import SECOND, Stores, a_new_refund, a_record, some
+from support.repositories import SECOND, Repositories, request_record, some, unsaved_refund
 
 from chassis.aip.pages import Position
 from chassis.identifiers import uuid7
@@ -18,19 +18,19 @@ FAILURE = Failure("lost_or_stolen_card", "", "the bank says no")
 UPDATED = NewEvent(EventType.REFUND_UPDATED)
 
 
-async def saved(stores: Stores, before: Refund, after: Refund) -> Refund:
+async def saved(stores: Repositories, before: Refund, after: Refund) -> Refund:
     return some(await stores.refunds.save(before, after, some(refund_event_for(before, after))))
 
 
-async def make_due(stores: Stores, refund: Refund, attempt: int = 1) -> None:
+async def make_due(stores: Repositories, refund: Refund, attempt: int = 1) -> None:
     """End the attempt of this number, with no wait for the next."""
     await stores.refunds.reschedule(refund, -SECOND, attempt)
 
 
-async def test_a_recorded_refund_comes_back_as_it_was_asked_for(stores: Stores) -> None:
+async def test_a_recorded_refund_comes_back_as_it_was_asked_for(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
-    asked = replace(a_new_refund(payment, 300), reason=RefundReason.FRAUDULENT)
-    record = a_record(payment, asked)
+    asked = replace(unsaved_refund(payment, 300), reason=RefundReason.FRAUDULENT)
+    record = request_record(payment, asked)
     refund = some(await stores.refunds.insert(asked, record))
     assert refund == replace(asked, create_time=refund.create_time, update_time=refund.create_time)
     assert payment.update_time < refund.create_time <= (await stores.seen(payment)).now
@@ -38,7 +38,7 @@ async def test_a_recorded_refund_comes_back_as_it_was_asked_for(stores: Stores) 
     assert await stores.payments.find_request(record.request_id) == record
 
 
-async def test_a_refund_is_a_version_and_an_event_of_its_payment(stores: Stores) -> None:
+async def test_a_refund_is_a_version_and_an_event_of_its_payment(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment, 300)
     now = await stores.now(payment)
@@ -53,52 +53,54 @@ async def test_a_refund_is_a_version_and_an_event_of_its_payment(stores: Stores)
 
 
 @pytest.mark.parametrize("state", [each for each in State if each is not State.SUCCEEDED])
-async def test_a_payment_that_took_nothing_gives_nothing_back(stores: Stores, state: State) -> None:
+async def test_a_payment_that_took_nothing_gives_nothing_back(
+    stores: Repositories, state: State
+) -> None:
     payment = await stores.payment_in(state)
-    asked = a_new_refund(payment, 1)
-    record = a_record(payment, asked)
+    asked = unsaved_refund(payment, 1)
+    record = request_record(payment, asked)
     assert await stores.refunds.insert(asked, record) is None
     await nothing_happened(stores, payment, asked)
     assert await stores.payments.find_request(record.request_id) is None
 
 
-async def test_no_more_is_refunded_than_was_captured(stores: Stores) -> None:
+async def test_no_more_is_refunded_than_was_captured(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     await stores.refund(payment, 600)
     payment = await stores.now(payment)
-    asked = a_new_refund(payment, 401)
-    assert await stores.refunds.insert(asked, a_record(payment, asked)) is None
+    asked = unsaved_refund(payment, 401)
+    assert await stores.refunds.insert(asked, request_record(payment, asked)) is None
     await nothing_happened(stores, payment, asked)
     await stores.refund(payment, 400)
     assert (await stores.now(payment)).amount_refunded == 1000
 
 
 @pytest.mark.parametrize("used_by", ["a refund", "a capture"])
-async def test_a_request_that_was_used_makes_no_refund(stores: Stores, used_by: str) -> None:
+async def test_a_request_that_was_used_makes_no_refund(stores: Repositories, used_by: str) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     if used_by == "a refund":
-        first = a_new_refund(payment, 100)
-        record = a_record(payment, first)
+        first = unsaved_refund(payment, 100)
+        record = request_record(payment, first)
         await stores.refunds.insert(first, record)
     else:
         other = await stores.payment_in(State.AUTHORIZED)
-        record = a_record(other)
+        record = request_record(other)
         await stores.payments.save(other, other.capture(None), UPDATED, record)
     payment = await stores.now(payment)
-    asked = a_new_refund(payment, 100)
+    asked = unsaved_refund(payment, 100)
     assert await stores.refunds.insert(asked, replace(record, refund_id=asked.id)) is None
     await nothing_happened(stores, payment, asked)
     assert await stores.payments.find_request(record.request_id) == record
 
 
-async def nothing_happened(stores: Stores, payment: Payment, asked: Refund) -> None:
+async def nothing_happened(stores: Repositories, payment: Payment, asked: Refund) -> None:
     assert await stores.now(payment) == payment
     assert len(await stores.told_of(payment)) == payment.version
     with pytest.raises(RefundNotFound):
         await stores.refunds.get(payment.id, asked.id)
 
 
-async def test_a_refund_that_succeeded_keeps_its_part_of_the_sum(stores: Stores) -> None:
+async def test_a_refund_that_succeeded_keeps_its_part_of_the_sum(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment, 300)
     after = replace(refund, state=RefundState.SUCCEEDED, processor_id="re_1")
@@ -117,7 +119,7 @@ async def test_a_refund_that_succeeded_keeps_its_part_of_the_sum(stores: Stores)
 
 @pytest.mark.parametrize("succeeded_before", [False, True])
 async def test_a_refund_that_fails_gives_its_part_back(
-    stores: Stores, succeeded_before: bool
+    stores: Repositories, succeeded_before: bool
 ) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     kept, refund = await stores.refund(payment, 600), await stores.refund(payment, 400)
@@ -131,7 +133,7 @@ async def test_a_refund_that_fails_gives_its_part_back(
     await stores.refund(payment, 400)
 
 
-async def test_a_failed_refund_gives_back_once(stores: Stores) -> None:
+async def test_a_failed_refund_gives_back_once(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     await stores.refund(payment, 600)
     refund = await stores.refund(payment, 400)
@@ -140,7 +142,7 @@ async def test_a_failed_refund_gives_back_once(stores: Stores) -> None:
     assert (await stores.now(payment)).amount_refunded == 600
 
 
-async def test_a_change_of_a_refund_that_has_moved_is_not_written(stores: Stores) -> None:
+async def test_a_change_of_a_refund_that_has_moved_is_not_written(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment)
     row = await saved(stores, refund, replace(refund, processor_id="re_1"))
@@ -151,7 +153,7 @@ async def test_a_change_of_a_refund_that_has_moved_is_not_written(stores: Stores
     assert len(await stores.told_of(payment)) == seen.version
 
 
-async def test_a_refund_of_the_processors_is_one_of_ours(stores: Stores) -> None:
+async def test_a_refund_of_the_processors_is_one_of_ours(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     first, second = await stores.refund(payment, 1), await stores.refund(payment, 1)
     await saved(stores, first, replace(first, processor_id="re_1"))
@@ -162,7 +164,7 @@ async def test_a_refund_of_the_processors_is_one_of_ours(stores: Stores) -> None
     assert await stores.now(payment) == seen
 
 
-async def test_a_refund_is_found_under_its_own_payment_only(stores: Stores) -> None:
+async def test_a_refund_is_found_under_its_own_payment_only(stores: Repositories) -> None:
     payment, other = (
         await stores.payment_in(State.SUCCEEDED),
         await stores.payment_in(State.SUCCEEDED),
@@ -174,7 +176,7 @@ async def test_a_refund_is_found_under_its_own_payment_only(stores: Stores) -> N
     assert await stores.refunds.list(other.id, 10, None) == []
 
 
-async def test_the_refunds_of_a_payment_are_listed_the_newest_first(stores: Stores) -> None:
+async def test_the_refunds_of_a_payment_are_listed_the_newest_first(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     made = [await stores.refund(payment, 1) for _ in range(5)]
     listed: list[Refund] = []
@@ -185,7 +187,7 @@ async def test_the_refunds_of_a_payment_are_listed_the_newest_first(stores: Stor
     assert listed == made[::-1]
 
 
-async def test_a_refund_that_is_due_is_claimed_once(stores: Stores) -> None:
+async def test_a_refund_that_is_due_is_claimed_once(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment)
     assert await stores.refunds.claim_due(10) == []
@@ -206,7 +208,7 @@ async def test_a_refund_that_is_due_is_claimed_once(stores: Stores) -> None:
     assert await stores.refunds.claim_due(10) == [], "failed is final"
 
 
-async def test_the_refunds_that_wait_longest_are_claimed_first(stores: Stores) -> None:
+async def test_the_refunds_that_wait_longest_are_claimed_first(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     made = [await stores.refund(payment, 1) for _ in range(3)]
     for refund, seconds in zip(made, (10, 30, 20), strict=True):
@@ -215,7 +217,7 @@ async def test_the_refunds_that_wait_longest_are_claimed_first(stores: Stores) -
     assert claimed == {made[1].id, made[2].id}
 
 
-async def test_a_refund_that_has_moved_is_not_put_off(stores: Stores) -> None:
+async def test_a_refund_that_has_moved_is_not_put_off(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment)
     await stores.refunds.reschedule(refund, timedelta(hours=1), 1)
@@ -226,7 +228,7 @@ async def test_a_refund_that_has_moved_is_not_put_off(stores: Stores) -> None:
     assert len(await stores.refunds.claim_due(10)) == 1
 
 
-async def test_a_refund_is_not_changed_later_than_is_said(stores: Stores) -> None:
+async def test_a_refund_is_not_changed_later_than_is_said(stores: Repositories) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment)
     failed, now = refund.fail(Failure("balance_insufficient")), (await stores.seen(payment)).now

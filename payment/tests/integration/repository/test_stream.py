@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from stores import Stores, a_new_refund, a_record, in_transaction
+from support.repositories import Repositories, in_transaction, request_record, unsaved_refund
 
 from chassis.database import Database
 from chassis.sql import Statement
@@ -27,16 +27,16 @@ class GaveUpError(Exception):
     """A writer changed its mind, and rolls back."""
 
 
-def writing(stores: Stores, connection: Any) -> Stores:
+def writing(stores: Repositories, connection: Any) -> Repositories:
     """The stores, in an open transaction."""
-    return Stores(
+    return Repositories(
         PostgresPayments(connection),
         PostgresRefunds(connection),
         stores.events,
     )
 
 
-async def read_on(stores: Stores, into: list[PaymentEvent]) -> int:
+async def read_on(stores: Repositories, into: list[PaymentEvent]) -> int:
     """Read what can be read behind what was read before."""
     found = await stores.events.stream(None, 50, into[-1].cursor if into else "")
     into += found
@@ -44,7 +44,7 @@ async def read_on(stores: Stores, into: list[PaymentEvent]) -> int:
 
 
 async def test_an_event_waits_for_those_that_may_still_come_before_it(
-    postgres: Stores, database: Database
+    postgres: Repositories, database: Database
 ) -> None:
     read: list[PaymentEvent] = []
     async with in_transaction(database.pool) as connection:
@@ -58,7 +58,7 @@ async def test_an_event_waits_for_those_that_may_still_come_before_it(
 
 
 async def test_without_the_bound_an_event_is_missed(
-    postgres: Stores, database: Database, monkeypatch: pytest.MonkeyPatch
+    postgres: Repositories, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shows what the bound is for, and that the test above would notice if it were not there."""
     monkeypatch.setattr(events, "STREAM", STREAM_WITHOUT_BOUND)
@@ -72,7 +72,9 @@ async def test_without_the_bound_an_event_is_missed(
     assert len(await postgres.told_of(slow)) == 1, "it is there, and the reader has passed it"
 
 
-async def test_what_is_rolled_back_is_never_told(postgres: Stores, database: Database) -> None:
+async def test_what_is_rolled_back_is_never_told(
+    postgres: Repositories, database: Database
+) -> None:
     with suppress(GaveUpError):
         async with in_transaction(database.pool) as connection:
             given_up = await writing(postgres, connection).build_payment()
@@ -86,7 +88,7 @@ async def test_what_is_rolled_back_is_never_told(postgres: Stores, database: Dat
 
 
 async def test_the_events_of_a_payment_keep_their_order_in_the_stream(
-    postgres: Stores, database: Database
+    postgres: Repositories, database: Database
 ) -> None:
     """A transaction that is older may write the later version: two refunds do not exclude each
     other. Its event still comes behind.
@@ -103,7 +105,7 @@ async def test_the_events_of_a_payment_keep_their_order_in_the_stream(
 
 
 async def test_under_many_writers_none_is_missed_and_none_comes_twice(
-    postgres: Stores, database: Database
+    postgres: Repositories, database: Database
 ) -> None:
     chance = random.Random(7)  # noqa: S311 - not a secret
     shared = [await postgres.payment_in(State.SUCCEEDED) for _ in range(4)]
@@ -118,8 +120,8 @@ async def test_under_many_writers_none_is_missed_and_none_comes_twice(
                     own = writing(postgres, connection)
                     if chance.random() < 0.5:
                         payment = chance.choice(shared)
-                        refund = a_new_refund(payment, 1)
-                        await own.refunds.insert(refund, a_record(payment, refund))
+                        refund = unsaved_refund(payment, 1)
+                        await own.refunds.insert(refund, request_record(payment, refund))
                     else:
                         await own.payment_in(State.FAILED)
                     await asyncio.sleep(chance.random() * 0.02)
@@ -145,7 +147,7 @@ async def test_under_many_writers_none_is_missed_and_none_comes_twice(
 
 
 async def test_a_reader_or_an_idle_claim_does_not_hold_the_stream_up(
-    postgres: Stores, database: Database
+    postgres: Repositories, database: Database
 ) -> None:
     payment = await postgres.build_payment()
     async with in_transaction(database.pool) as connection:

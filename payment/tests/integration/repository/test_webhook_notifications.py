@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from stores import Stores, a_new_payment, some
+from support.repositories import Repositories, some, unsaved_payment
 
 from chassis.database import Connection
 from payment.domain.events import EventType, NewEvent
@@ -21,7 +21,7 @@ UPDATED = NewEvent(EventType.REFUND_UPDATED)
 
 
 @pytest.fixture
-def notifications(stores: Stores) -> NotificationRepository:
+def notifications(stores: Repositories) -> NotificationRepository:
     """Of the same store."""
     payments: Any = stores.payments
     if isinstance(payments, MemoryPayments):
@@ -33,7 +33,7 @@ def about(payment: Payment, name: str = "evt_1", refund_id: str = "") -> Webhook
     return WebhookNotification(name, "payment_intent.succeeded", payment.intent_id, refund_id)
 
 
-async def resting(stores: Stores, state: State) -> Payment:
+async def resting(stores: Repositories, state: State) -> Payment:
     """A payment that is to be looked at in an hour."""
     payment = await stores.payment_in(state)
     await stores.payments.reschedule(payment, HOUR, 1)
@@ -42,7 +42,7 @@ async def resting(stores: Stores, state: State) -> Payment:
 
 @pytest.mark.parametrize("state", [State.REQUIRES_ACTION, State.AUTHORIZED])
 async def test_what_waits_for_a_person_is_due_now(
-    stores: Stores, notifications: NotificationRepository, state: State
+    stores: Repositories, notifications: NotificationRepository, state: State
 ) -> None:
     payment = await resting(stores, state)
     assert await stores.payments.claim_due(10) == []
@@ -54,7 +54,7 @@ async def test_what_waits_for_a_person_is_due_now(
 
 @pytest.mark.parametrize("state", [State.CONFIRMING, State.CAPTURING, State.CANCELING])
 async def test_what_somebody_is_at_is_left_alone_for_a_moment(
-    stores: Stores, notifications: NotificationRepository, state: State
+    stores: Repositories, notifications: NotificationRepository, state: State
 ) -> None:
     payment = await resting(stores, state)
     assert not await notifications.record(about(payment))
@@ -67,7 +67,7 @@ async def test_what_somebody_is_at_is_left_alone_for_a_moment(
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELED])
 async def test_what_is_final_is_never_due_again(
-    stores: Stores, notifications: NotificationRepository, state: State
+    stores: Repositories, notifications: NotificationRepository, state: State
 ) -> None:
     payment = await stores.payment_in(state)
     assert not await notifications.record(about(payment))
@@ -75,7 +75,7 @@ async def test_what_is_final_is_never_due_again(
 
 
 async def test_what_is_held_waits_for_a_person(
-    stores: Stores, notifications: NotificationRepository
+    stores: Repositories, notifications: NotificationRepository
 ) -> None:
     payment = await stores.hold(await stores.payment_in(State.REQUIRES_ACTION))
     assert not await notifications.record(about(payment))
@@ -83,7 +83,7 @@ async def test_what_is_held_waits_for_a_person(
 
 
 async def test_a_duplicate_does_nothing(
-    stores: Stores, notifications: NotificationRepository
+    stores: Repositories, notifications: NotificationRepository
 ) -> None:
     payment = await resting(stores, State.REQUIRES_ACTION)
     assert await notifications.record(about(payment))
@@ -95,9 +95,9 @@ async def test_a_duplicate_does_nothing(
 
 
 async def test_a_hint_of_nobodys_intent_is_not_stored_and_may_come_again(
-    stores: Stores, notifications: NotificationRepository
+    stores: Repositories, notifications: NotificationRepository
 ) -> None:
-    payment = a_new_payment()
+    payment = unsaved_payment()
     assert not await notifications.record(about(payment))
     build_payment = some(await stores.insert(payment))
     build_payment = await stores.move(build_payment, State.REQUIRES_ACTION)
@@ -105,7 +105,7 @@ async def test_a_hint_of_nobodys_intent_is_not_stored_and_may_come_again(
 
 
 async def test_an_attempt_that_asked_before_the_hint_does_not_put_it_off(
-    stores: Stores, notifications: NotificationRepository
+    stores: Repositories, notifications: NotificationRepository
 ) -> None:
     payment = await resting(stores, State.REQUIRES_ACTION)
     assert await notifications.record(about(payment))
@@ -116,7 +116,7 @@ async def test_an_attempt_that_asked_before_the_hint_does_not_put_it_off(
 
 
 async def test_a_look_that_changed_nothing_does_not_put_off_what_was_hinted_at_meanwhile(
-    stores: Stores, notifications: NotificationRepository
+    stores: Repositories, notifications: NotificationRepository
 ) -> None:
     payment = await resting(stores, State.REQUIRES_ACTION)
     assert await notifications.record(about(payment))
@@ -128,7 +128,7 @@ async def test_a_look_that_changed_nothing_does_not_put_off_what_was_hinted_at_m
 
 
 async def test_a_refund_that_is_not_looked_at_any_more_is_looked_at_for_a_hint(
-    stores: Stores, notifications: NotificationRepository
+    stores: Repositories, notifications: NotificationRepository
 ) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment, 100)
@@ -145,7 +145,7 @@ async def test_a_refund_that_is_not_looked_at_any_more_is_looked_at_for_a_hint(
 
 
 async def test_a_hint_of_a_refund_hurries_that_refund_alone(
-    stores: Stores, notifications: NotificationRepository
+    stores: Repositories, notifications: NotificationRepository
 ) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     known = {}
@@ -161,7 +161,7 @@ async def test_a_hint_of_a_refund_hurries_that_refund_alone(
 
 
 async def test_a_hint_of_a_refund_that_is_on_its_way_out_leaves_it_a_moment(
-    stores: Stores, notifications: NotificationRepository
+    stores: Repositories, notifications: NotificationRepository
 ) -> None:
     payment = await stores.payment_in(State.SUCCEEDED)
     refund = await stores.refund(payment, 100)
@@ -171,7 +171,9 @@ async def test_a_hint_of_a_refund_that_is_on_its_way_out_leaves_it_a_moment(
     assert not await notifications.record(about(payment, "evt_2", refund_id="re_1"))
 
 
-async def test_the_oldest_go_as_new_ones_come(postgres: Stores, superuser: Connection) -> None:
+async def test_the_oldest_go_as_new_ones_come(
+    postgres: Repositories, superuser: Connection
+) -> None:
     notifications = PostgresNotifications(postgres.payments._pool)  # type: ignore[attr-defined]
     payment = await postgres.payment_in(State.SUCCEEDED)
     for number in range(5):

@@ -1,4 +1,4 @@
-"""Baseline: save first, then charge, and take a time-out for a failure, the design of many shops.
+"""Baseline: save first, then charge, and take a time-out for a failure, the design of many merchants.
 
 Nothing is charged without a row, and a repeated request finds its row. The charge has no key of ours
 (the library makes one for each try), and a processor that does not answer counts as a failure; so

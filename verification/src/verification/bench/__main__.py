@@ -18,6 +18,7 @@ from verification.bench.measure import (
 from verification.bench.pgbench import transactions_per_second
 from verification.bench.report import comparison_table, costs_table, reference_ratios
 from verification.bench.systems import NotStarted, checkout, echoing, running
+from verification.commands import CommandFailed
 
 OURS, BASE = "this", "base"
 
@@ -28,10 +29,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of one measurement")
     asked = parser.parse_args()
-    screen = Output()
+    output = Output()
     trees = {OURS: REPOSITORY}
     if asked.base:
-        with screen.step(f"Building {asked.base}"):
+        with output.step(f"Building {asked.base}"):
             trees[BASE] = checkout(asked.base)
     with ExitStack() as endings:
         systems = [endings.enter_context(running(tree, name)) for name, tree in trees.items()]
@@ -40,20 +41,20 @@ def main() -> None:
             for component in components_of(system):
                 if component.name in ("customer", "payment"):
                     megabytes = component.resident_megabytes()
-                    screen.print_line(
+                    output.print_line(
                         f"{system.name}, {component.name}, idle: {megabytes:.0f} MB resident"
                     )
         costs = uvloop.run(measure_rounds(systems, echo, asked.rounds, asked.seconds))
         pgbench = transactions_per_second(systems[0], CLIENTS, asked.seconds)
-    screen.console.print(costs_table(costs))
+    output.console.print(costs_table(costs))
     for line in reference_ratios(costs, OURS, pgbench):
-        screen.print_line(line)
+        output.print_line(line)
     if asked.base:
-        screen.console.print(comparison_table(costs, OURS, BASE))
+        output.console.print(comparison_table(costs, OURS, BASE))
 
 
 if __name__ == "__main__":
     try:
         main()
-    except NotStarted as refused:
-        sys.exit(str(refused))
+    except (NotStarted, CommandFailed) as error:
+        sys.exit(str(error))

@@ -3,56 +3,13 @@
 import json
 import shutil
 import tempfile
-from collections import defaultdict
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sandbox.mutable_world import MutableWorld
 from sandbox.sandbox import Sandbox
 from sandbox.world import Rules
-
-
-@dataclass
-class Money:
-    """What moved under one intent, in its currency's minor unit.
-
-    Attributes:
-        request_id: who asked, as the intent's metadata has it.
-        times: how often money was taken or held anew: more than once is a card charged twice.
-        refunds: what went back under each of our refunds' ids, one entry a movement.
-    """
-
-    intent: str
-    request_id: str
-    times: int = 0
-    held: int = 0
-    captured: int = 0
-    refunds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def was_taken(self) -> bool:
-        """Whether the card was charged, or money on it is held. A refund does not undo it."""
-        return self.captured > 0 or self.held > 0
-
-    def move(self, kind: str, amount: int, refund: str) -> None:
-        """Count one movement in."""
-        match kind:
-            case "authorized":
-                self.held += amount
-                self.times += 1
-            case "released":
-                self.held -= amount
-            case "captured" if self.held:
-                self.held -= amount
-                self.captured += amount
-            case "captured":
-                self.captured += amount
-                self.times += 1
-            case "refunded":
-                self.refunds[refund].append(amount)
-            case "returned":
-                self.refunds[refund].append(-amount)
+from verification.world.balance import Balance
 
 
 def movements(ledger: Path) -> list[dict[str, Any]]:
@@ -63,12 +20,12 @@ def movements(ledger: Path) -> list[dict[str, Any]]:
     return found
 
 
-def money_by_intent(moved: list[dict[str, Any]]) -> dict[str, Money]:
+def money_by_intent(moved: list[dict[str, Any]]) -> dict[str, Balance]:
     """The sum of the movements."""
-    found: dict[str, Money] = {}
+    found: dict[str, Balance] = {}
     for movement in moved:
         intent, metadata = movement["intent"], movement["metadata"]
-        money = found.setdefault(intent, Money(intent, metadata.get("request_id", "")))
+        money = found.setdefault(intent, Balance(intent, metadata.get("request_id", "")))
         money.move(movement["kind"], movement["amount"], metadata.get("refund", ""))
     return found
 

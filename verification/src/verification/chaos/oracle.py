@@ -65,10 +65,10 @@ def _orders_by_request(snapshot: FinalSnapshot) -> dict[str, Order]:
 def lost_payments(snapshot: FinalSnapshot) -> Iterator[str]:
     """Where money is, a payment says so; and what was named to a client is there."""
     by_intent = {row.intent: row for row in snapshot.payments if row.intent}
-    by_request = {row.request_id: row for row in snapshot.payments if not row.intent}
+    payment_by_request = {row.request_id: row for row in snapshot.payments if not row.intent}
     by_name = {row.name for row in snapshot.payments}
     for money in snapshot.money.values():
-        row = by_intent.get(money.intent) or by_request.get(money.request_id)
+        row = by_intent.get(money.intent) or payment_by_request.get(money.request_id)
         state = row.state if row else "nothing"
         if money.captured and state != "SUCCEEDED":
             yield f"{money.intent} took {money.captured}, and our database says {state}"
@@ -141,7 +141,7 @@ def wrong_answers(snapshot: FinalSnapshot) -> Iterator[str]:
     is true of the one call that it answered.
     """
     rows = {row.name: row for row in snapshot.payments}
-    by_request = {row.request_id: row for row in snapshot.payments}
+    payment_by_request = {row.request_id: row for row in snapshot.payments}
     for order in snapshot.log.orders:
         for request_id, attempts in order.attempts.items():
             answers = [answer for answer in order.answers if answer.request_id == request_id]
@@ -149,8 +149,8 @@ def wrong_answers(snapshot: FinalSnapshot) -> Iterator[str]:
             if len(names) > 1:
                 yield f"request {request_id} was answered with {', '.join(sorted(names))}"
             was_refused = attempts == 1 and any(answer.code in DEFINITE for answer in answers)
-            if was_refused and request_id in by_request:
-                yield f"request {request_id} was refused, and {by_request[request_id].name} is there"
+            if was_refused and request_id in payment_by_request:
+                yield f"request {request_id} was refused, and {payment_by_request[request_id].name} is there"
         yield from _changed_answers(order, rows)
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from verification.chaos.ledger import Money
 from verification.chaos.requests import RequestLog
+from verification.world.balance import Balance
 
 PUBLIC_STATES = {"CONFIRMING": "PROCESSING", "CAPTURING": "PROCESSING", "CANCELING": "PROCESSING"}
 """How the contract shows the states that are internal."""
@@ -91,7 +91,7 @@ class FinalSnapshot:
     """
 
     log: RequestLog
-    money: dict[str, Money]
+    money: dict[str, Balance]
     payments: list[PaymentRow]
     refunds: list[RefundRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)

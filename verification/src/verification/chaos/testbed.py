@@ -34,7 +34,7 @@ from verification.local_stack import (
     free_ports,
     postgresql,
     superuser_connection,
-    temporary_places,
+    temporary_paths,
 )
 from verification.processes import DatabaseServer, ServiceProcess
 
@@ -62,7 +62,7 @@ class Testbed:
     @asynccontextmanager
     async def open(cls, plan: Plan) -> AsyncIterator[Self]:
         """Everything up; whatever happens, nothing of it is left."""
-        with temporary_places() as paths:
+        with temporary_paths() as paths:
             testbed = cls(plan, paths)
             async with AsyncExitStack() as endings:
                 await testbed._start(endings)

@@ -7,7 +7,8 @@ from ipaddress import ip_network
 from itertools import islice
 from typing import Any
 
-from verification.cluster.kubectl import Kubectl, KubectlError
+from verification.cluster.kubectl import Kubectl
+from verification.commands import CommandFailed
 from verification.kubernetes.rendering import Object, Rendering, namespace_of, read, render
 
 ADDRESSED = (
@@ -23,7 +24,7 @@ LOAD_NAMESPACE = "oncepay-caller"
 NAMESPACES = ("oncepay-customer", "oncepay-payment", "oncepay-sandbox", LOAD_NAMESPACE)
 FIRST_FREE = 10
 """Of a range's addresses, the first is the Kubernetes API's, and the tenth often the DNS's."""
-NO_DNS_HINT = (
+NO_DNS_EXPLANATION = (
     "Here Services are reached by their addresses: does anything on the nodes lead those to pods "
     "(kube-proxy), and do pods have a default route?"
 )
@@ -49,19 +50,19 @@ class Cluster:
         self.kubectl = kubectl
         self.overlay = overlay or self._suitable_overlay()
         self.warnings: list[str] = []
-        addresses = self._free_addresses() if self.overlay == "bare" else None
+        addresses = self._free_addresses() if self.overlay == "no-dns" else None
         self._text = render(self.overlay, addresses)
         self.rendering: Rendering = read(self.overlay, self._text)
 
     def _suitable_overlay(self) -> str:
-        """`development` needs a cluster DNS and a storage class; `bare` neither."""
+        """`development` needs a cluster DNS and a storage class; `no-dns` neither."""
         names = self.kubectl.get("services", "-n", "kube-system", "-l", "k8s-app=kube-dns")
         classes = self.kubectl.get("storageclasses")["items"]
         default = "storageclass.kubernetes.io/is-default-class"
         stored = any(
             each["metadata"].get("annotations", {}).get(default) == "true" for each in classes
         )
-        return "development" if names["items"] and stored else "bare"
+        return "development" if names["items"] and stored else "no-dns"
 
     def _free_addresses(self) -> dict[str, str]:
         ranges = self.kubectl.get("servicecidr", "kubernetes")["spec"]["cidrs"]
@@ -91,7 +92,7 @@ class Cluster:
         """Return when the migrations are through and every pod is ready.
 
         Raises:
-            KubectlError: they are not in time; with the pods and events of the cluster.
+            CommandFailed: they are not in time; with the pods and events of the cluster.
         """
         try:
             for each in self.rendering.of("StatefulSet", "Deployment"):
@@ -101,8 +102,8 @@ class Cluster:
                 bound = f"--timeout={READY_SECONDS}s"
                 wanted = ("wait", "-n", namespace, f"job/{name}", "--for=condition=Complete", bound)
                 self.kubectl.run(*wanted, seconds=READY_SECONDS + 10)
-        except KubectlError as refused:
-            raise KubectlError(f"{refused}\n{self._diagnosis()}") from refused
+        except CommandFailed as refused:
+            raise CommandFailed(f"{refused}\n{self._diagnosis()}") from refused
 
     def _wait_for_rollout(self, kind: str, namespace: str, name: str) -> None:
         status = ("rollout", "status", f"{kind.lower()}/{name}", "-n", namespace)
@@ -110,10 +111,10 @@ class Cluster:
 
     def _diagnosis(self) -> str:
         """Pods and events of our namespaces, for whoever has to find out why."""
-        found = [NO_DNS_HINT] if self.overlay == "bare" else []
+        found = [NO_DNS_EXPLANATION] if self.overlay == "no-dns" else []
         for namespace in NAMESPACES:
             for what in (("pods", "--output=wide"), ("events", "--sort-by=.lastTimestamp")):
-                with suppress(KubectlError):
+                with suppress(CommandFailed):
                     found.append(self.kubectl.run("get", *what, "-n", namespace)[0][-4_000:])
         return "\n".join(found)
 
@@ -124,7 +125,7 @@ class Cluster:
 
     def pods(self, service: str) -> list[str]:
         """The pods of a service that are not being deleted, by name."""
-        namespace, part = f"oncepay-{service}", f"oncepay/part={service}"
+        namespace, part = f"oncepay-{service}", f"oncepay/component={service}"
         pods = self.kubectl.get("pods", "-n", namespace, "-l", part)["items"]
         return [
             each["metadata"]["name"] for each in pods if "deletionTimestamp" not in each["metadata"]
@@ -140,14 +141,14 @@ class Cluster:
         """Return when a service has all its pods, and they have been available long enough."""
         try:
             self._wait_for_rollout("Deployment", f"oncepay-{service}", service)
-        except KubectlError as refused:
-            raise KubectlError(f"{refused}\n{self._diagnosis()}") from refused
+        except CommandFailed as refused:
+            raise CommandFailed(f"{refused}\n{self._diagnosis()}") from refused
 
     def reconcile(self) -> Any:
         """Run the reconciliation now, as its CronJob would; its report.
 
         Raises:
-            KubectlError: it found a difference, or could not compare; with its output.
+            CommandFailed: it found a difference, or could not compare; with its output.
         """
         namespace, job = ("-n", "oncepay-payment"), "job/reconcile-now"
         self.kubectl.run("create", "job", "--from=cronjob/reconcile", "reconcile-now", *namespace)
@@ -155,8 +156,8 @@ class Cluster:
         try:
             ended = ("wait", *namespace, job, "--for=condition=Complete", bound)
             self.kubectl.run(*ended, seconds=RECONCILE_SECONDS + 10)
-        except KubectlError as refused:
-            raise KubectlError(
+        except CommandFailed as refused:
+            raise CommandFailed(
                 f"{refused}\n{self.kubectl.run('logs', *namespace, job)[0]}"
             ) from refused
         log = self.kubectl.run("logs", *namespace, job)[0]  # among lines of the log, an object each
@@ -166,7 +167,7 @@ class Cluster:
         """Evict a pod, as `kubectl drain` does; False where its disruption budget is used up.
 
         Raises:
-            KubectlError: for another reason.
+            CommandFailed: for another reason.
         """
         namespace = f"oncepay-{service}"
         eviction = {
@@ -177,7 +178,7 @@ class Cluster:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
         try:
             self.kubectl.run("create", "--raw", path, "--filename=-", stdin=json.dumps(eviction))
-        except KubectlError as refused:
+        except CommandFailed as refused:
             if "disruption budget" in str(refused):
                 return False
             raise
@@ -207,7 +208,7 @@ def installed(kubectl: Kubectl, overlay: str = "") -> Iterator[Cluster]:
 
     Raises:
         NamespaceExists: before anything was applied.
-        KubectlError: the cluster does not take it, or it does not become ready.
+        CommandFailed: the cluster does not take it, or it does not become ready.
     """
     cluster = Cluster(kubectl, overlay)
     cluster.refuse_existing()

@@ -52,7 +52,7 @@ class Checks:
         return self._known[key]
 
     def response(self, rows: int, ended: Node, last: Call | None) -> Iterator[str]:
-        """Violations by what a caller is told, against the rows right after the thread's last call."""
+        """Violations by the response to a caller, against the rows right after the thread's last call."""
         program, outcome = ended.program, ended.outcome
         stored = self._space.rows.values[rows]
         if ended.failed:

@@ -80,7 +80,7 @@ class Environment:
         return self.caller_gone
 
     def on_created(self, payment: Payment) -> None:
-        """The payment is recorded. Nobody reads it here."""
+        """The payment is recorded. No caller reads it here."""
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[bool]:

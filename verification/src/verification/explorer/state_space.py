@@ -29,7 +29,7 @@ class State(NamedTuple):
     faults           how many may still be injected
     payer_actions    what payers may still do
     time_jumps       by how much time may still jump
-    unstarted        programs that nobody has started
+    unstarted        programs that have not started
     """
 
     rows: int

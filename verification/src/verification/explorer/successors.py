@@ -298,7 +298,7 @@ class Successors:
         )
 
     def start(self, state: State, program: Program) -> Iterator[Transition]:
-        """A thread begins with its first call: before it, nobody can tell that it is there."""
+        """A thread begins with its first call: before it, no other thread can see it."""
         node = self._space.threads.root(program, state.now)
         number = self._space.call_of(node)
         if self._is_blocked(state, self._space.calls.values[number]):
@@ -329,7 +329,7 @@ class Successors:
             yield self._at_processor(state, "an orphan is canceled", CancelIntent(intent.id))
 
     def _at_processor(self, state: State, event: str, action: Any) -> Transition:
-        """Somebody else than a replica acts at the processor."""
+        """Someone other than a replica acts at the processor."""
         view = self._space.processors.values[state.processor]
         view, _ = transition(view, Request(action), self._space.world(state).unix())
         after = state._replace(processor=self._space.processors.number(view))

@@ -1,4 +1,4 @@
-"""`python -m verification.kubernetes`: check every overlay, say what was checked, fail where something is wrong."""
+"""`python -m verification.kubernetes`: check every overlay; exit code 1 where something is wrong."""
 
 import os
 import subprocess
@@ -24,65 +24,63 @@ from verification.kubernetes.rules import RULES
 def main() -> int:
     folder = Path(os.environ["CRDS"]) if os.environ.get("CRDS") else None
     definitions = schemas.Definitions(folder)
-    found = 0
+    count = 0
     try:
         renderings = {overlay: render(overlay) for overlay in OVERLAYS}
-    except NotRendered as refused:
-        say(f"✗ {refused}")
+    except NotRendered as error:
+        print_line(f"✗ {error}")
         return 1
     with ThreadPoolExecutor() as pool:  # the schemas and the scanner are processes of their own
         checks = pool.map(check, renderings, renderings.values(), repeat(definitions))
-        for rendering, complaints in checks:
+        for rendering, faults in checks:
             unset = list(placeholders.unset(rendering))
             if os.environ.get("RELEASE"):
-                complaints.extend(unset)
+                faults.extend(unset)
                 unset = []
-            found += len(complaints)
-            report(rendering, complaints, definitions.missing(rendering), unset)
-    say(f"{found} faults" if found else "✓ no fault")
-    return int(bool(found))
+            count += len(faults)
+            report(rendering, faults, definitions.missing(rendering), unset)
+    print_line(f"{count} faults" if count else "✓ no fault")
+    return int(bool(count))
 
 
 def check(overlay: str, text: str, definitions: schemas.Definitions) -> tuple[Rendering, list[str]]:
     rendering = read(overlay, text)
-    return rendering, list(dict.fromkeys(faults(rendering, text, definitions)))
+    return rendering, list(dict.fromkeys(find_faults(rendering, text, definitions)))
 
 
-def report(
-    rendering: Rendering, complaints: list[str], missing: list[str], unset: list[str]
-) -> None:
-    for fault in complaints:
-        say(f"✗ {rendering.overlay}: {fault}")
+def report(rendering: Rendering, faults: list[str], missing: list[str], unset: list[str]) -> None:
+    for fault in faults:
+        print_line(f"✗ {rendering.overlay}: {fault}")
     arrows = len(set(network.possible_arrows(rendering)))
-    say(
+    print_line(
         f"{rendering.overlay}: {len(rendering.objects)} objects, schemas of Kubernetes "
         f"{' and '.join(schemas.VERSIONS)}, trivy, {len(RULES)} rules, {arrows} arrows"
     )
     if missing:
-        say(
+        print_line(
             f"  not checked: the fields of {', '.join(missing)}. Their schemas are their "
-            "operators': name a folder of their CustomResourceDefinitions with CRDS=..."
+            "operators': CRDS= names a folder of their CustomResourceDefinitions"
         )
     if unset:
-        say(f"  not set yet: {len(unset)} placeholders, which RELEASE=yes refuses, one by one")
+        print_line(f"  not set yet: {len(unset)} placeholders, which RELEASE=yes rejects")
 
 
-def faults(rendering: Rendering, text: str, definitions: schemas.Definitions) -> Iterator[str]:
+def find_faults(rendering: Rendering, text: str, definitions: schemas.Definitions) -> Iterator[str]:
     for rule in RULES:
         for fault in rule(rendering):
             yield f"{fault} ({rule.__name__})"
-    yield from network.disagreements(rendering)
+    yield from network.differences(rendering)
     yield from definitions.faults(rendering)
     with tempfile.TemporaryDirectory() as folder:
         rendered = Path(folder) / f"{rendering.overlay}.yaml"
         rendered.write_text(text, encoding="utf-8")
         for version in schemas.VERSIONS:
             yield from schemas.faults(rendered, version)
-        yield from scanned(rendered)
+        yield from scanner_faults(rendered)
 
 
-def scanned(rendered: Path) -> Iterator[str]:
-    """What trivy has against it, by its built-in checks: it fetches nothing."""
+def scanner_faults(rendered: Path) -> Iterator[str]:
+    """What trivy reports, by its built-in checks: it downloads nothing."""
     program = Path(sys.executable).with_name("trivy")
     offline = ["--skip-check-update", "--skip-version-check", "--quiet", "--disable-telemetry"]
     ignored = ["--ignorefile", str(KUBERNETES / ".trivyignore")]
@@ -92,7 +90,7 @@ def scanned(rendered: Path) -> Iterator[str]:
         yield f"trivy: {(result.stdout + result.stderr).strip()}"
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
-"""Who can reach whom: computed from rendered NetworkPolicies, compared with architecture.toml.
+"""Who can reach whom: computed from the rendered NetworkPolicies, compared with architecture.toml.
 
-Kubernetes' rules: a pod that no policy selects is open; selected, it allows what any one of its policies
-allows; a connection needs the sender's leave and the receiver's. An outsider gives its own leave.
+Kubernetes' rules: a pod that no policy selects is open; a selected one allows what any one of its policies
+allows; a connection must be allowed by the sender and by the receiver. Peers outside allow everything.
 Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
 
@@ -19,17 +19,17 @@ from verification.kubernetes.rendering import (
     namespace_of,
 )
 
-# Tried beside every port that somebody names: what is open here is open altogether.
-UNHEARD_OF = ("9", "9/UDP")
+UNUSED_PORTS = ("9", "9/UDP")
+"""Tried beside every port of the manifests: a peer that is open here is open at every port."""
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """One end of an arrow: pods of ours, pods of others, or an address.
+class Endpoint:
+    """A source or target of connections: pods of ours, pods of others, or an address.
 
     Attributes:
-        namespace: its name where it is ours, None elsewhere.
-        namespace_labels: what a namespaceSelector sees.
+        namespace: of pods of ours; None for all others.
+        namespace_labels: what a namespaceSelector matches.
         address: where it is no pod of the cluster.
     """
 
@@ -42,7 +42,7 @@ class End:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Arrow:
-    """A connection that can be made."""
+    """A kind of connection: from a source to a port of a target."""
 
     source: str
     target: str
@@ -56,20 +56,20 @@ def architecture() -> dict[str, Any]:
     return tomllib.loads((KUBERNETES / "architecture.toml").read_text(encoding="utf-8"))
 
 
-def disagreements(rendering: Rendering) -> Iterator[str]:
-    """Every arrow that is drawn and cannot be gone, or can be gone and is not drawn."""
-    drawn, gone = set(drawn_arrows(rendering.overlay)), set(possible_arrows(rendering))
-    for arrow in sorted(drawn - gone):
-        yield f"{arrow} is in architecture.toml, and the NetworkPolicies do not let it through"
-    for arrow in sorted(gone - drawn):
-        yield f"{arrow} is let through by the NetworkPolicies, and is not in architecture.toml"
+def differences(rendering: Rendering) -> Iterator[str]:
+    """Every connection that is specified and not possible, or possible and not specified."""
+    specified, possible = set(specified_arrows(rendering.overlay)), set(possible_arrows(rendering))
+    for arrow in sorted(specified - possible):
+        yield f"{arrow} is in architecture.toml, and the NetworkPolicies do not allow it"
+    for arrow in sorted(possible - specified):
+        yield f"{arrow} is allowed by the NetworkPolicies, and is not in architecture.toml"
 
 
-def drawn_arrows(overlay: str) -> Iterator[Arrow]:
+def specified_arrows(overlay: str) -> Iterator[Arrow]:
     for each in architecture()["arrows"]:
         if overlay in each.get("overlays", [overlay]):
-            for source in _many(each["from"]):
-                for target in _many(each["to"]):
+            for source in _as_list(each["from"]):
+                for target in _as_list(each["to"]):
                     for port in each["ports"]:
                         yield Arrow(source, target, port)
 
@@ -77,7 +77,7 @@ def drawn_arrows(overlay: str) -> Iterator[Arrow]:
 def possible_arrows(rendering: Rendering) -> Iterator[Arrow]:
     policies = list(rendering.of("NetworkPolicy"))
     ours, others = list(_ours(rendering)), list(_outside())
-    ports = sorted({*_ports(rendering), *UNHEARD_OF})
+    ports = sorted({*_ports(rendering), *UNUSED_PORTS})
     for source in (*ours, *others):
         for target in (*ours, *others):
             if source.namespace is None and target.namespace is None:
@@ -89,26 +89,26 @@ def possible_arrows(rendering: Rendering) -> Iterator[Arrow]:
                     yield Arrow(source.name, target.name, port)
 
 
-def _ours(rendering: Rendering) -> Iterator[End]:
+def _ours(rendering: Rendering) -> Iterator[Endpoint]:
     for workload in rendering.workloads():
-        room = rendering.named("Namespace", "", workload.namespace)
-        labels = (room or {"metadata": {}})["metadata"].get("labels", {})
+        namespace = rendering.named("Namespace", "", workload.namespace)
+        labels = (namespace or {"metadata": {}})["metadata"].get("labels", {})
         labels = labels | {"kubernetes.io/metadata.name": workload.namespace}
-        part = workload.labels.get("oncepay/component", workload.name)
-        name = f"{workload.namespace.removeprefix('oncepay-')}/{part}"
-        yield End(name, workload.namespace, labels, workload.labels)
+        component = workload.labels.get("oncepay/component", workload.name)
+        name = f"{workload.namespace.removeprefix('oncepay-')}/{component}"
+        yield Endpoint(name, workload.namespace, labels, workload.labels)
 
 
-def _outside() -> Iterator[End]:
+def _outside() -> Iterator[Endpoint]:
     for name, each in architecture()["outside"].items():
         for address in each.get("addresses", [None]):
-            yield End(name, None, each.get("namespace", {}), each.get("pod", {}), address)
+            yield Endpoint(name, None, each.get("namespace", {}), each.get("pod", {}), address)
 
 
 def _ports(rendering: Rendering) -> Iterator[str]:
     for policy in rendering.of("NetworkPolicy"):
-        for way in ("ingress", "egress"):
-            for rule in policy["spec"].get(way) or []:
+        for direction in ("ingress", "egress"):
+            for rule in policy["spec"].get(direction) or []:
                 yield from (_port(each) for each in rule.get("ports", []))
     for workload in rendering.workloads():
         for container in workload.containers:
@@ -118,35 +118,37 @@ def _ports(rendering: Rendering) -> Iterator[str]:
 def _port(port: Object) -> str:
     number, protocol = port.get("port"), port.get("protocol", "TCP")
     if not isinstance(number, int) or "endPort" in port:
-        raise ValueError("the evaluator knows single ports by number; write them so")
+        raise ValueError("only single ports by number can be evaluated")
     return str(number) if protocol == "TCP" else f"{number}/{protocol}"
 
 
-def _allows(policies: list[Object], way: str, end: End, peer: End, port: str) -> bool:
-    """Whether `end` lets a connection to (Egress) or from (Ingress) `peer` through."""
+def _allows(
+    policies: list[Object], direction: str, end: Endpoint, peer: Endpoint, port: str
+) -> bool:
+    """Whether the policies of `end` allow a connection to (Egress) or from (Ingress) `peer`."""
     if end.namespace is None:
         return True
     chosen = [
         policy["spec"]
         for policy in policies
         if namespace_of(policy) == end.namespace
-        and way in policy["spec"]["policyTypes"]
+        and direction in policy["spec"]["policyTypes"]
         and matches(policy["spec"]["podSelector"], end.labels)
     ]
     if not chosen:
         return True
-    side = "to" if way == "Egress" else "from"
+    side = "to" if direction == "Egress" else "from"
     return any(
         ("ports" not in rule or port in [_port(each) for each in rule["ports"]])
         and (side not in rule or any(_is(peer, each, end) for each in rule[side]))
         for spec in chosen
-        for rule in spec.get(way.lower()) or []
+        for rule in spec.get(direction.lower()) or []
     )
 
 
-def _is(peer: End, described: Object, end: End) -> bool:
-    """Whether a peer of a policy in `end`'s namespace is this one."""
-    if block := described.get("ipBlock"):
+def _is(peer: Endpoint, entry: Object, end: Endpoint) -> bool:
+    """Whether an entry of a policy in `end`'s namespace matches this peer."""
+    if block := entry.get("ipBlock"):
         if peer.address is None:
             return False
         address = ip_address(peer.address)
@@ -154,13 +156,13 @@ def _is(peer: End, described: Object, end: End) -> bool:
         return within and not any(address in ip_network(each) for each in block.get("except", []))
     if peer.address is not None:
         return False
-    if "namespaceSelector" in described:
-        if not matches(described["namespaceSelector"], peer.namespace_labels):
+    if "namespaceSelector" in entry:
+        if not matches(entry["namespaceSelector"], peer.namespace_labels):
             return False
     elif peer.namespace != end.namespace:
         return False
-    return matches(described.get("podSelector", {}), peer.labels)
+    return matches(entry.get("podSelector", {}), peer.labels)
 
 
-def _many(names: str | list[str]) -> list[str]:
+def _as_list(names: str | list[str]) -> list[str]:
     return [names] if isinstance(names, str) else names

@@ -1,7 +1,7 @@
-"""What every installation has to set itself: images, hosts, buckets. Unset, it looks like nothing else.
+"""Placeholders: what every installation has to set itself, such as images, hosts and buckets.
 
-A placeholder is a name that can never be anybody's (`.example`, RFC 2606), or a digest of zeros. The
-check lets them pass, since this repository has no installation; `RELEASE=yes` refuses them.
+A placeholder is a reserved name (`.example`, RFC 2606), or a digest of zeros. The check accepts them, since
+this repository has no installation; `RELEASE=yes` rejects them.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ ZEROS = "@sha256:" + 64 * "0"
 
 def unset(rendering: Rendering) -> Iterator[str]:
     for each in rendering.objects:
-        told = {value for _, value in walk(each) if isinstance(value, str)}
-        for value in sorted(told):
+        values = {value for _, value in walk(each) if isinstance(value, str)}
+        for value in sorted(values):
             if ZEROS in value:
                 yield f"{describe(each)}: {value.partition('@')[0]} has no digest yet"
             elif any(part.endswith(".example") for part in value.split("/")):

@@ -1,4 +1,4 @@
-"""What an overlay renders to: its objects, and the pods that come of them."""
+"""Rendering of an overlay: its objects, and the pods that are made from them."""
 
 import secrets
 import shutil
@@ -16,17 +16,17 @@ Object = dict[str, Any]
 
 KUBERNETES = Path(__file__).resolve().parents[4] / "kubernetes"
 OVERLAYS = ("development", "no-dns", "production")
-# Kinds whose pods are made from a template.
 TEMPLATED = ("Deployment", "StatefulSet", "Job", "CronJob")
+"""Kinds whose pods are made from a template."""
 
 
 class NotRendered(Exception):
-    """kustomize refused; the sentence is its own."""
+    """kustomize failed; the message is its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Pods that are made from one object.
+    """The pods that are made from one object.
 
     Attributes:
         pod: the pods' spec; empty where an operator writes it (a Cluster).
@@ -54,7 +54,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Everything that one overlay applies."""
+    """The objects of one overlay."""
 
     overlay: str
     objects: tuple[Object, ...]
@@ -88,7 +88,7 @@ def namespace_of(item: Object) -> str:
 
 
 def describe(item: Object) -> str:
-    """`Deployment oncepay-customer/customer`, as complaints name it."""
+    """`Deployment oncepay-customer/customer`, as the messages of faults name it."""
     return f"{item['kind']} {namespace_of(item)}/{item['metadata']['name']}"
 
 
@@ -96,7 +96,7 @@ def matches(selector: Object, labels: dict[str, str]) -> bool:
     """Whether a label selector takes these labels; the empty one takes all.
 
     Raises:
-        ValueError: an operator that Kubernetes does not know either.
+        ValueError: an operator that Kubernetes does not know.
     """
     if any(labels.get(key) != value for key, value in selector.get("matchLabels", {}).items()):
         return False
@@ -123,14 +123,14 @@ def render(
     addresses: Mapping[str, str] | None = None,
     changed: Mapping[str, str] | None = None,
 ) -> str:
-    """The YAML that `kubectl apply -k` would send, with passwords made for this once.
+    """The YAML that `kubectl apply -k` would send, with random passwords.
 
     Args:
-        addresses: of the Services, in the place of those in no-dns's addresses.yaml.
-        changed: texts in the place of files of the manifests, by their path from there.
+        addresses: of the Services, in place of those in no-dns's addresses.yaml.
+        changed: texts in place of files of the manifests, by their path.
 
     Raises:
-        NotRendered: kustomize refused.
+        NotRendered: kustomize failed.
     """
     program = Path(sys.executable).with_name("kubectl")
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +147,7 @@ def render(
             folder_of_secrets.mkdir(exist_ok=True)
             (folder_of_secrets / "webhook_secret.txt").write_text(shared)
         if addresses is not None:
-            _readdress(copy / "overlays" / "no-dns" / "addresses.yaml", addresses)
+            _set_addresses(copy / "overlays" / "no-dns" / "addresses.yaml", addresses)
         for name, text in (changed or {}).items():
             (copy / name).write_text(text, encoding="utf-8")
         command = [str(program), "kustomize", str(copy / "overlays" / overlay)]
@@ -157,9 +157,9 @@ def render(
     return result.stdout
 
 
-def _readdress(file: Path, addresses: Mapping[str, str]) -> None:
-    stated = yaml.safe_load(file.read_text(encoding="utf-8"))
-    file.write_text(yaml.safe_dump(stated | {"data": dict(addresses)}), encoding="utf-8")
+def _set_addresses(file: Path, addresses: Mapping[str, str]) -> None:
+    addressed = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump(addressed | {"data": dict(addresses)}), encoding="utf-8")
 
 
 def read(overlay: str, text: str) -> Rendering:

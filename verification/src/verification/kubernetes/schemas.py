@@ -1,8 +1,7 @@
-"""Every object against the schemas of Kubernetes, and of the operators whose schemas are at hand.
+"""Validation of every object against the schemas of Kubernetes, and of the operators where there are any.
 
-The checker ends well on a kind that it does not know, with a warning: here that is a fault, except for
-the operators' kinds. Their schemas are theirs, and not in this repository: a folder of their
-CustomResourceDefinitions, named by CRDS, brings them in.
+The validator only warns of a kind that it does not know: here that is a fault, except for the operators'
+kinds. Their schemas are not in this repository: CRDS names a folder of their CustomResourceDefinitions.
 """
 
 import copy
@@ -18,23 +17,23 @@ from jsonschema import Draft202012Validator
 
 from verification.kubernetes.rendering import Object, Rendering, describe
 
-# The first in which the sleep before a stop is stable, and the newest that there are schemas of.
+# The first in which the sleep of preStop is stable, and the newest that there are schemas of.
 VERSIONS = ("1.34", "1.37")
 OPERATORS = ("postgresql.cnpg.io/", "barmancloud.cnpg.io/")
 
 
 def faults(rendered: Path, version: str) -> Iterator[str]:
-    """What one version of Kubernetes has against a rendered file."""
+    """What the schemas of one version of Kubernetes reject in a rendered file."""
     program = Path(sys.executable).with_name("kubernetes-validate")
     command = [str(program), "-k", version, "--strict", "--quiet", str(rendered)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    told = result.stdout + result.stderr
-    for line in dict.fromkeys(told.splitlines()):
+    output = result.stdout + result.stderr
+    for line in dict.fromkeys(output.splitlines()):
         unknown = re.search(r"find schema for kind \S+ with api version (\S+)", line)
         if not (unknown and unknown[1].startswith(OPERATORS)):
             yield f"Kubernetes {version}: {line}"
-    if result.returncode and not told.strip():
-        yield f"Kubernetes {version}: the checker failed without a word"
+    if result.returncode and not output.strip():
+        yield f"Kubernetes {version}: the validator failed without a message"
 
 
 class Definitions:
@@ -71,7 +70,7 @@ class Definitions:
 
 
 def _strict(schema: Any) -> Any:
-    """A schema of a CustomResourceDefinition in JSON Schema's words: what it does not list is refused."""
+    """A schema of a CustomResourceDefinition as JSON Schema: fields that it does not list are rejected."""
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):

@@ -1,9 +1,9 @@
-"""The report: what explorer, simulator, mutants and chaos came to, on one page (docs/reliability.md).
+"""The report: what explorer, simulator, mutants and chaos found (docs/reliability.md and its appendix).
 
-Proven by its tests: every figure on the page and in its picture is what a tool wrote. By `make report`,
-which puts them there; `python -m verification.reliability --check` says whether they are.
+`make report` writes them. Proven by its tests: every figure in the pages and in their picture is what a
+tool wrote.
 
     figures.py   reads what each tool wrote (docs/figures/*.json), and adds it up
-    tables.py    the tables of the page
-    plot.py      its picture, as SVG
+    tables.py    the tables of the pages
+    plot.py      the picture, as SVG
 """

@@ -74,10 +74,10 @@ def summary(figures: Figures) -> str:
         lines.append(("simulator", ran, f"**{len(run['violations'])}** violations"))
     caught = sum(bool(one["tool"]) for one in figures.mutants)
     lines.append(("mutants", f"{len(figures.mutants)} planted", f"**{caught}** caught"))
-    if one := figures.chaos.get("oncepay"):
-        kills = f"{one.service_kills + one.database_kills:,} kills"
-        ran = f"{one.runs} runs, {kills}, {one.calls:,} calls, {one.payments:,} payments"
-        found = f"**{one.doubles}** double charges, **{one.lost}** lost payments"
+    if ours := figures.chaos.get("oncepay"):
+        kills = f"{ours.service_kills + ours.database_kills:,} kills"
+        ran = f"{ours.runs} runs, {kills}, {ours.calls:,} calls, {ours.payments:,} payments"
+        found = f"**{ours.doubles}** double charges, **{ours.lost}** lost payments"
         lines.append(("chaos runs", ran, found))
     return rows(("tool", "what ran", "what it found"), lines, to_the_left=True)
 

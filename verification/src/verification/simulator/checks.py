@@ -1,6 +1,6 @@
 """What must hold of one run: after every call, of every alert and error, and at quiescence."""
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Iterable, Set
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from payment.repository.memory import Store
 from payment.service_layer.alerts import Alert
 from sandbox.mutable_world import MutableWorld
 from verification.simulator.ledger import Ledger
+from verification.simulator.trace import Trace
 from verification.world import invariants
 from verification.world.use_cases import OVERDUE_ALERTS, UNKNOWN_OUTCOME
 
@@ -24,17 +25,17 @@ class Checks:
 
     def __init__(
         self,
-        books: MutableWorld,
+        processor: MutableWorld,
         store: Store,
         changed_by_merchant: Set[str],
-        log: Callable[[str], None],
+        trace: Trace,
     ) -> None:
         self.calls = 0
-        self._books = books
+        self._processor = processor
         self._store = store
         self._changed_by_merchant = changed_by_merchant
-        self._log = log
-        self._ledger = Ledger(books, store, self.violation)
+        self._trace = trace
+        self._ledger = Ledger(processor, store, self.violation)
         self._violations: dict[str, None] = {}
         self._rows: dict[UUID, Payment] = {}
         self._events_read = 0
@@ -48,7 +49,7 @@ class Checks:
         """Something must not be."""
         if sentence not in self._violations:
             self._violations[sentence] = None
-            self._log(f"VIOLATION: {sentence}")
+            self._trace.event(f"VIOLATION: {sentence}")
 
     def after_call(self) -> None:
         """Check new movements of money, and the rows that have changed."""
@@ -64,7 +65,7 @@ class Checks:
         if before := self._rows.get(payment_id):
             self._add(invariants.transition((before,), (row,)))
         self._rows[payment_id] = row
-        if row.state.is_final and self._books.intent(row.intent_id) is not None:
+        if row.state.is_final and self._processor.intent(row.intent_id) is not None:
             self._add(invariants.payment_matches_intent(self.records(), row))
 
     def at_quiescence(self) -> None:
@@ -74,8 +75,8 @@ class Checks:
 
     def records(self) -> invariants.Records:
         """The records of both sides now."""
-        intents: Any = [*self._books.newest("payment_intent", None)]
-        refunds: Any = [*self._books.newest("refund", None)]
+        intents: Any = [*self._processor.newest("payment_intent", None)]
+        refunds: Any = [*self._processor.newest("refund", None)]
         store = self._store
         return invariants.Records(
             [*store.payments.values()], [*store.refunds.values()], intents, refunds
@@ -83,7 +84,7 @@ class Checks:
 
     def alert(self, alert: Alert, about: str, words: str) -> None:
         """An alert was raised."""
-        self._log(f"alert {alert.value}: {about} {words}")
+        self._trace.event(f"alert {alert.value}: {about} {words}")
         by_merchant = alert in ALERTS_BY_MERCHANT and self.is_by_merchant(about)
         if alert not in OVERDUE_ALERTS and not by_merchant:
             self.violation(f"the alert {alert.value} was raised: {about} {words}")

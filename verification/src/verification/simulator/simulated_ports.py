@@ -14,6 +14,7 @@ from payment.domain.evidence import ServerError
 from sandbox.mutable_world import MutableWorld
 from verification.simulator.fault_profile import STATEMENT_TIMEOUT_SECONDS, FaultProfile
 from verification.simulator.loop import VirtualLoop
+from verification.simulator.trace import Trace
 from verification.world.calls import Call, without_reply
 from verification.world.faults import CallFault
 from verification.world.world import World, is_blocked_by
@@ -51,9 +52,6 @@ class HangingCommit:
     blocked: list[Request] = field(default_factory=list)
 
 
-Trace = Callable[[str, Call, CallFault | str, Any], None]
-
-
 class SimulatedPorts:
     """Carries the calls of all replicas. `on_change` is called after each call that took effect."""
 
@@ -61,16 +59,16 @@ class SimulatedPorts:
         self,
         loop: VirtualLoop,
         world: World,
-        books: MutableWorld,
+        processor: MutableWorld,
         faults: FaultProfile,
         random: Random,
         on_change: Callable[[], None],
-        trace: Trace | None,
+        trace: Trace,
     ) -> None:
         self.last_arrival = 0.0  # when the last delayed effect will have arrived
         self._loop = loop
         self._world = world
-        self._books = books
+        self._processor = processor
         self._faults = faults
         self._random = random
         self._on_change = on_change
@@ -111,7 +109,7 @@ class SimulatedPorts:
             self._claims.append(request)
             self._set_claims_timer()
             return
-        written = self._books.changes
+        written = self._processor.changes
         try:
             result = self._world.perform(call, IN_WORLD.get(fault, fault))
             self.changed()
@@ -122,7 +120,7 @@ class SimulatedPorts:
         if call.name == "stream" and not result:
             self._readers.append(request)
             return
-        is_new = self._books.changes > written  # else it is a replay of the idempotency key
+        is_new = self._processor.changes > written  # else it is a replay of the idempotency key
         is_late = fault is CallFault.SERVER_ERROR_BEFORE_EFFECT
         if is_late and isinstance(result, ServerError) and is_new:
             self.schedule(self._faults.request_delay(call), self._arrive_late, call, fault)
@@ -140,7 +138,7 @@ class SimulatedPorts:
             self._loop.call_later(self._faults.latency(), reply, request, result)
 
     def changed(self) -> None:
-        """The world has changed: wake up whoever waits for that."""
+        """The world has changed: resume what waits for that."""
         self._on_change()
         if self._claims:
             self._set_claims_timer()
@@ -170,7 +168,7 @@ class SimulatedPorts:
         if self._hanging and self._blocker_of(call):
             return  # no one waits: the connection was lost, and the statement with it
         self._world.perform_late(call, fault)
-        self._log_late(call, fault.value)
+        self._trace.call("late", call, fault, None)
         self.changed()
 
     def _hang(self, request: Request) -> None:
@@ -186,7 +184,8 @@ class SimulatedPorts:
 
     def _end_hanging(self, hanging: HangingCommit, commits: bool) -> None:
         self._hanging.remove(hanging)
-        self._log_late(hanging.call, "the hanging commit ends" if commits else "is rolled back")
+        event = "the hanging commit ends" if commits else "is rolled back"
+        self._trace.call("late", hanging.call, event, None)
         if commits:
             self._world.now = hanging.began  # a transaction's times are those of its beginning
             self._world.commit(hanging.call)
@@ -249,15 +248,8 @@ class SimulatedPorts:
                 wait = self._random.random() * MAX_CLAIM_POLL_SECONDS
                 self._loop.call_later(wait, self._arrive, request, CallFault.NONE)
 
-    # ------------------------------------------------------------------ the trace
-
     def _log(self, request: Request, fault: CallFault | str, result: Any) -> None:
-        if self._trace:
-            self._trace(request.sender, request.call, fault, result)
-
-    def _log_late(self, call: Call, event: str) -> None:
-        if self._trace:
-            self._trace("late", call, event, None)
+        self._trace.call(request.sender, request.call, fault, result)
 
 
 def reply(request: Request, result: Any) -> None:

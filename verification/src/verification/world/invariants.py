@@ -1,6 +1,6 @@
 """Invariants of payments, refunds and the processor's own objects.
 
-The oracle is the processor: an intent is money that moved, a row is what we say of it. Each violation
+The oracle is the processor: an intent is money that moved, a row is what we report of it. Each violation
 is one sentence. `safety` must hold at every instant, `quiescence` once nothing is in progress and
 recovery has had its time, `transition` between two versions of a row.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHARGED = {Status.SUCCEEDED, Status.REQUIRES_CAPTURE}
 UNCONFIRMED = {Status.REQUIRES_CONFIRMATION, Status.CANCELED}
 NOT_AS_REQUESTED, WITHOUT_CAUSE = "not the requested", "without a cause"
-"""Words of the two violations that somebody at the processor's dashboard can bring about."""
+"""Words of the two violations that a merchant at the processor's dashboard can cause."""
 ORPHAN_AGE_SECONDS = 24 * 3600
 """The age at which reconciliation cancels an intent without a payment."""
 

@@ -12,7 +12,6 @@ from payment.domain.errors import (
     TryAgain,
 )
 from payment.domain.values import Money
-from payment.processors.stripe.currencies import to_stripe
 from payment.service_layer.alerts import Alert, RaiseAlert
 from payment.service_layer.change_payment import ChangePayment
 from payment.service_layer.create_payment import CreatePayment
@@ -34,6 +33,7 @@ from payment.service_layer.ports import (
 from payment.service_layer.read_events import ReadEvents
 from payment.service_layer.recovery import MAX_CONCURRENT_REFUNDS, MAX_CONCURRENT_STEPS, Lane
 from payment.service_layer.refund_driver import RefundDriver
+from verification.processor import supports_amount
 from verification.world.calls import Call, DatabaseUnavailable
 from verification.world.world import INSTALLATION
 
@@ -70,8 +70,7 @@ class ProcessorPort(Port):
     """The processor's port. One of its methods is arithmetic, and makes no call."""
 
     def supports_amount(self, amount: Money) -> bool:
-        """Whether the sandbox can express this amount, as Stripe does."""
-        return isinstance(to_stripe(amount.minor_units, amount.currency_code), int)
+        return supports_amount(amount)
 
 
 @dataclass(frozen=True, slots=True)

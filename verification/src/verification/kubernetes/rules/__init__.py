@@ -1,7 +1,7 @@
-"""Our own rules: what no schema says, and much of it not even a real API server.
+"""Our own rules: what no schema and hardly any API server checks.
 
-A rule takes a rendering and yields a sentence for each fault. `verification/tests/kubernetes` breaks the real
-manifests once for each of them.
+A rule takes a rendering and yields a message for each fault. `verification/tests/kubernetes` breaks the real
+manifests at least once for each of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +11,12 @@ from verification.kubernetes.rules import (
     addresses,
     capacity,
     databases,
+    ingress,
     pods,
     references,
     rollouts,
     schedules,
     values,
-    ways_in,
 )
 
 Rule = Callable[[Rendering], Iterator[str]]
@@ -30,5 +30,5 @@ RULES: tuple[Rule, ...] = (
     *capacity.RULES,
     *databases.RULES,
     *schedules.RULES,
-    *ways_in.RULES,
+    *ingress.RULES,
 )

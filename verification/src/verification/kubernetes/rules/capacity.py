@@ -1,4 +1,4 @@
-"""Whether what scales fits into what does not; and whether the databases lose nothing."""
+"""Rules of capacity and durability: connections, memory, replication and backups suffice."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -9,45 +9,45 @@ from payment.settings import Settings as PaymentSettings
 from verification.kubernetes.rendering import Object, Rendering, describe, namespace_of
 from verification.kubernetes.rules.values import amount
 
-# PostgreSQL's default, and what is kept for its operator, for migrations, reconciliation and a person.
-DEFAULT_CONNECTIONS, KEPT_CONNECTIONS = 100, 10
+DEFAULT_CONNECTIONS, RESERVED_CONNECTIONS = 100, 10
+"""PostgreSQL's default, and what is reserved for its operator, migrations, reconciliation and operators."""
 POOLS = ("database_pool_size", "recovery_pool_size")
 DEFAULTS = {
     service: {each.name: each.default for each in fields(settings) if each.name in POOLS}
     for service, settings in (("customer", CustomerSettings), ("payment", PaymentSettings))
 }
-WATCHING = 1
-"""The connection of each pod over which it asks whether the database is there."""
-LEAVING = 2
-"""Pods beside the most that there are: the new one of a roll, and an old one that is not gone yet: it keeps
-its pools until its last call is over, while the next one starts.
+HEALTH_CONNECTIONS = 1
+"""The connection of each pod over which it checks that the database is there."""
+SURGE_PODS = 2
+"""Pods beside the maximum: the new one of a rolling update, and an old one that still drains: it keeps its
+pools until its last call is over, while the next one starts.
 """
 IDLE_BYTES, MAX_CALL_BYTES = 78_000_000, 160_000
-"""What a service takes before any call, and for one with the largest request: measured, and told where
-MAX_CALLS is.
+"""The memory of a service before any call, and of one call with the largest request, as measured where
+MAX_CALLS is defined.
 """
 
 
 def connections_suffice(rendering: Rendering) -> Iterator[str]:
-    """The most pods, and those of a roll, with full pools."""
+    """For the maximum of pods, and those of a rolling update, with full pools."""
     scaled = {
         (namespace_of(each), each["spec"]["scaleTargetRef"]["name"]): each["spec"]["maxReplicas"]
         for each in rendering.of("HorizontalPodAutoscaler")
     }
     for each in rendering.of("Deployment"):
-        room, name = namespace_of(each), each["metadata"]["name"]
-        pods = scaled.get((room, name), each["spec"].get("replicas", 1)) + LEAVING
-        needed = pods * (_pools(name, _container(each)) + WATCHING) + KEPT_CONNECTIONS
-        cluster = rendering.named("Cluster", room, "database")
+        namespace, name = namespace_of(each), each["metadata"]["name"]
+        pods = scaled.get((namespace, name), each["spec"].get("replicas", 1)) + SURGE_PODS
+        needed = pods * (_pools(name, _container(each)) + HEALTH_CONNECTIONS) + RESERVED_CONNECTIONS
+        cluster = rendering.named("Cluster", namespace, "database")
         parameters = cluster["spec"]["postgresql"]["parameters"] if cluster else {}
-        there = int(parameters.get("max_connections", DEFAULT_CONNECTIONS))
-        if needed > there:
-            yield f"{describe(each)}: may need {needed} connections, and there are {there}"
+        available = int(parameters.get("max_connections", DEFAULT_CONNECTIONS))
+        if needed > available:
+            yield f"{describe(each)}: may need {needed} connections, and there are {available}"
 
 
 def memory_suffices(rendering: Rendering) -> Iterator[str]:
     """For as many of the largest calls as a service admits: a pod that is killed for its memory loses
-    all that it had in hand.
+    all its calls.
     """
     needed = IDLE_BYTES + MAX_CALLS * MAX_CALL_BYTES
     for each in rendering.of("Deployment"):
@@ -62,9 +62,9 @@ def _container(deployment: Object) -> Object:
 
 
 def _pools(service: str, container: Object) -> int:
-    """All connections of a pod's pools: what it is told, or else what its service takes by default."""
-    told = {variable["name"]: variable.get("value") for variable in container["env"]}
-    return sum(int(told.get(name.upper(), size)) for name, size in DEFAULTS[service].items())
+    """All connections of a pod's pools: by its variables, or else by its service's defaults."""
+    variables = {variable["name"]: variable.get("value") for variable in container["env"]}
+    return sum(int(variables.get(name.upper(), size)) for name, size in DEFAULTS[service].items())
 
 
 def commits_are_on_two_instances(rendering: Rendering) -> Iterator[str]:
@@ -77,25 +77,25 @@ def commits_are_on_two_instances(rendering: Rendering) -> Iterator[str]:
 
 
 def databases_are_backed_up(rendering: Rendering) -> Iterator[str]:
-    """Every change as it happens, to a store that exists, and a whole copy on schedule."""
+    """Every change is archived in a store that exists, and a whole copy is made on schedule."""
     for each in rendering.of("Cluster"):
-        room = namespace_of(each)
+        namespace = namespace_of(each)
         archivers = [
             plugin for plugin in each["spec"].get("plugins", []) if plugin.get("isWALArchiver")
         ]
         stores = [plugin["parameters"]["barmanObjectName"] for plugin in archivers]
-        if not any(rendering.named("ObjectStore", room, store) for store in stores):
-            yield f"{describe(each)}: its changes are archived in no ObjectStore that is there"
+        if not any(rendering.named("ObjectStore", namespace, store) for store in stores):
+            yield f"{describe(each)}: its changes are archived in no ObjectStore that exists"
         copied = {
             (namespace_of(backup), backup["spec"]["cluster"]["name"])
             for backup in rendering.of("ScheduledBackup")
         }
-        if (room, each["metadata"]["name"]) not in copied:
+        if (namespace, each["metadata"]["name"]) not in copied:
             yield f"{describe(each)}: no ScheduledBackup copies it"
-    places = [
+    destinations = [
         store["spec"]["configuration"]["destinationPath"] for store in rendering.of("ObjectStore")
     ]
-    if len(set(places)) < len(places):
+    if len(set(destinations)) < len(destinations):
         yield "two databases would write their backups to one place"
 
 

@@ -1,6 +1,6 @@
-"""What every pod is: the `restricted` standard, no token, nothing secret in the open, settings that exist.
+"""Rules of every pod: the `restricted` standard, no token, no secret in a variable, settings that exist.
 
-Of a Deployment that breaks `restricted`, Kubernetes only warns: the pods are refused later, one by one.
+Of a Deployment that breaks `restricted`, Kubernetes only warns: it rejects the pods later.
 """
 
 import re
@@ -13,8 +13,8 @@ from payment.settings import Settings as PaymentSettings
 from verification.kubernetes.rendering import Rendering
 
 SERVICES = {"customer": CustomerSettings, "payment": PaymentSettings}
-IN_AN_ADDRESS = re.compile(r"//[^/@]*:[^/@]+@")
-SECRET = ("PASSWORD", "SECRET", "TOKEN", "KEY")
+PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]+@")
+SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "KEY")
 
 
 def namespaces_enforce_the_restricted_standard(rendering: Rendering) -> Iterator[str]:
@@ -25,26 +25,26 @@ def namespaces_enforce_the_restricted_standard(rendering: Rendering) -> Iterator
 
 
 def pods_keep_the_restricted_standard(rendering: Rendering) -> Iterator[str]:
-    """Rejection pod by pod, long after a Deployment was taken.
+    """Kubernetes rejects the pods, long after it accepted their Deployment.
 
     Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
     """
     for item in rendering.workloads():
         if not item.pod:
             continue
-        whole = item.pod.get("securityContext", {})
-        if whole.get("runAsNonRoot") is not True or not whole.get("runAsUser"):
-            yield f"{item}: must say runAsNonRoot and a user by number"
-        if whole.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+        context = item.pod.get("securityContext", {})
+        if context.get("runAsNonRoot") is not True or not context.get("runAsUser"):
+            yield f"{item}: must have runAsNonRoot and a numeric user"
+        if context.get("seccompProfile", {}).get("type") != "RuntimeDefault":
             yield f"{item}: seccompProfile must be RuntimeDefault"
         if any(item.pod.get(each) for each in ("hostNetwork", "hostPID", "hostIPC")):
-            yield f"{item}: must not share anything with its node"
+            yield f"{item}: must not share a namespace with its node"
         if any("hostPath" in volume for volume in item.pod.get("volumes", [])):
             yield f"{item}: must not mount the node's files"
 
 
 def containers_keep_the_restricted_standard(rendering: Rendering) -> Iterator[str]:
-    """And a root file system that nothing writes to, which the standard does not ask for."""
+    """And a read-only root file system, which the standard does not require."""
     for item in rendering.workloads():
         for container in item.containers:
             own = container.get("securityContext", {})
@@ -64,22 +64,22 @@ def no_pod_has_a_token(rendering: Rendering) -> Iterator[str]:
             yield f"{item}: automountServiceAccountToken must be false"
 
 
-def nothing_secret_is_a_variable(rendering: Rendering) -> Iterator[str]:
-    """A variable is seen by who may see the pod; a file by who may enter it."""
+def secrets_are_files(rendering: Rendering) -> Iterator[str]:
+    """Variables are visible to everybody who may read the pod; files only inside it."""
     for item in rendering.workloads():
         for container in item.containers:
             for variable in container.get("env", []):
                 named = variable["name"].split("_")
-                if any(word in named for word in SECRET) and named[-1] != "FILE":
+                if any(word in named for word in SECRET_WORDS) and named[-1] != "FILE":
                     yield f"{item}: {variable['name']} must come from a file, as {variable['name']}_FILE"
-                if IN_AN_ADDRESS.search(variable.get("value", "")):
+                if PASSWORD_IN_URL.search(variable.get("value", "")):
                     yield f"{item}: {variable['name']} has a password in its address"
                 if "secretKeyRef" in variable.get("valueFrom", {}):
                     yield f"{item}: {variable['name']} must be a file, not a Secret's key"
 
 
 def variables_are_settings(rendering: Rendering) -> Iterator[str]:
-    """The services ignore a variable that they do not know: a misspelt one would say nothing."""
+    """The services ignore a variable that they do not know: a misspelt one has no effect."""
     for item in rendering.workloads():
         for container in item.containers:
             settings = SERVICES.get(container["name"])
@@ -97,8 +97,8 @@ def variables_are_settings(rendering: Rendering) -> Iterator[str]:
                     yield f"{item}: {variable['name']} is no setting of {container['name']}"
 
 
-def images_cannot_be_moved(rendering: Rendering) -> Iterator[str]:
-    """By digest in production; by a tag that somebody chose elsewhere."""
+def images_are_pinned(rendering: Rendering) -> Iterator[str]:
+    """By digest in production, by a tag elsewhere."""
     for item in rendering.workloads():
         for container in item.containers:
             image = container["image"]
@@ -106,7 +106,7 @@ def images_cannot_be_moved(rendering: Rendering) -> Iterator[str]:
             if rendering.overlay == "production" and "@sha256:" not in image:
                 yield f"{item}: {image} must be named by its digest"
             elif tag in ("", "latest"):
-                yield f"{item}: {image} must have a tag that says which"
+                yield f"{item}: {image} must have a tag other than latest"
 
 
 RULES = (
@@ -114,7 +114,7 @@ RULES = (
     pods_keep_the_restricted_standard,
     containers_keep_the_restricted_standard,
     no_pod_has_a_token,
-    nothing_secret_is_a_variable,
+    secrets_are_files,
     variables_are_settings,
-    images_cannot_be_moved,
+    images_are_pinned,
 )

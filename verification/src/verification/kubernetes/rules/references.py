@@ -1,4 +1,4 @@
-"""Names that must lead somewhere: no API server looks where they point."""
+"""Rules of references: what a name refers to exists, which no API server checks."""
 
 import re
 from collections.abc import Iterator
@@ -12,40 +12,40 @@ from verification.kubernetes.rendering import (
     namespace_of,
 )
 
-# What is there in production and in no manifest: from the secret store, and from the operator.
-ELSEWHERE = {"database", "database-owner", "stripe", "backup", "database-ca"}
-# The Services that CloudNativePG makes of a Cluster named `database`.
-OPERATED = ("rw", "ro", "r")
+OTHERS_SECRETS = {"database", "database-owner", "stripe", "backup", "database-ca"}
+"""Secrets that exist in production and in no manifest: from the secret store, and from the operator."""
+OPERATOR_SERVICES = ("rw", "ro", "r")
+"""The suffixes of the Services that CloudNativePG makes for a Cluster."""
 ADDRESS = re.compile(r"(?:@|//|/)([a-z0-9-]+)(?:\.([a-z0-9-]+)\.svc\.cluster\.local)?:(\d+)")
 
 
-def selectors_take_their_own_pods(rendering: Rendering) -> Iterator[str]:
+def selectors_match_their_own_pods(rendering: Rendering) -> Iterator[str]:
     for item in rendering.workloads():
         selector = item.object["spec"].get("selector")
         if selector is not None and not matches(selector, item.labels):
-            yield f"{item}: its selector does not take the pods of its own template"
+            yield f"{item}: its selector does not match the pods of its own template"
 
 
 def services_lead_to_pods(rendering: Rendering) -> Iterator[str]:
     for each in rendering.of("Service"):
-        taken = _taken(rendering, each, {"matchLabels": each["spec"]["selector"]})
-        if not taken:
-            yield f"{describe(each)}: its selector takes no pods"
+        selected = _selected(rendering, each, {"matchLabels": each["spec"]["selector"]})
+        if not selected:
+            yield f"{describe(each)}: its selector matches no pods"
         for port in each["spec"]["ports"]:
             target = port.get("targetPort", port["port"])
-            for item in taken:
+            for item in selected:
                 if target not in {*item.ports(), *item.ports().values()}:
                     yield f"{describe(each)}: {item} has no port {target}"
 
 
 def budgets_cover_pods(rendering: Rendering) -> Iterator[str]:
     for each in rendering.of("PodDisruptionBudget"):
-        if not _taken(rendering, each, each["spec"]["selector"]):
-            yield f"{describe(each)}: its selector takes no pods"
+        if not _selected(rendering, each, each["spec"]["selector"]):
+            yield f"{describe(each)}: its selector matches no pods"
 
 
 def autoscalers_have_a_target(rendering: Rendering) -> Iterator[str]:
-    """Which then must say no number of replicas of its own, and what CPU it asks for."""
+    """Which must have no number of replicas of its own, and requests of CPU."""
     for each in rendering.of("HorizontalPodAutoscaler"):
         wanted = each["spec"]["scaleTargetRef"]
         target = rendering.named(wanted["kind"], namespace_of(each), wanted["name"])
@@ -53,13 +53,13 @@ def autoscalers_have_a_target(rendering: Rendering) -> Iterator[str]:
             yield f"{describe(each)}: there is no {wanted['kind']} {wanted['name']}"
             continue
         if "replicas" in target["spec"]:
-            yield f"{describe(target)}: replicas beside an autoscaler undo it with each apply"
+            yield f"{describe(target)}: replicas beside an autoscaler reset it with each apply"
         for container in target["spec"]["template"]["spec"]["containers"]:
             if "cpu" not in container.get("resources", {}).get("requests", {}):
-                yield f"{describe(target)}: a share of CPU needs a request of CPU"
+                yield f"{describe(target)}: an autoscaler needs a request of CPU"
 
 
-def volumes_are_there(rendering: Rendering) -> Iterator[str]:
+def volumes_exist(rendering: Rendering) -> Iterator[str]:
     """Every mount has a volume, every volume its Secret or ConfigMap."""
     for item in rendering.workloads():
         claims = item.object["spec"].get("volumeClaimTemplates", [])
@@ -70,8 +70,10 @@ def volumes_are_there(rendering: Rendering) -> Iterator[str]:
                 if mount["name"] not in volumes:
                     yield f"{item}: mounts {mount['name']}, which is no volume of it"
         for kind, name in _sources(item):
-            outside = kind == "Secret" and rendering.overlay == "production" and name in ELSEWHERE
-            if not outside and rendering.named(kind, item.namespace, name) is None:
+            is_others = (
+                kind == "Secret" and rendering.overlay == "production" and name in OTHERS_SECRETS
+            )
+            if not is_others and rendering.named(kind, item.namespace, name) is None:
                 yield f"{item}: there is no {kind} {name}"
 
 
@@ -83,42 +85,44 @@ def _sources(item: Workload) -> Iterator[tuple[str, str]]:
             yield "ConfigMap", volume["configMap"]["name"]
 
 
-def accounts_are_there(rendering: Rendering) -> Iterator[str]:
+def service_accounts_exist(rendering: Rendering) -> Iterator[str]:
     for item in rendering.workloads():
         name = item.pod.get("serviceAccountName")
         if name and rendering.named("ServiceAccount", item.namespace, name) is None:
             yield f"{item}: there is no ServiceAccount {name}"
 
 
-def namespaces_are_there(rendering: Rendering) -> Iterator[str]:
+def namespaces_exist(rendering: Rendering) -> Iterator[str]:
     for each in rendering.objects:
-        room = namespace_of(each)
-        if each["kind"] != "Namespace" and rendering.named("Namespace", "", room) is None:
-            yield f"{describe(each)}: there is no Namespace {room or 'at all'}"
+        namespace = namespace_of(each)
+        if each["kind"] != "Namespace" and rendering.named("Namespace", "", namespace) is None:
+            yield f"{describe(each)}: there is no Namespace {namespace or 'at all'}"
 
 
 def addresses_are_services(rendering: Rendering) -> Iterator[str]:
-    """What a variable dials must be a Service, and a port of it."""
+    """A host and port in a variable are those of a Service."""
     for item in rendering.workloads():
         for container in item.containers:
             for variable in container.get("env", []):
                 if variable["name"].endswith("LISTEN_ADDRESS"):
                     continue
-                for host, room, port in ADDRESS.findall(variable.get("value", "")):
-                    if not _served(rendering, room or item.namespace, host, int(port)):
+                for host, namespace, port in ADDRESS.findall(variable.get("value", "")):
+                    if not _is_served(rendering, namespace or item.namespace, host, int(port)):
                         yield f"{item}: {variable['name']} names {host}:{port}, which no Service is"
 
 
-def _served(rendering: Rendering, room: str, host: str, port: int) -> bool:
-    service = rendering.named("Service", room, host)
+def _is_served(rendering: Rendering, namespace: str, host: str, port: int) -> bool:
+    service = rendering.named("Service", namespace, host)
     if service is not None:
         return port in [each["port"] for each in service["spec"]["ports"]]
-    cluster, _, way = host.rpartition("-")
-    operated = rendering.named("Cluster", room, cluster) is not None and way in OPERATED
-    return operated and port == 5432
+    cluster, _, suffix = host.rpartition("-")
+    is_operators = (
+        rendering.named("Cluster", namespace, cluster) is not None and suffix in OPERATOR_SERVICES
+    )
+    return is_operators and port == 5432
 
 
-def _taken(rendering: Rendering, item: Object, selector: Object) -> list[Workload]:
+def _selected(rendering: Rendering, item: Object, selector: Object) -> list[Workload]:
     return [
         each
         for each in rendering.workloads()
@@ -127,12 +131,12 @@ def _taken(rendering: Rendering, item: Object, selector: Object) -> list[Workloa
 
 
 RULES = (
-    selectors_take_their_own_pods,
+    selectors_match_their_own_pods,
     services_lead_to_pods,
     budgets_cover_pods,
     autoscalers_have_a_target,
-    volumes_are_there,
-    accounts_are_there,
-    namespaces_are_there,
+    volumes_exist,
+    service_accounts_exist,
+    namespaces_exist,
     addresses_are_services,
 )

@@ -1,41 +1,41 @@
-"""What a roll, a drain and a release must not lose: a request, or the schema."""
+"""Rules of rolling updates, drains and releases: no request fails, and the schema fits."""
 
 from collections.abc import Iterator
 
 from payment.customers.client import RESOLVE_AGAIN_MILLISECONDS
 from verification.kubernetes.rendering import Object, Rendering, Workload, describe
 
-# What is over may take this long to close: 2 s the webhooks, 5 s the connections, 1 s an interpreter.
 CLOSING_SECONDS = 8
-# What the cluster's DNS says of a name may be 30 s old (CoreDNS as kubeadm sets it up); to the DNS the news
-# takes a moment. A client asks when a connection goes, but for a while after it last asked: a client with
-# gRPC's own 30 s has asked again before the next pod goes, as long as this is the longer.
-DNS_SECONDS, NEWS_SECONDS = 30, 5
-AGAIN_SECONDS = RESOLVE_AGAIN_MILLISECONDS / 1_000
-KNOWN_SECONDS = DNS_SECONDS + NEWS_SECONDS + AGAIN_SECONDS
+"""After the drain: 2 s for the webhooks, 5 s for the connections, 1 s for the interpreter."""
+# An answer of the cluster's DNS may be 30 s old (CoreDNS as kubeadm sets it up), and the DNS learns of a new
+# pod after a moment. A client resolves again when a connection closes, but not more often than its own
+# minimum: gRPC's default of 30 s fits too, as long as the sum is longer.
+DNS_CACHE_SECONDS, DNS_UPDATE_SECONDS = 30, 5
+RESOLVE_AGAIN_SECONDS = RESOLVE_AGAIN_MILLISECONDS / 1_000
+RESOLVED_SECONDS = DNS_CACHE_SECONDS + DNS_UPDATE_SECONDS + RESOLVE_AGAIN_SECONDS
 VERSION = "app.kubernetes.io/version"
 
 
-def rolls_never_take_a_ready_pod_away_first(rendering: Rendering) -> Iterator[str]:
-    """Both at zero, which no API server takes, is no way either."""
+def rolling_updates_start_a_pod_before_they_stop_one(rendering: Rendering) -> Iterator[str]:
+    """Both at zero, which no API server accepts, is wrong as well."""
     for each in rendering.of("Deployment"):
         strategy = each["spec"].get("strategy", {})
         rolling = strategy.get("rollingUpdate", {})
         if strategy.get("type", "RollingUpdate") != "RollingUpdate":
-            yield f"{describe(each)}: must roll"
+            yield f"{describe(each)}: must use a rolling update"
         if rolling.get("maxUnavailable") != 0 or not rolling.get("maxSurge"):
             yield f"{describe(each)}: maxUnavailable must be 0 and maxSurge at least 1"
 
 
-def pods_go_no_faster_than_clients_learn(rendering: Rendering) -> Iterator[str]:
-    """Or a client whose every address is an old one has none left."""
+def rolling_updates_are_slower_than_dns(rendering: Rendering) -> Iterator[str]:
+    """Otherwise a client may know only addresses of pods that are gone."""
     for each in rendering.of("Deployment"):
-        if each["spec"].get("minReadySeconds", 0) < KNOWN_SECONDS:
-            yield f"{describe(each)}: minReadySeconds must be {KNOWN_SECONDS:g} at least"
+        if each["spec"].get("minReadySeconds", 0) < RESOLVED_SECONDS:
+            yield f"{describe(each)}: minReadySeconds must be {RESOLVED_SECONDS:g} at least"
 
 
 def pods_outlive_their_drain(rendering: Rendering) -> Iterator[str]:
-    """preStop, then DRAIN_SECONDS, which the calls and what outlives them share, then what closes."""
+    """preStop, then DRAIN_SECONDS for calls and background tasks, then what closes."""
     for item, container in _servers(rendering):
         drain = float(_variable(container, "DRAIN_SECONDS") or 10)
         needed = _sleep(container) + drain + CLOSING_SECONDS
@@ -44,16 +44,16 @@ def pods_outlive_their_drain(rendering: Rendering) -> Iterator[str]:
             yield f"{item}: is killed after {grace} s, and may need {needed:g}"
 
 
-def pods_wait_for_their_address_to_go(rendering: Rendering) -> Iterator[str]:
-    """SIGTERM and the endpoint's removal run side by side; and our images need no shell."""
+def pods_wait_until_their_endpoint_is_removed(rendering: Rendering) -> Iterator[str]:
+    """SIGTERM and the endpoint's removal are concurrent; and our images need no shell."""
     for item, container in _servers(rendering):
         hook = container.get("lifecycle", {}).get("preStop", {})
         if hook.keys() != {"sleep"} or _sleep(container) < 3:
-            yield f"{item}: preStop must sleep, by Kubernetes' own means, for 3 s or more"
+            yield f"{item}: preStop must be Kubernetes' own sleep, of 3 s or more"
 
 
-def probes_ask_for_health_that_exists(rendering: Rendering) -> Iterator[str]:
-    """Alive is the process, ready is the database too: a restart would heal no database."""
+def probes_use_existing_health_services(rendering: Rendering) -> Iterator[str]:
+    """Liveness is the process's, readiness also the database's: a restart repairs no database."""
     wanted = {
         "startupProbe": "liveness",
         "livenessProbe": "liveness",
@@ -67,14 +67,14 @@ def probes_ask_for_health_that_exists(rendering: Rendering) -> Iterator[str]:
                 yield f"{item}: {name} must ask gRPC's health at {port} for `{service}`"
 
 
-def images_start_as_they_were_made(rendering: Rendering) -> Iterator[str]:
-    """A command takes the place of the image's entrypoint, which hears a stop from the first moment."""
+def images_keep_their_entrypoint(rendering: Rendering) -> Iterator[str]:
+    """A command would replace the image's entrypoint, which handles SIGTERM from the start."""
     for item in rendering.workloads():
         if any("command" in container for container in item.containers):
-            yield f"{item}: must not have a command; what the image is told goes into args"
+            yield f"{item}: must not have a command; arguments go into args"
 
 
-def every_server_is_asked_whether_it_is_ready(rendering: Rendering) -> Iterator[str]:
+def servers_have_probes(rendering: Rendering) -> Iterator[str]:
     for item in rendering.workloads():
         if item.object["kind"] in ("Deployment", "StatefulSet"):
             for container in item.containers:
@@ -82,21 +82,21 @@ def every_server_is_asked_whether_it_is_ready(rendering: Rendering) -> Iterator[
                     yield f"{item}: {container['name']} needs a readinessProbe and a livenessProbe"
 
 
-def budgets_let_a_node_drain(rendering: Rendering) -> Iterator[str]:
+def disruption_budgets_let_a_node_drain(rendering: Rendering) -> Iterator[str]:
     for each in rendering.of("PodDisruptionBudget"):
         if each["spec"].get("maxUnavailable") != 1 or "minAvailable" in each["spec"]:
-            yield f"{describe(each)}: must let one pod go at a time: maxUnavailable 1"
-    covered = {_home(each) for each in rendering.of("PodDisruptionBudget")}
+            yield f"{describe(each)}: must allow one eviction at a time: maxUnavailable 1"
+    covered = {_key(each) for each in rendering.of("PodDisruptionBudget")}
     for each in rendering.of("Deployment"):
-        if _home(each) not in covered:
+        if _key(each) not in covered:
             yield f"{describe(each)}: has no PodDisruptionBudget"
 
 
-def two_pods_are_the_least(rendering: Rendering) -> Iterator[str]:
-    """One that rolls or drains leaves another that serves."""
-    scaled = {_home(each): each for each in rendering.of("HorizontalPodAutoscaler")}
+def deployments_have_two_pods(rendering: Rendering) -> Iterator[str]:
+    """One serves while the other is updated or evicted."""
+    scaled = {_key(each): each for each in rendering.of("HorizontalPodAutoscaler")}
     for each in rendering.of("Deployment"):
-        scaler = scaled.get(_home(each))
+        scaler = scaled.get(_key(each))
         least = scaler["spec"]["minReplicas"] if scaler else each["spec"].get("replicas", 1)
         if least < 2:
             yield f"{describe(each)}: needs two replicas at least"
@@ -110,15 +110,15 @@ def migrations_are_named_by_their_release(rendering: Rendering) -> Iterator[str]
             yield f"{describe(each)}: its name must end in the release, -{release}"
 
 
-def what_cannot_change_names_no_release(rendering: Rendering) -> Iterator[str]:
-    """Selectors, and the templates of volumes: the next release could not be applied."""
+def immutable_fields_name_no_release(rendering: Rendering) -> Iterator[str]:
+    """Selectors and templates of volumes: otherwise the next release could not be applied."""
     for item in rendering.workloads():
         spec = item.object["spec"]
         claims = [claim["metadata"] for claim in spec.get("volumeClaimTemplates", [])]
         fixed = [spec.get("selector", {}).get("matchLabels", {})]
         fixed += [claim.get("labels", {}) for claim in claims]
         if any(VERSION in labels for labels in fixed):
-            yield f"{item}: {VERSION} stands where nothing can change"
+            yield f"{item}: {VERSION} is in a field that cannot change"
 
 
 def jobs_use_the_image_of_their_service(rendering: Rendering) -> Iterator[str]:
@@ -127,7 +127,7 @@ def jobs_use_the_image_of_their_service(rendering: Rendering) -> Iterator[str]:
         if item.object["kind"] in ("Job", "CronJob"):
             for container in item.containers:
                 if (item.namespace, container["image"]) not in images:
-                    yield f"{item}: must run the very image of the service"
+                    yield f"{item}: must use the image of the service"
 
 
 def _servers(rendering: Rendering) -> Iterator[tuple[Workload, Object]]:
@@ -137,7 +137,7 @@ def _servers(rendering: Rendering) -> Iterator[tuple[Workload, Object]]:
                 yield item, container
 
 
-def _home(item: Object) -> tuple[str, str]:
+def _key(item: Object) -> tuple[str, str]:
     return item["metadata"]["namespace"], item["metadata"]["name"]
 
 
@@ -152,16 +152,16 @@ def _sleep(container: Object) -> float:
 
 
 RULES = (
-    rolls_never_take_a_ready_pod_away_first,
-    pods_go_no_faster_than_clients_learn,
+    rolling_updates_start_a_pod_before_they_stop_one,
+    rolling_updates_are_slower_than_dns,
     pods_outlive_their_drain,
-    pods_wait_for_their_address_to_go,
-    probes_ask_for_health_that_exists,
-    images_start_as_they_were_made,
-    every_server_is_asked_whether_it_is_ready,
-    budgets_let_a_node_drain,
-    two_pods_are_the_least,
+    pods_wait_until_their_endpoint_is_removed,
+    probes_use_existing_health_services,
+    images_keep_their_entrypoint,
+    servers_have_probes,
+    disruption_budgets_let_a_node_drain,
+    deployments_have_two_pods,
     migrations_are_named_by_their_release,
-    what_cannot_change_names_no_release,
+    immutable_fields_name_no_release,
     jobs_use_the_image_of_their_service,
 )

@@ -1,43 +1,45 @@
-"""What runs by the clock: not beside itself, not for ever, and heard of when it fails."""
+"""Rules of CronJobs: one run at a time, bounded, and failures stay visible."""
 
 from collections.abc import Iterator
 
 from verification.kubernetes.rendering import Object, Rendering, describe
 
-FOUND = 1
-"""The exit code of a reconciliation that found what a person has to look at."""
+DIFFERENCES_FOUND = 1
+"""The exit code of a reconciliation that found differences, which need manual review."""
 
 
-def schedules_run_one_at_a_time_and_end(rendering: Rendering) -> Iterator[str]:
+def schedules_run_one_at_a_time_and_are_bounded(rendering: Rendering) -> Iterator[str]:
     for each in rendering.of("CronJob"):
         spec, job = each["spec"], each["spec"]["jobTemplate"]["spec"]
         if spec.get("concurrencyPolicy") != "Forbid":
             yield f"{describe(each)}: concurrencyPolicy must be Forbid"
         if "activeDeadlineSeconds" not in job:
-            yield f"{describe(each)}: needs activeDeadlineSeconds, or one that hangs stops all others"
+            yield f"{describe(each)}: needs activeDeadlineSeconds, or a hanging run blocks all others"
         if spec.get("startingDeadlineSeconds", 0) < 60:
             yield f"{describe(each)}: startingDeadlineSeconds must be 60 at least"
         if "timeZone" not in spec:
             yield f"{describe(each)}: without timeZone, its hour is the control plane's"
 
 
-def failures_of_a_schedule_stay_to_be_read(rendering: Rendering) -> Iterator[str]:
-    """And those of a job that is over do not fill the namespace."""
+def failed_runs_are_kept(rendering: Rendering) -> Iterator[str]:
+    """And those that are over do not fill the namespace."""
     for each in rendering.of("CronJob"):
         spec = each["spec"]
         if not 1 <= spec.get("failedJobsHistoryLimit", 0) <= 31:
-            yield f"{describe(each)}: failedJobsHistoryLimit must keep failures, and not all for ever"
+            yield f"{describe(each)}: failedJobsHistoryLimit must keep failures, and a bounded number"
         if not 1 <= spec.get("successfulJobsHistoryLimit", 0) <= 31:
             yield f"{describe(each)}: successfulJobsHistoryLimit must keep a few"
 
 
 def a_difference_fails_its_job_at_once(rendering: Rendering) -> Iterator[str]:
-    """Repeated, it would be found again, and told later; a drained node is no failure."""
+    """A retry would only find it again, later; a drained node is no failure."""
     for each in rendering.of("CronJob"):
         job = each["spec"]["jobTemplate"]["spec"]
         rules = job.get("podFailurePolicy", {}).get("rules", [])
-        if not any(rule["action"] == "FailJob" and FOUND in _codes(rule) for rule in rules):
-            yield f"{describe(each)}: exit code {FOUND} must fail the Job (podFailurePolicy)"
+        if not any(
+            rule["action"] == "FailJob" and DIFFERENCES_FOUND in _codes(rule) for rule in rules
+        ):
+            yield f"{describe(each)}: exit code {DIFFERENCES_FOUND} must fail the Job (podFailurePolicy)"
 
 
 def _codes(rule: Object) -> list[int]:
@@ -46,7 +48,7 @@ def _codes(rule: Object) -> list[int]:
 
 
 RULES = (
-    schedules_run_one_at_a_time_and_end,
-    failures_of_a_schedule_stay_to_be_read,
+    schedules_run_one_at_a_time_and_are_bounded,
+    failed_runs_are_kept,
     a_difference_fails_its_job_at_once,
 )

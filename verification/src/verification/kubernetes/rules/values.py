@@ -1,4 +1,4 @@
-"""Values that a schema takes and a real API server refuses: found here before anybody applies them."""
+"""Rules of values that a schema accepts and a real API server rejects."""
 
 import re
 from collections import Counter
@@ -14,8 +14,7 @@ SCALE = {"": Decimal(1), "m": Decimal("0.001"), "k": Decimal(10**3), "M": Decima
 SCALE |= {"G": Decimal(10**9), "T": Decimal(10**12), "Ki": Decimal(2**10), "Mi": Decimal(2**20)}
 SCALE |= {"Gi": Decimal(2**30), "Ti": Decimal(2**40)}
 PORTS = ("port", "containerPort", "targetPort", "hostPort", "nodePort", "endPort")
-# The words that our manifests may say, by field: what a schema calls a string.
-WORDS = {
+ALLOWED_VALUES = {
     "protocol": {"TCP", "UDP"},
     "imagePullPolicy": {"Always", "IfNotPresent", "Never"},
     "whenUnsatisfiable": {"DoNotSchedule", "ScheduleAnyway"},
@@ -26,13 +25,14 @@ WORDS = {
     "concurrencyPolicy": {"Allow", "Forbid", "Replace"},
     "pathType": {"Exact", "Prefix"},
 }
+"""By field: enumerations that a schema calls a string."""
 
 
 def amount(quantity: object) -> Decimal:
-    """What a quantity (`250m`, `128Mi`) amounts to.
+    """The number that a quantity (`250m`, `128Mi`) stands for.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no quantity.
     """
     found = QUANTITY.fullmatch(str(quantity))
     if found is None:
@@ -41,7 +41,7 @@ def amount(quantity: object) -> Decimal:
 
 
 def walk(item: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every field of an object with its name, at every depth."""
+    """Every field of an object with its name, at any depth."""
     if isinstance(item, dict):
         for key, value in item.items():
             yield key, value
@@ -53,39 +53,43 @@ def walk(item: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from walk(value, name)
 
 
-def names_are_written_small(rendering: Rendering) -> Iterator[str]:
+def names_are_lowercase(rendering: Rendering) -> Iterator[str]:
     for each in rendering.objects:
         if not NAME.fullmatch(each["metadata"]["name"]):
-            yield f"{describe(each)}: a name has small letters, digits, dots and hyphens only"
+            yield f"{describe(each)}: a name has lowercase letters, digits, dots and hyphens only"
 
 
-def ports_are_ports(rendering: Rendering) -> Iterator[str]:
+def ports_are_in_range(rendering: Rendering) -> Iterator[str]:
     for each in rendering.objects:
         for name, value in walk(each):
             if name in PORTS and isinstance(value, int) and not 0 < value < 65536:
                 yield f"{describe(each)}: {name} {value} is no port (1 to 65535)"
 
 
-def a_range_of_ports_goes_up(rendering: Rendering) -> Iterator[str]:
+def port_ranges_ascend(rendering: Rendering) -> Iterator[str]:
     for each in rendering.of("NetworkPolicy"):
-        for way in ("ingress", "egress"):
-            for rule in each["spec"].get(way) or []:
+        for direction in ("ingress", "egress"):
+            for rule in each["spec"].get(direction) or []:
                 for port in rule.get("ports", []):
                     if "endPort" in port and port["endPort"] < port["port"]:
                         yield f"{describe(each)}: endPort {port['endPort']} is below its port"
 
 
-def words_are_known(rendering: Rendering) -> Iterator[str]:
+def enumerations_are_known(rendering: Rendering) -> Iterator[str]:
     for each in rendering.objects:
         for name, value in walk(each):
-            if name in WORDS and isinstance(value, str) and value not in WORDS[name]:
-                allowed = ", ".join(sorted(WORDS[name]))
+            if (
+                name in ALLOWED_VALUES
+                and isinstance(value, str)
+                and value not in ALLOWED_VALUES[name]
+            ):
+                allowed = ", ".join(sorted(ALLOWED_VALUES[name]))
                 yield f"{describe(each)}: {name} is {value}, and may be {allowed}"
 
 
 def requests_fit_into_limits(rendering: Rendering) -> Iterator[str]:
-    """And every quantity is one."""
-    for item in (*rendering.workloads(),):
+    """And every quantity is valid."""
+    for item in rendering.workloads():
         spec = item.object["spec"]
         claims = [claim["spec"] for claim in spec.get("volumeClaimTemplates", [])]
         for holder in (*item.containers, *claims, *([spec] if not item.pod else [])):
@@ -95,14 +99,14 @@ def requests_fit_into_limits(rendering: Rendering) -> Iterator[str]:
 def _amounts(item: Object, resources: Object) -> Iterator[str]:
     requests, limits = resources.get("requests", {}), resources.get("limits", {})
     try:
-        asked = {name: amount(value) for name, value in requests.items()}
-        most = {name: amount(value) for name, value in limits.items()}
+        requested = {name: amount(value) for name, value in requests.items()}
+        limited = {name: amount(value) for name, value in limits.items()}
     except ValueError as error:
         yield f"{describe(item)}: {error}"
         return
-    for name in asked.keys() & most.keys():
-        if asked[name] > most[name]:
-            yield f"{describe(item)}: asks for more {name} than its limit"
+    for name in requested.keys() & limited.keys():
+        if requested[name] > limited[name]:
+            yield f"{describe(item)}: requests more {name} than its limit"
 
 
 def variables_are_set_once(rendering: Rendering) -> Iterator[str]:
@@ -113,29 +117,29 @@ def variables_are_set_once(rendering: Rendering) -> Iterator[str]:
                 yield f"{item}: {name} is set twice"
 
 
-def a_job_ends(rendering: Rendering) -> Iterator[str]:
+def jobs_never_restart_containers(rendering: Rendering) -> Iterator[str]:
     for item in rendering.workloads():
         job = item.object["kind"] in ("Job", "CronJob")
         if job and item.pod.get("restartPolicy") != "Never":
-            yield f"{item}: restartPolicy must be Never, which podFailurePolicy needs"
+            yield f"{item}: restartPolicy must be Never, which podFailurePolicy requires"
 
 
-def probes_ask_in_one_way(rendering: Rendering) -> Iterator[str]:
+def probes_have_one_handler(rendering: Rendering) -> Iterator[str]:
     for item in rendering.workloads():
         for container in item.containers:
             for name in ("startupProbe", "livenessProbe", "readinessProbe"):
-                ways = container.get(name, {}).keys() & {"grpc", "httpGet", "tcpSocket", "exec"}
-                if name in container and len(ways) != 1:
-                    yield f"{item}: {name} must ask in one way, and has {len(ways)}"
+                handlers = container.get(name, {}).keys() & {"grpc", "httpGet", "tcpSocket", "exec"}
+                if name in container and len(handlers) != 1:
+                    yield f"{item}: {name} must have one handler, and has {len(handlers)}"
 
 
 RULES = (
-    names_are_written_small,
-    ports_are_ports,
-    a_range_of_ports_goes_up,
-    words_are_known,
+    names_are_lowercase,
+    ports_are_in_range,
+    port_ranges_ascend,
+    enumerations_are_known,
     requests_fit_into_limits,
     variables_are_set_once,
-    a_job_ends,
-    probes_ask_in_one_way,
+    jobs_never_restart_containers,
+    probes_have_one_handler,
 )

@@ -1,0 +1,107 @@
+"""When things are due, on the store in memory and a clock in our hands. That PostgreSQL writes the
+same times is seen in test_database.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from support.examples import NOW
+from support.repositories import PATHS, SECOND, Repositories, some, unsaved_payment
+
+from payment.domain.events import EventType, NewEvent
+from payment.domain.payment import State
+from payment.domain.schedule import CLAIM_LASTS
+from payment.domain.values import Failure
+from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
+
+MICROSECOND = timedelta(microseconds=1)
+UPDATED = NewEvent(EventType.REFUND_UPDATED)
+
+
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def memory(clock: Clock) -> Repositories:
+    store = Store(clock)
+    return Repositories(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
+
+
+async def test_an_insert_is_in_time_until_its_last_moment(memory: Repositories) -> None:
+    payment = unsaved_payment()
+    assert await memory.payments.insert(payment, NOW) is None
+    assert await memory.payments.insert(payment, NOW + MICROSECOND) is not None
+
+
+async def due_in(stores: Repositories, clock: Clock) -> timedelta | None:
+    """How far ahead the one thing that will be due is; None if nothing will within a year."""
+    start = clock.now
+    for ahead in (CLAIM_LASTS - MICROSECOND, CLAIM_LASTS, timedelta(days=365)):
+        clock.now = start + ahead
+        claimed = [*await stores.payments.claim_due(1), *await stores.refunds.claim_due(1)]
+        if claimed:
+            return ahead
+    return None
+
+
+@pytest.mark.parametrize("state", State)
+async def test_a_payment_is_due_as_far_ahead_as_a_step_may_last_or_never(
+    memory: Repositories, clock: Clock, state: State
+) -> None:
+    payment = await memory.build_payment()
+    for each in PATHS[state]:
+        clock.now += SECOND
+        payment = await memory.move(payment, each)
+    assert await due_in(memory, clock) == (None if state.is_final else CLAIM_LASTS)
+
+
+async def test_a_claim_lasts_as_long_as_a_step_may(memory: Repositories, clock: Clock) -> None:
+    await memory.build_payment()
+    clock.now += timedelta(hours=1)
+    assert len(await memory.payments.claim_due(1)) == 1
+    assert await due_in(memory, clock) == CLAIM_LASTS
+
+
+async def test_an_answer_that_was_used_up_is_a_step_too(memory: Repositories, clock: Clock) -> None:
+    payment = await memory.build_payment()
+    clock.now += SECOND
+    await memory.payments.save(payment, replace(payment, idempotency_counter=1), None)
+    assert await due_in(memory, clock) == CLAIM_LASTS
+
+
+async def test_a_held_payment_is_never_due(memory: Repositories, clock: Clock) -> None:
+    await memory.hold(await memory.build_payment())
+    assert await due_in(memory, clock) is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_refund_is_due_until_it_has_failed(
+    memory: Repositories, clock: Clock, fails: bool
+) -> None:
+    refund = await memory.refund(await memory.payment_in(State.SUCCEEDED))
+    clock.now += SECOND
+    after = refund.fail(Failure("no")) if fails else replace(refund, processor_id="re_1")
+    some(await memory.refunds.save(refund, after, UPDATED))
+    assert await due_in(memory, clock) == (None if fails else CLAIM_LASTS)
+
+
+async def test_a_refunds_claim_lasts_as_long_as_a_step_may(
+    memory: Repositories, clock: Clock
+) -> None:
+    await memory.refund(await memory.payment_in(State.SUCCEEDED))
+    clock.now += timedelta(hours=1)
+    assert len(await memory.refunds.claim_due(1)) == 1
+    assert await due_in(memory, clock) == CLAIM_LASTS
