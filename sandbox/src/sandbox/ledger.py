@@ -4,7 +4,7 @@ One JSON object per line, UTF-8, in the order of execution:
 
     {"ledger": 1, "account": "k3v9QxTa"}
         the first line: the format, and the part of every id that names this sandbox
-    {"rules": {"key_life": 86400, "hold_life": 604800, "delay": 3}}
+    {"rules": {"key_life": 86400, "hold_life": 604800, "delay": 3, "history": true}}
         at a start with other rules: they apply from here on
     {"at": 1764000000, "action": "ConfirmIntent", "fields": {"intent": "pi_..."}, "key": "...",
      "movements": [{"kind": "captured", "intent": "pi_...", "charge": "ch_...", "refund": null,
