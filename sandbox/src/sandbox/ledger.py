@@ -75,15 +75,14 @@ class Ledger:
             LedgerUnusable: a line is damaged.
         """
         self._file.seek(0)
-        whole = self._file.read().split(b"\n")[
-            :-1
-        ]  # text after the last newline was never answered
+        # What follows the last newline was never answered.
+        lines = self._file.read().split(b"\n")[:-1]
         end = 0
-        for number, line in enumerate(whole, 1):
+        for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)
             except ValueError:
-                if number == len(whole):
+                if number == len(lines):
                     break  # the disk may have its newline without the rest of it
                 raise LedgerUnusable(
                     f"{self._path}, line {number}, is not JSON: the file is damaged. Move it away "
