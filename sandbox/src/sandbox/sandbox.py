@@ -116,7 +116,7 @@ class Sandbox:
             await asyncio.sleep(TICK_SECONDS)
 
     def delivered(self, event: str) -> None:
-        """Record that a webhook was accepted. If a crash loses the record, it is sent again: at least once."""
+        """Record that a webhook was accepted; it is sent again where a crash loses the record."""
         self.owed.pop(event, None)
         self.ledger.append({"delivered": event})
 
