@@ -84,8 +84,8 @@ PERSONS = {"root": Person("root", "/root"), "user": Person("newcomer", "/home/ne
 
 
 def packages(readme: str) -> list[str]:
-    """What the README says to install."""
-    found = re.search(r"^apt install (.+)$", readme, re.MULTILINE)
+    """The packages that the README says to install."""
+    found = re.search(r"`apt install ([^`]+)`", readme)
     if found is None:
         raise StepFailed("The README names no `apt install`.")
     return found[1].split()
