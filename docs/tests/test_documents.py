@@ -21,7 +21,7 @@ TRACKED = [
         ["git", "ls-files"], cwd=ROOT, text=True, capture_output=True, check=False
     ).stdout.splitlines()
 ]
-NOT_TRACKED = (".oncepay", "customer/password", "customer/owner_password", "kubernetes.io/")
+NOT_TRACKED = (".oncepay", "/", "customer/password", "customer/owner_password", "kubernetes.io/")
 """What `make` makes, and what looks like a path and is none."""
 FOLDERS = [
     file.parent
