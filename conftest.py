@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sysconfig
 import tempfile
@@ -25,6 +24,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
+from oncepay_cli.local.health import HOST
+from oncepay_cli.local.health import free_port as unused_port
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 
 # Tests start processes while gRPC's threads run: gRPC's fork handlers would end the child.
@@ -42,7 +43,6 @@ settings.register_profile("oncepay", deadline=None, suppress_health_check=[Healt
 settings.load_profile("oncepay")
 
 ROOT = Path(__file__).parent
-HOST = "127.0.0.1"
 _numbers = itertools.count(1)
 _last_reports: dict[object, str] = {}
 
@@ -87,16 +87,13 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """A running cluster; it is stopped and its folder removed at the end."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
     # Not pytest's temporary folder: where root runs the tests, the server's user must be able to enter.
     folder = Path(tempfile.mkdtemp(prefix="oncepay-test-"))
     folder.chmod(0o711)
     server = PostgreSQL(
         data=folder / "postgresql",
         log=folder / "postgresql.log",
-        port=port,
+        port=unused_port(),
         password=secrets.token_urlsafe(),
         synced=False,
     )
@@ -148,9 +145,7 @@ def free_port() -> Callable[[], int]:
 
     def next_port() -> int:
         while True:
-            with socket.socket() as probe:
-                probe.bind((HOST, 0))
-                port: int = probe.getsockname()[1]
+            port = unused_port()
             if port not in returned:
                 returned.add(port)
                 return port

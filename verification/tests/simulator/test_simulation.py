@@ -24,14 +24,14 @@ from verification.simulator.loop import VirtualLoop
 from verification.simulator.replicas import ReplicaProcess
 from verification.simulator.simulated_ports import SimulatedPorts
 from verification.simulator.simulation import Simulation
-from verification.simulator.trace import Trace
+from verification.simulator.trace import NoTrace, Trace
 from verification.world.calls import Call
 from verification.world.faults import CallFault, ProcessFault
 from verification.world.world import World
 
 HASHES_OF_TRACES = """
 from verification.simulator.simulation import Simulation
-from verification.simulator.trace import Trace
+from verification.simulator.trace import NoTrace, Trace
 for seed in range(40):
     trace = Trace()
     Simulation(seed, trace).run()
@@ -152,7 +152,7 @@ class NoFaults(FaultProfile):
 def replica_in_empty_world(loop: VirtualLoop) -> tuple[ReplicaProcess, World]:
     processor, random, faults = MutableWorld("Sandbox", Rules()), Random(0), NoFaults()
     world = World(processor)
-    ports = SimulatedPorts(loop, world, processor, faults, random, lambda: None, None)
+    ports = SimulatedPorts(loop, world, processor, faults, random, lambda: None, NoTrace())
     replica = ReplicaProcess(
         "replica 1",
         loop,

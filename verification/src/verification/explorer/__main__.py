@@ -10,7 +10,6 @@ Exit code 1 where a rule is violated: the shortest trace to it is printed.
 """
 
 import argparse
-import json
 import multiprocessing
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from verification.explorer.scenarios import SCENARIOS, Scenario, larger
 from verification.explorer.search import SearchResult, explore
+from verification.output import write_figures, write_line
 from verification.world.trace_format import shorten_ids
 
 
@@ -35,13 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen:
         parser.error("no scenario has such a name")
     began = time.perf_counter()
-    write(f"{'scenario':60} {'faults':>6} {'threads':>7} {'states':>9} {'depth':>5} {'time':>8}")
+    write_line(
+        f"{'scenario':60} {'faults':>6} {'threads':>7} {'states':>9} {'depth':>5} {'time':>8}"
+    )
     results = []
     with multiprocessing.Pool(min(len(chosen), multiprocessing.cpu_count())) as pool:
         jobs = [pool.apply_async(explore, (each, options.limit)) for each in chosen]
         for job in jobs:
             results.append(job.get())
-            write(format_row(results[-1]))
+            write_line(format_row(results[-1]))
     return report(results, time.perf_counter() - began, options.json)
 
 
@@ -67,16 +69,14 @@ def report(results: Sequence[SearchResult], seconds: float, path: Path | None) -
     """Print the sum and the traces to violations, and write the figures. Returns the exit code."""
     states = sum(result.states for result in results)
     violated = [result for result in results if result.violations]
-    write(f"{states:,} states in {seconds:.0f} s: {len(violated)} scenarios violated")
+    write_line(f"{states:,} states in {seconds:.0f} s: {len(violated)} scenarios violated")
     for result in violated:
-        write(f"\n{result.scenario.name}:")
+        write_line(f"\n{result.scenario.name}:")
         for violation in result.violations:
-            write(f"  VIOLATION: {shorten_ids(violation)}")
+            write_line(f"  VIOLATION: {shorten_ids(violation)}")
         for number, line in enumerate(result.trace, 1):
-            write(f"  {number:3} {line}")
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([figures(result) for result in results], indent=1) + "\n")
+            write_line(f"  {number:3} {line}")
+    write_figures(path, [figures(result) for result in results])
     return 1 if violated else 0
 
 
@@ -93,12 +93,6 @@ def figures(result: SearchResult) -> dict[str, object]:
         "broken": result.violations,
         "steps": len(result.trace),
     }
-
-
-def write(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,16 +3,15 @@ contains a word. Exit code 1 where one survives.
 """
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from verification.explorer.__main__ import write
 from verification.mutants.catalogue import MUTANTS
 from verification.mutants.runner import Result, run_mutant
+from verification.output import write_figures, write_line
 from verification.world.trace_format import shorten_ids
 
 MAX_CONCURRENT_MUTANTS = 2
@@ -35,11 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor(MAX_CONCURRENT_MUTANTS) as threads:
         for result in threads.map(run_mutant, chosen):
             results.append(result)
-            write(format_result(result))
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps([figures(each) for each in results], indent=1) + "\n")
-    write(summary(results))
+            write_line(format_result(result))
+    write_figures(options.json, [figures(each) for each in results])
+    write_line(summary(results))
     return 0 if all(result.tool for result in results) else 1
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,3 +68,8 @@ class Mutant:
     mistake: str
     edits: tuple[Edit, ...]
     scenarios: tuple[str, ...] = ()
+
+
+def mutant(mistake: str, *edits: Edit, scenarios: Iterable[str] = ()) -> Mutant:
+    """A mutant."""
+    return Mutant(mistake, edits, tuple(scenarios))

@@ -1,6 +1,6 @@
 """Mistakes of the store, of captures, cancellations, deletions and of repeated requests."""
 
-from verification.mutants.mutant import Edit, Mutant
+from verification.mutants.mutant import Edit, mutant
 
 MEMORY = "repository/memory.py"
 PAYMENT = "domain/payment.py"
@@ -26,112 +26,102 @@ def holds_reference_unless(*states: str) -> Edit:
 
 
 STORAGE = (
-    Mutant(
+    mutant(
         "the insert has no deadline",
-        (Edit(MEMORY, "if found.now >= insert_by:", "if False:"),),
-        ("automatic capture, the insert's deadline passes",),
+        Edit(MEMORY, "if found.now >= insert_by:", "if False:"),
+        scenarios=["automatic capture, the insert's deadline passes"],
     ),
-    Mutant(
+    mutant(
         "the insert does not test the reference",
-        (Edit(MEMORY, CONFLICTS, CONFLICTS.replace("found.same_reference or ", "")),),
-        ("one reference, two requests",),
+        Edit(MEMORY, CONFLICTS, CONFLICTS.replace("found.same_reference or ", "")),
+        scenarios=["one reference, two requests"],
     ),
-    Mutant(
+    mutant(
         "the insert does not test the request_id",
-        (Edit(MEMORY, CONFLICTS, CONFLICTS.replace("found.same_request or ", "")),),
-        ("automatic capture, keys live",),
+        Edit(MEMORY, CONFLICTS, CONFLICTS.replace("found.same_request or ", "")),
+        scenarios=["automatic capture, keys live"],
     ),
-    Mutant(
+    mutant(
         "the insert replaces the payment of the same request",
-        (
-            Edit(
-                MEMORY,
-                f"""
-                {CONFLICTS}
-                    return None
-                """,
-                """
-                if (other := found.same_request):
-                    del self._store.payments[other.id]
-                """,
-            ),
+        Edit(
+            MEMORY,
+            f"""
+            {CONFLICTS}
+                return None
+            """,
+            """
+            if (other := found.same_request):
+                del self._store.payments[other.id]
+            """,
         ),
-        ("automatic capture, keys live",),
+        scenarios=["automatic capture, keys live"],
     ),
-    Mutant(
+    mutant(
         "a save does not compare versions",
-        (Edit(MEMORY, "if fence(row) != fence(before):", "if False:"),),
-        ("cancel", "declined"),
+        Edit(MEMORY, "if fence(row) != fence(before):", "if False:"),
+        scenarios=["cancel", "declined"],
     ),
-    Mutant(
+    mutant(
         "a payment in CANCELING gives its reference up",
-        (holds_reference_unless("FAILED", "CANCELED", "CANCELING"),),
-        ("one reference, two requests, one canceled",),
+        holds_reference_unless("FAILED", "CANCELED", "CANCELING"),
+        scenarios=["one reference, two requests, one canceled"],
     ),
-    Mutant(
+    mutant(
         "a payment that SUCCEEDED gives its reference up",
-        (holds_reference_unless("FAILED", "CANCELED", "SUCCEEDED"),),
-        ("one reference, two requests",),
+        holds_reference_unless("FAILED", "CANCELED", "SUCCEEDED"),
+        scenarios=["one reference, two requests"],
     ),
-    Mutant(
+    mutant(
         "a deleted payment gives its request_id up",
-        (
-            Edit(
-                MEMORY,
-                "same_request=self._first(lambda one: one.request.request_id == request_id)",
-                "same_request=self._first(lambda one: one.request.request_id == request_id "
-                "and one.delete_time is None)",
-            ),
+        Edit(
+            MEMORY,
+            "same_request=self._first(lambda one: one.request.request_id == request_id)",
+            "same_request=self._first(lambda one: one.request.request_id == request_id "
+            "and one.delete_time is None)",
         ),
-        ("deleted, and sent again",),
+        scenarios=["deleted, and sent again"],
     ),
-    Mutant(
+    mutant(
         "a payment in CANCELING is canceled again, for another reason",
-        (
-            Edit(
-                PAYMENT,
-                "self._require('canceled', *CANCELABLE)",
-                "self._require('canceled', State.CANCELING, *CANCELABLE)",
-            ),
+        Edit(
+            PAYMENT,
+            "self._require('canceled', *CANCELABLE)",
+            "self._require('canceled', State.CANCELING, *CANCELABLE)",
         ),
-        ("declined, and canceled",),
+        scenarios=["declined, and canceled"],
     ),
-    Mutant(
+    mutant(
         "a second capture overtakes the first",
-        (
-            Edit(
-                PAYMENT,
-                "self._require('captured', State.AUTHORIZED)",
-                "self._require('captured', State.AUTHORIZED, State.CAPTURING)",
-            ),
+        Edit(
+            PAYMENT,
+            "self._require('captured', State.AUTHORIZED)",
+            "self._require('captured', State.AUTHORIZED, State.CAPTURING)",
         ),
-        ("manual capture",),
+        scenarios=["manual capture"],
     ),
-    Mutant(
+    mutant(
         "a rejected capture is not looked up again",
-        (
-            Edit(
-                CHANGE,
-                "await self.requests.run_once(request_id, content, write)",
-                "await self.payments.find_request(request_id) or await write() "
-                "or await self.requests.run_once(request_id, content, write)",
-            ),
+        Edit(
+            CHANGE,
+            "await self.requests.run_once(request_id, content, write)",
+            "await self.payments.find_request(request_id) or await write() "
+            "or await self.requests.run_once(request_id, content, write)",
         ),
-        ("one capture, sent twice",),
+        scenarios=["one capture, sent twice"],
     ),
-    Mutant(
+    mutant(
         "a cancellation that came too late is answered as if it had worked",
-        (Edit(CHANGE, "payment.check_canceled()", ""),),
-        ("cancel",),
+        Edit(CHANGE, "payment.check_canceled()", ""),
+        scenarios=["cancel"],
     ),
-    Mutant(
+    mutant(
         "run_once does not compare fingerprints",
-        (Edit(REQUESTS, "if found.fingerprint != fingerprint:", "if False:"),),
-        ("one request_id, two captures",),
+        Edit(REQUESTS, "if found.fingerprint != fingerprint:", "if False:"),
+        scenarios=["one request_id, two captures"],
     ),
-    Mutant(
+    mutant(
         "run_once does not look a rejected request up again",
-        (Edit(REQUESTS, LOOKS_UP_AGAIN, "raise"),),
-        ("one capture, sent twice", "one refund of more than half, sent twice"),
+        Edit(REQUESTS, LOOKS_UP_AGAIN, "raise"),
+        scenarios=["one capture, sent twice", "one refund of more than half, sent twice"],
     ),
 )

@@ -3,10 +3,10 @@
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
+from verification.output import write_figures, write_line
 from verification.simulator.runner import Tally, replay, simulate
 
 PRINT_EVERY = 1000
@@ -21,31 +21,19 @@ def main() -> int:
     options = parser.parse_args()
     if options.seed is not None:
         violation = replay(options.seed)
-        write(str(violation))
+        write_line(str(violation))
         return int(bool(violation.violations))
     tally = Tally()
     for tally in simulate(range(options.first, options.first + options.seeds)):
         if tally.seeds % PRINT_EVERY == 0:
             violated = len(tally.violations)
-            write(f"{tally.seeds:,} of {options.seeds:,} seeds, {violated} with violations")
-            save(tally, options.json)  # a long run that is ended leaves what it has
-    write(str(tally))
+            write_line(f"{tally.seeds:,} of {options.seeds:,} seeds, {violated} with violations")
+            write_figures(options.json, tally.figures())  # in case the run is ended early
+    write_line(str(tally))
     for seed in list(tally.violations)[:1]:
-        write(f"make simulate SEED={seed}   # prints the trace")
-    save(tally, options.json)
+        write_line(f"make simulate SEED={seed}   # prints the trace")
+    write_figures(options.json, tally.figures())
     return int(bool(tally.violations))
-
-
-def save(tally: Tally, file: Path | None) -> None:
-    """Write the figures, where a file is given."""
-    if file:
-        file.write_text(json.dumps(tally.figures(), indent=2) + "\n", encoding="utf-8")
-
-
-def write(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

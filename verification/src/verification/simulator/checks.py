@@ -1,6 +1,6 @@
 """What must hold of one run: after every call, of every alert and error, and at quiescence."""
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Iterable, Set
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from payment.repository.memory import Store
 from payment.service_layer.alerts import Alert
 from sandbox.mutable_world import MutableWorld
 from verification.simulator.ledger import Ledger
+from verification.simulator.trace import Trace
 from verification.world import invariants
 from verification.world.use_cases import OVERDUE_ALERTS, UNKNOWN_OUTCOME
 
@@ -27,13 +28,13 @@ class Checks:
         processor: MutableWorld,
         store: Store,
         changed_by_merchant: Set[str],
-        log: Callable[[str], None],
+        trace: Trace,
     ) -> None:
         self.calls = 0
         self._processor = processor
         self._store = store
         self._changed_by_merchant = changed_by_merchant
-        self._log = log
+        self._trace = trace
         self._ledger = Ledger(processor, store, self.violation)
         self._violations: dict[str, None] = {}
         self._rows: dict[UUID, Payment] = {}
@@ -48,7 +49,7 @@ class Checks:
         """Something must not be."""
         if sentence not in self._violations:
             self._violations[sentence] = None
-            self._log(f"VIOLATION: {sentence}")
+            self._trace.event(f"VIOLATION: {sentence}")
 
     def after_call(self) -> None:
         """Check new movements of money, and the rows that have changed."""
@@ -83,7 +84,7 @@ class Checks:
 
     def alert(self, alert: Alert, about: str, words: str) -> None:
         """An alert was raised."""
-        self._log(f"alert {alert.value}: {about} {words}")
+        self._trace.event(f"alert {alert.value}: {about} {words}")
         by_merchant = alert in ALERTS_BY_MERCHANT and self.is_by_merchant(about)
         if alert not in OVERDUE_ALERTS and not by_merchant:
             self.violation(f"the alert {alert.value} was raised: {about} {words}")

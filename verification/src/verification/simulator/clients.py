@@ -6,6 +6,7 @@ the same request_id again. Only a caller with a reference may send another one b
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from payment.domain.values import PaymentName
 from payment.repository.memory import Store
 from payment.service_layer.change_payment import PaymentChanges
 from verification.simulator.requests import Purchase, RequestGenerator
+from verification.simulator.trace import Trace
 from verification.world.requests import PRICE, euros
 from verification.world.use_cases import EXPECTED_ERRORS, UNKNOWN_OUTCOME, Replica
 
@@ -38,12 +40,12 @@ class LoadBalancer(Protocol):
     def __call__(self) -> Replica | None: ...
 
 
+@dataclass(slots=True)
 class WaitingCaller:
     """The port `Caller`."""
 
-    def __init__(self) -> None:
-        self.gone = False
-        self.payment: Payment | None = None
+    gone: bool = False
+    payment: Payment | None = None
 
     def is_gone(self) -> bool:
         """Whether the caller waits no longer."""
@@ -54,13 +56,13 @@ class WaitingCaller:
         self.payment = payment
 
 
+@dataclass(frozen=True, slots=True)
 class ResponseHistory:
     """The responses to each request_id. What was returned once stays true."""
 
-    def __init__(self, store: Store, violation: Callable[[str], None]) -> None:
-        self.latest: dict[RequestId, Payment | Refund] = {}
-        self._store = store
-        self._violation = violation
+    store: Store
+    violation: Callable[[str], None]
+    latest: dict[RequestId, Payment | Refund] = field(default_factory=dict)
 
     def record(
         self, request_id: RequestId, before: Payment | Refund | None, now: Payment | Refund
@@ -72,12 +74,12 @@ class ResponseHistory:
         if before is None:
             return
         if before.id != now.id:
-            self._violation(f"request {request_id} returned {before.name}, then {now.name}")
+            self.violation(f"request {request_id} returned {before.name}, then {now.name}")
         elif isinstance(before, Payment) and before.state.is_final:
             if now.state is not before.state:
-                self._violation(f"{now.name} was {before.state.value}, then {now.state.value}")
+                self.violation(f"{now.name} was {before.state.value}, then {now.state.value}")
         elif before.state is RefundState.FAILED and now.state is not RefundState.FAILED:
-            self._violation(f"{now.name} was FAILED, then {now.state.value}")
+            self.violation(f"{now.name} was FAILED, then {now.state.value}")
 
     def record_error(
         self, request_id: RequestId, before: Payment | Refund | None, error: PaymentError
@@ -87,38 +89,30 @@ class ResponseHistory:
         """
         charged_first = isinstance(error, WrongState) and error.state == State.SUCCEEDED.value
         if before is not None and not charged_first:
-            self._violation(f"request {request_id} returned {before.name}, then raised {error!r}")
+            self.violation(f"request {request_id} returned {before.name}, then raised {error!r}")
         if isinstance(error, ReferenceTaken):
-            holder = self._store.payments[PaymentName.parse(error.holder).id]
+            holder = self.store.payments[PaymentName.parse(error.holder).id]
             if holder.request.request_id == request_id:
-                self._violation(f"request {request_id} is rejected because of its own payment")
+                self.violation(f"request {request_id} is rejected because of its own payment")
 
     def missing(self) -> Iterator[str]:
         """What was returned and is not stored."""
-        stored = self._store.payments.keys() | self._store.refunds.keys()
+        stored = self.store.payments.keys() | self.store.refunds.keys()
         for resource in self.latest.values():
             if resource.id not in stored:
                 yield f"{resource.name} was returned to a caller, and is not stored"
 
 
+@dataclass(frozen=True, slots=True)
 class Clients:
     """Everything that callers do in one run."""
 
-    def __init__(
-        self,
-        random: Random,
-        requests: RequestGenerator,
-        load_balancer: LoadBalancer,
-        history: ResponseHistory,
-        on_failure: Callable[[BaseException], None],
-        trace: Callable[[str, str], None] | None,
-    ) -> None:
-        self._random = random
-        self._requests = requests
-        self._load_balancer = load_balancer
-        self._history = history
-        self._on_failure = on_failure
-        self._trace = trace
+    random: Random
+    requests: RequestGenerator
+    load_balancer: LoadBalancer
+    history: ResponseHistory
+    on_failure: Callable[[BaseException], None]
+    trace: Trace
 
     async def buy(self, purchase: Purchase) -> None:
         """A purchase, from the first request to its follow-up."""
@@ -154,7 +148,7 @@ class Clients:
         return None
 
     def _with_other_card(self, purchase: Purchase) -> PaymentRequest:
-        return purchase.with_other_card(self._requests.new_request_id(), self._requests.card())
+        return purchase.with_other_card(self.requests.new_request_id(), self.requests.card())
 
     # ------------------------------------------------------------------ follow-ups
 
@@ -179,7 +173,7 @@ class Clients:
                 await self._send_once(
                     "delete", lambda replica, _: replica.change_payment.delete(name)
                 )
-                if self._random.random() < 0.5:
+                if self.random.random() < 0.5:
                     await self._send_once(
                         "undelete", lambda replica, _: replica.change_payment.undelete(name)
                     )
@@ -196,9 +190,9 @@ class Clients:
         )
 
     async def _refund(self, purchase: Purchase, payment: Payment) -> None:
-        amount = self._random.choice((None, 100, 180, 300, 301))
+        amount = self.random.choice((None, 100, 180, 300, 301))
         money = None if amount is None else euros(amount)
-        request = RefundRequest(self._requests.new_request_id(), payment.name, money)
+        request = RefundRequest(self.requests.new_request_id(), payment.name, money)
         await self._send_until_answered(
             f"purchase {purchase.number}: refund {amount or 'the rest'}",
             request.request_id,
@@ -206,8 +200,8 @@ class Clients:
         )
 
     async def _capture(self, purchase: Purchase, payment: Payment) -> None:
-        request_id = self._requests.new_request_id()
-        amount = self._random.choice((None, euros(PRICE), euros(PRICE // 3)))
+        request_id = self.requests.new_request_id()
+        amount = self.random.choice((None, euros(PRICE), euros(PRICE // 3)))
         await self._send_until_answered(
             f"purchase {purchase.number}: capture {amount.minor_units if amount else 'all'}",
             request_id,
@@ -215,7 +209,7 @@ class Clients:
         )
 
     async def _cancel(self, purchase: Purchase, payment: Payment) -> None:
-        request_id = self._requests.new_request_id()
+        request_id = self.requests.new_request_id()
         await self._send_until_answered(
             f"purchase {purchase.number}: cancel",
             request_id,
@@ -229,7 +223,7 @@ class Clients:
         for _ in range(MAX_ATTEMPTS):
             await self._pause()
             response = await self._send(title, request_id, method)
-            if response is not None and self._random.random() < 0.7:
+            if response is not None and self.random.random() < 0.7:
                 return
 
     async def _send_once(self, title: str, method: Method) -> None:
@@ -237,17 +231,17 @@ class Clients:
         await self._send(title, None, method)
 
     async def _pause(self) -> None:
-        await asyncio.sleep(self._random.random() * self._random.choice(MAX_PAUSES))
+        await asyncio.sleep(self.random.random() * self.random.choice(MAX_PAUSES))
 
     async def _send(self, title: str, request_id: RequestId | None, method: Method) -> Response:
         """Call a replica once, and record the response."""
-        replica = self._load_balancer()
+        replica = self.load_balancer()
         if replica is None:
             return None
-        before = self._history.latest.get(request_id) if request_id else None
+        before = self.history.latest.get(request_id) if request_id else None
         caller = WaitingCaller()
         work = asyncio.get_running_loop().create_task(method(replica, caller))
-        deadline = self._random.choice(DEADLINES)
+        deadline = self.random.choice(DEADLINES)
         await asyncio.wait({work}, timeout=deadline)
         response: Response
         if work.done():
@@ -255,21 +249,20 @@ class Clients:
             response = response_of(work)
         else:
             work.add_done_callback(self._check_failure)
-            caller.gone = self._random.random() < 0.5
+            caller.gone = self.random.random() < 0.5
             response = None if caller.gone else caller.payment
         if request_id is not None and isinstance(response, (Payment, Refund)):
-            self._history.record(request_id, before, response)
+            self.history.record(request_id, before, response)
         if request_id is not None and isinstance(response, PaymentError):
-            self._history.record_error(request_id, before, response)
-        if self._trace:
-            self._trace(title, describe(response))
+            self.history.record_error(request_id, before, response)
+        self.trace.event(describe(response), title)
         return response
 
     def _check_failure(self, work: "asyncio.Task[Any]") -> None:
         """A use case fails only as the contract allows."""
         error = None if work.cancelled() else work.exception()
         if error is not None and not isinstance(error, EXPECTED_ERRORS):
-            self._on_failure(error)
+            self.on_failure(error)
 
 
 def create(request: PaymentRequest) -> Method:

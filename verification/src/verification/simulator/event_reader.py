@@ -2,29 +2,25 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
+from payment.domain.events import PaymentEvent
 from verification.simulator.clients import LoadBalancer
 from verification.world.use_cases import UNKNOWN_OUTCOME, Replica
 
-if TYPE_CHECKING:
-    from payment.domain.events import PaymentEvent
 
-
+@dataclass(frozen=True, slots=True)
 class EventReader:
     """`events` is what was read: it must be every event, once, in order."""
 
-    def __init__(
-        self, load_balancer: LoadBalancer, on_failure: Callable[[BaseException], None]
-    ) -> None:
-        self.events: list[PaymentEvent] = []
-        self._load_balancer = load_balancer
-        self._on_failure = on_failure
+    load_balancer: LoadBalancer
+    on_failure: Callable[[BaseException], None]
+    events: list[PaymentEvent] = field(default_factory=list)
 
     async def read(self) -> None:
         """Read from any replica, for as long as that runs."""
         while True:
-            replica = self._load_balancer()
+            replica = self.load_balancer()
             if replica is None:
                 await asyncio.sleep(1)
                 continue
@@ -32,7 +28,7 @@ class EventReader:
             await asyncio.wait({watching})
             if not watching.cancelled() and (error := watching.exception()):
                 if not isinstance(error, UNKNOWN_OUTCOME):
-                    self._on_failure(error)
+                    self.on_failure(error)
                 await asyncio.sleep(1)
 
     async def _watch(self, replica: Replica) -> None:

@@ -5,6 +5,7 @@ only on what is left in the end.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from payment.domain.payment import Payment, State
 from payment.domain.refund import Refund, RefundState
@@ -13,67 +14,65 @@ from sandbox.mutable_world import MutableWorld
 from verification.world.balance import Balance
 
 
+@dataclass(slots=True)
 class Ledger:
     """The balance of every intent, read from the movements as they are made."""
 
-    def __init__(
-        self, processor: MutableWorld, store: Store, violation: Callable[[str], None]
-    ) -> None:
-        self._processor = processor
-        self._store = store
-        self._violation = violation
-        self._read = 0
-        self._balances: dict[str, Balance] = {}
+    processor: MutableWorld
+    store: Store
+    violation: Callable[[str], None]
+    balances: dict[str, Balance] = field(default_factory=dict)
+    count: int = 0
 
     def read_new(self) -> None:
         """Add the movements since the last time."""
-        movements = self._processor.movements
-        for movement in movements[self._read :]:
+        movements = self.processor.movements
+        for movement in movements[self.count :]:
             metadata = dict(movement.metadata)
             first = Balance(movement.intent, metadata.get("request_id", ""))
-            balance = self._balances.setdefault(movement.intent, first)
+            balance = self.balances.setdefault(movement.intent, first)
             balance.move(movement.kind, movement.amount, metadata.get("refund", ""))
             if movement.kind in ("authorized", "captured"):
                 self._check_charge(balance)
-        self._read = len(movements)
+        self.count = len(movements)
 
     def _check_charge(self, balance: Balance) -> None:
         """No second intent has money of the same request or the same reference."""
         row = self._row(balance.intent)
         reference = row.request.reference if row else None
-        for other in self._balances.values():
+        for other in self.balances.values():
             if other is balance or not other.was_taken:
                 continue
             twice = f"is charged twice: {other.intent}, {balance.intent}"
             if other.request_id == balance.request_id:
-                self._violation(f"request {balance.request_id} {twice}")
+                self.violation(f"request {balance.request_id} {twice}")
             other_row = self._row(other.intent)
             if reference and other_row and other_row.request.reference == reference:
-                self._violation(f"{reference} {twice}")
+                self.violation(f"{reference} {twice}")
         if row is None:
-            self._violation(f"{balance.intent} is charged, and no payment is bound to it")
+            self.violation(f"{balance.intent} is charged, and no payment is bound to it")
         if balance.times > 1:
-            self._violation(f"{balance.intent} is charged {balance.times} times")
+            self.violation(f"{balance.intent} is charged {balance.times} times")
 
     def _row(self, intent: str) -> Payment | None:
-        rows = self._store.payments.values()
+        rows = self.store.payments.values()
         return next((row for row in rows if row.intent_id == intent), None)
 
     def differences(self) -> Iterator[str]:
         """Where the rows differ from the movements, at quiescence."""
         self.read_new()
-        for payment in self._store.payments.values():
-            balance = self._balances.get(payment.intent_id, Balance(payment.intent_id, ""))
+        for payment in self.store.payments.values():
+            balance = self.balances.get(payment.intent_id, Balance(payment.intent_id, ""))
             captured, held = balance.captured, balance.held
             if captured != payment.amount_captured:
                 yield f"{payment.name} has {payment.amount_captured} captured, the ledger {captured}"
             if held and payment.state is not State.AUTHORIZED and payment.held is None:
                 yield f"{payment.name} is {payment.state.value}, and {held} are still held"
-        for refund in self._store.refunds.values():
+        for refund in self.store.refunds.values():
             yield from self._refund_difference(refund)
 
     def _refund_difference(self, refund: Refund) -> Iterator[str]:
-        balances = self._balances.values()
+        balances = self.balances.values()
         moved = [each for one in balances for each in one.refunds.get(str(refund.id), ())]
         paid_out = sum(moved)
         if refund.state is RefundState.SUCCEEDED and len(moved) == 2 and paid_out == 0:

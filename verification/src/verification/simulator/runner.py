@@ -42,18 +42,8 @@ class Tally:
     faults: "Counter[str]" = field(default_factory=Counter)
     violations: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
-    def add(self, outcome: Outcome) -> None:
-        """Add one run."""
-        self.seeds += 1
-        self.payments += outcome.payments
-        self.calls += outcome.calls
-        self.days += outcome.days
-        self.faults += outcome.faults
-        if outcome.violations:
-            self.violations[outcome.seed] = outcome.violations
-
-    def join(self, other: "Tally") -> None:
-        """Add what another process counted."""
+    def add(self, other: "Tally") -> None:
+        """Add other runs."""
         self.seeds += other.seeds
         self.payments += other.payments
         self.calls += other.calls
@@ -107,7 +97,7 @@ def simulate(seeds: range, processes: int | None = None) -> Iterator[Tally]:
     chunks = [seeds[place : place + CHUNK] for place in range(0, len(seeds), CHUNK)]
     with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
         for counted in pool.map(simulate_here, chunks):
-            tally.join(counted)
+            tally.add(counted)
             tally.seconds = time.perf_counter() - began
             yield tally
 
@@ -116,5 +106,11 @@ def simulate_here(seeds: range) -> Tally:
     """Run some seeds in this process."""
     tally = Tally()
     for seed in seeds:
-        tally.add(Simulation(seed).run())
+        tally.add(tally_of(Simulation(seed).run()))
     return tally
+
+
+def tally_of(run: Outcome) -> Tally:
+    """The tally of one run."""
+    violations = {run.seed: run.violations} if run.violations else {}
+    return Tally(1, run.payments, run.calls, run.days, 0, run.faults, violations)

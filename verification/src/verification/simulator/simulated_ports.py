@@ -14,6 +14,7 @@ from payment.domain.evidence import ServerError
 from sandbox.mutable_world import MutableWorld
 from verification.simulator.fault_profile import STATEMENT_TIMEOUT_SECONDS, FaultProfile
 from verification.simulator.loop import VirtualLoop
+from verification.simulator.trace import Trace
 from verification.world.calls import Call, without_reply
 from verification.world.faults import CallFault
 from verification.world.world import World, is_blocked_by
@@ -51,9 +52,6 @@ class HangingCommit:
     blocked: list[Request] = field(default_factory=list)
 
 
-Trace = Callable[[str, Call, CallFault | str, Any], None]
-
-
 class SimulatedPorts:
     """Carries the calls of all replicas. `on_change` is called after each call that took effect."""
 
@@ -65,7 +63,7 @@ class SimulatedPorts:
         faults: FaultProfile,
         random: Random,
         on_change: Callable[[], None],
-        trace: Trace | None,
+        trace: Trace,
     ) -> None:
         self.last_arrival = 0.0  # when the last delayed effect will have arrived
         self._loop = loop
@@ -170,7 +168,7 @@ class SimulatedPorts:
         if self._hanging and self._blocker_of(call):
             return  # no one waits: the connection was lost, and the statement with it
         self._world.perform_late(call, fault)
-        self._log_late(call, fault.value)
+        self._trace.call("late", call, fault, None)
         self.changed()
 
     def _hang(self, request: Request) -> None:
@@ -186,7 +184,8 @@ class SimulatedPorts:
 
     def _end_hanging(self, hanging: HangingCommit, commits: bool) -> None:
         self._hanging.remove(hanging)
-        self._log_late(hanging.call, "the hanging commit ends" if commits else "is rolled back")
+        event = "the hanging commit ends" if commits else "is rolled back"
+        self._trace.call("late", hanging.call, event, None)
         if commits:
             self._world.now = hanging.began  # a transaction's times are those of its beginning
             self._world.commit(hanging.call)
@@ -249,15 +248,8 @@ class SimulatedPorts:
                 wait = self._random.random() * MAX_CLAIM_POLL_SECONDS
                 self._loop.call_later(wait, self._arrive, request, CallFault.NONE)
 
-    # ------------------------------------------------------------------ the trace
-
     def _log(self, request: Request, fault: CallFault | str, result: Any) -> None:
-        if self._trace:
-            self._trace(request.sender, request.call, fault, result)
-
-    def _log_late(self, call: Call, event: str) -> None:
-        if self._trace:
-            self._trace("late", call, event, None)
+        self._trace.call(request.sender, request.call, fault, result)
 
 
 def reply(request: Request, result: Any) -> None:

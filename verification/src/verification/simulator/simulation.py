@@ -2,14 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from payment.domain.values import PaymentName
 from payment.domain.webhook_notification import WebhookNotification
-from payment.repository.memory import MemoryNotifications
 from payment.service_layer.alerts import Alert
 from sandbox.actions import CancelIntent, PassTime, Request
 from sandbox.mutable_world import MutableWorld
@@ -26,13 +24,13 @@ from verification.simulator.replicas import ReplicaProcess
 from verification.simulator.requests import RequestGenerator
 from verification.simulator.simulated_ports import SimulatedPorts
 from verification.simulator.three_d_secure_payers import ThreeDSecurePayers
-from verification.simulator.trace import Trace
+from verification.simulator.trace import NoTrace, Trace
 from verification.simulator.webhook_delivery import WebhookDelivery
 from verification.world import invariants
 from verification.world.faults import ProcessFault
 from verification.world.requests import resource_id
 from verification.world.use_cases import Replica
-from verification.world.world import EPOCH, World
+from verification.world.world import World
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -76,9 +74,10 @@ class Simulation:
         long_keys = has_refunds or random.random() < 0.6
         key_life = KEY_LIFE_SECONDS if long_keys else random.choice(SHORT_KEY_LIVES)
         self._processor = MutableWorld("Sandbox", Rules(key_life=key_life))
-        self._world = ClockJumpWorld(self._processor)
+        self._world = World(self._processor)
         self._store = self._world.store
-        self._trace = trace
+        self._trace = trace or NoTrace()
+        self._trace.clock = self._loop.time
         self._events_read = 0
         self._ids = 0
         self._ports = SimulatedPorts(
@@ -88,22 +87,19 @@ class Simulation:
             self._faults,
             random,
             self._after_call,
-            trace.call if trace else None,
+            self._trace,
         )
         self._replicas: list[ReplicaProcess] = []
         self._reviews: list[asyncio.Task[None]] = []
         self._is_over = False
-        actor = trace.actor if trace else None
-        self._merchant = MerchantActions(random, self._ports, self._at_processor, actor)
-        self._checks = Checks(self._processor, self._store, self._merchant.changed, self._log)
+        self._merchant = MerchantActions(random, self._ports, self._at_processor, self._trace)
+        self._checks = Checks(self._processor, self._store, self._merchant.changed, self._trace)
         self._history = ResponseHistory(self._store, self._checks.violation)
         self._clients = Clients(
-            random, requests, self._any_replica, self._history, self._checks.failure, actor
+            random, requests, self._any_replica, self._history, self._checks.failure, self._trace
         )
-        self._webhooks = WebhookDelivery(random, self._ports, self._notify, actor)
-        self._payers = ThreeDSecurePayers(random, self._ports, self._at_processor, actor)
-        if trace:
-            trace.clock = self._loop.time
+        self._webhooks = WebhookDelivery(random, self._ports, self._notify, self._trace)
+        self._payers = ThreeDSecurePayers(random, self._ports, self._at_processor, self._trace)
 
     def run(self) -> Outcome:
         """Run to the end."""
@@ -137,7 +133,7 @@ class Simulation:
             self._loop.call_later(random.random() * self._faults.duration, self._jump_clock)
         await asyncio.sleep(self._faults.duration)
         self._faults.end()
-        self._log("no fault is injected any more")
+        self._trace.event("no fault is injected any more")
         await asyncio.gather(*buying, *self._reviews)
         await self._settle(passes_deadlines=random.random() < 0.15)
         if reader and reading:
@@ -189,7 +185,7 @@ class Simulation:
     async def _review(self) -> None:
         """Cancel orphans, as reconciliation does, and release what is held."""
         for intent in self._checks.records().orphans(self._world.unix()):
-            self._log(f"the orphan {intent.id} is canceled")
+            self._trace.event(f"the orphan {intent.id} is canceled")
             self._at_processor(CancelIntent(intent.id))
         for payment in [*self._store.payments.values()]:
             await self._release(payment.id)
@@ -221,7 +217,7 @@ class Simulation:
         )
 
     def _on_crash(self, replica: ReplicaProcess, fault: ProcessFault) -> None:
-        self._log(f"{replica.name} {fault.value}")
+        self._trace.event(f"{replica.name} {fault.value}")
         self._replicas.remove(replica)
         if not self._is_over:
             self._loop.call_later(self._faults.downtime(), self._start, replica.name)
@@ -274,27 +270,6 @@ class Simulation:
 
     def _jump_clock(self) -> None:
         """The database fails over to a machine with another clock."""
-        self._world.offset = (self._random.random() - 0.5) * 60
+        self._world.database_offset = (self._random.random() - 0.5) * 60
         self._faults.counts["clock jump"] += 1
-        self._log(f"the database's clock jumps by {self._world.offset:+.1f} s")
-
-    def _log(self, text: str) -> None:
-        if self._trace:
-            self._trace.event(text)
-
-
-class ClockJumpWorld(World):
-    """A world whose database has a clock of its own."""
-
-    def __init__(self, processor: MutableWorld) -> None:
-        self.offset = 0.0
-        super().__init__(processor)
-        self._ports["notifications"] = MemoryNotifications(self.store)
-
-    def clock(self) -> datetime:
-        """The database's clock."""
-        return EPOCH + timedelta(seconds=self.now + self.offset)
-
-    def unix(self) -> int:
-        """The processor's clock."""
-        return int(EPOCH.timestamp() + self.now)
+        self._trace.event(f"the database's clock jumps by {self._world.database_offset:+.1f} s")

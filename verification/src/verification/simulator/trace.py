@@ -23,17 +23,23 @@ class Trace:
         what = fault.value if isinstance(fault, CallFault) else fault
         if fault is CallFault.NONE:
             what = format_value(result) or "nothing"
-        self.actor(sender, f"{format_call(call)}: {what}")
+        self.event(f"{format_call(call)}: {what}", sender)
 
-    def actor(self, name: str, text: str) -> None:
-        """What an actor does."""
+    def event(self, text: str, actor: str = "") -> None:
+        """Anything else that happens, or that an actor does."""
         time = format_time(self.clock())
-        self.lines.append(f"{time:>16}  {name:<23} {shorten_ids(text)}")
-
-    def event(self, text: str) -> None:
-        """Anything else that happens."""
-        self.actor("", text)
+        self.lines.append(f"{time:>16}  {actor:<23} {shorten_ids(text)}")
 
     def hash(self) -> str:
         """Equal for equal traces."""
         return hashlib.sha256("\n".join(self.lines).encode()).hexdigest()
+
+
+class NoTrace(Trace):
+    """A trace of which nothing is kept, for many runs."""
+
+    def call(self, *_: Any) -> None:
+        """Nothing."""
+
+    def event(self, *_: Any) -> None:
+        """Nothing."""

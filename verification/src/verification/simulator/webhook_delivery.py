@@ -1,11 +1,13 @@
 """The processor's webhooks: delivered several times, late, in any order, or never."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from random import Random
 
 from payment.domain.webhook_notification import WebhookNotification
 from sandbox.objects import Event, Intent
 from verification.simulator.simulated_ports import SimulatedPorts
+from verification.simulator.trace import Trace
 
 DELIVERIES = (0, 1, 1, 1, 2, 3)
 """How often one webhook is delivered."""
@@ -13,35 +15,29 @@ MAX_DELAYS = (0.1, 5.0, 300.0)
 """Seconds until it arrives, at most."""
 
 
+@dataclass(slots=True)
 class WebhookDelivery:
     """The webhooks of one run; half of the runs have none."""
 
-    def __init__(
-        self,
-        random: Random,
-        ports: SimulatedPorts,
-        notify: Callable[[WebhookNotification], None],
-        trace: Callable[[str, str], None] | None,
-    ) -> None:
-        self._random = random
-        self._ports = ports
-        self._notify = notify
-        self._trace = trace
-        self._is_enabled = random.random() < 0.5
+    random: Random
+    ports: SimulatedPorts
+    notify: Callable[[WebhookNotification], None]
+    trace: Trace
+    is_enabled: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_enabled = self.random.random() < 0.5
 
     def on_event(self, event: Event) -> None:
         """Deliver an event's webhook."""
-        resource = event.object
-        if isinstance(resource, Intent):
-            notification = WebhookNotification(event.id, event.type, resource.id)
-        else:
-            notification = WebhookNotification(event.id, event.type, resource.intent, resource.id)
-        for _ in range(self._random.choice(DELIVERIES) if self._is_enabled else 0):
-            wait = self._random.random() * self._random.choice(MAX_DELAYS)
-            self._ports.schedule(wait, self._arrive, notification)
+        about = event.object
+        ids = (about.id,) if isinstance(about, Intent) else (about.intent, about.id)
+        notification = WebhookNotification(event.id, event.type, *ids)
+        for _ in range(self.random.choice(DELIVERIES) if self.is_enabled else 0):
+            wait = self.random.random() * self.random.choice(MAX_DELAYS)
+            self.ports.schedule(wait, self._arrive, notification)
 
     def _arrive(self, notification: WebhookNotification) -> None:
-        if self._trace:
-            about = notification.refund_id or notification.intent_id
-            self._trace("the processor", f"webhook {notification.type} of {about}")
-        self._notify(notification)
+        about = notification.refund_id or notification.intent_id
+        self.trace.event(f"webhook {notification.type} of {about}", "the processor")
+        self.notify(notification)

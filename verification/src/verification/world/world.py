@@ -10,7 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from payment.domain.customer import Customer, CustomerStatus
-from payment.repository.memory import MemoryEvents, MemoryPayments, MemoryRefunds, Store
+from payment.repository.memory import (
+    MemoryEvents,
+    MemoryNotifications,
+    MemoryPayments,
+    MemoryRefunds,
+    Store,
+)
 from sandbox.actions import InjectedFailure
 from sandbox.world import View
 from verification.processor import SimulatedProcessor
@@ -35,27 +41,34 @@ class ActiveCustomers:
 
 
 class World:
-    """A store and a processor. `now` in seconds since `EPOCH`: the driver moves it, never back."""
+    """A store and a processor.
 
-    def __init__(self, view: View, store: Store | None = None, now: float = 0) -> None:
+    Attributes:
+        now: seconds since `EPOCH`. The driver moves it, never back.
+        database_offset: seconds by which the database's clock differs from the processor's.
+    """
+
+    def __init__(self, view: View, now: float = 0) -> None:
         self.now = now
-        self.store = store or Store(self.clock)
+        self.database_offset = 0.0
+        self.store = Store(self.clock)
         self.processor = SimulatedProcessor(INSTALLATION, self.unix, view)
         self._ports: dict[str, Any] = {
             "payments": MemoryPayments(self.store),
             "refunds": MemoryRefunds(self.store),
             "events": MemoryEvents(self.store),
+            "notifications": MemoryNotifications(self.store),
             "processor": self.processor,
             "customers": ActiveCustomers(),
         }
 
     def clock(self) -> datetime:
         """The database's clock."""
-        return EPOCH + timedelta(seconds=self.now)
+        return EPOCH + timedelta(seconds=self.now + self.database_offset)
 
     def unix(self) -> int:
         """The processor's clock, in whole seconds."""
-        return int(self.clock().timestamp())
+        return int(EPOCH.timestamp() + self.now)
 
     def perform(self, call: Call, fault: CallFault = CallFault.NONE) -> Any:
         """Perform a call with a fault. Returns what its caller would get, if a reply came.
