@@ -18,7 +18,7 @@ What is proven, and by which command:
 What they share: `world` (explorer and simulator), `processor` (a processor in memory), `local_stack` (the
 whole system on free ports), `processes` (replicas that are killed and paused), `client` (for tests),
 `load` (clients that repeat their calls), `audit` (a load's payments against the processor's ledger),
-`commands` (programs that are run to their end) and `waiting` (with a bound).
+`commands` (programs that are run to their end), `waiting` (with a bound) and `output` (lines and figures).
 """
 
 import os

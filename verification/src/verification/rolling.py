@@ -8,7 +8,6 @@ contract fails, and each payment is captured once. A second round kills the repl
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from oncepay_cli.local.installation import Installation, Ports
 from verification.audit import discrepancies
 from verification.load import CLIENTS, Observations, under_load
 from verification.local_stack import free_ports, local_stack, process_id
+from verification.output import write_line
 from verification.processes import ServiceProcess
 
 SERVICES = ("customer", "payment")
@@ -62,7 +62,7 @@ class Restart:
             "  to drain, to be ready      "
             + "; ".join(f"{drained:.2f} s, {ready:.2f} s" for drained, ready in self.seconds),
         ]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines)
 
 
 class Replicas:
@@ -152,8 +152,7 @@ def main() -> None:
             ("killed, for comparison,", ServiceProcess.kill),
         ):
             for service in SERVICES:
-                sys.stdout.write(replicas.restart(service, end).as_text(how))
-                sys.stdout.flush()
+                write_line(replicas.restart(service, end).as_text(how))
 
 
 if __name__ == "__main__":
