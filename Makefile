@@ -1,6 +1,7 @@
 # Everything there is to do here. `make` alone lists it.
 
 PYTHON ?= python3
+COVERAGE := --cov --cov-report=term
 BIN := .oncepay/environment/bin
 # Today's Compose is docker's plugin; older machines have a program of its own.
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
@@ -25,7 +26,7 @@ run: environment ## start everything, execute a first payment, stay up until Ctr
 # Two at once, a file at a time: most of a test is waiting for a process, and a file shares its databases.
 test: development ## every test, on a real PostgreSQL, with coverage
 	@echo "This takes about ten minutes on two idle cores, and more than twice that on busy ones."
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(COVERAGE)
 
 check: development ## format, lint, types, layers, contracts, migrations, pins
 	$(BIN)/ruff check .
