@@ -1,25 +1,29 @@
 """What all integration tests share: long time limits, and short logs."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+from support.running_service import RunningService, running_service
+from support.waiting import LONG_SECONDS
 
 from chassis import database
 from chassis.telemetry import log
-from payment.api import background_tasks
+from payment.api import background_tasks, webhooks
 from payment.customers import client
-
-LONG_SECONDS = 300
+from payment.service_layer import recovery
 
 
 @pytest.fixture(autouse=True)
 def _patient_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test here is about the service's own limits on its database and on the Customer service."""
+    """No test here is about the service's own limits on its database, the Customer service and a webhook."""
     for name in ("CONNECT_SECONDS", "COMMAND_SECONDS", "ACQUIRE_SECONDS"):
         monkeypatch.setattr(database, name, LONG_SECONDS)
     monkeypatch.setattr(database, "LIMITS", dict.fromkeys(database.LIMITS, f"{LONG_SECONDS}s"))
     monkeypatch.setattr(client, "SECONDS", LONG_SECONDS)
+    monkeypatch.setattr(webhooks, "REQUEST_SECONDS", LONG_SECONDS)
 
 
 @pytest.fixture
@@ -35,3 +39,20 @@ def _short_logs() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     vars(log).pop("bind", None)  # what it cached where a test configured the logs of a process
+
+
+@pytest.fixture
+def frequent_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recovery claims what is due almost at once, not after a second."""
+    monkeypatch.setattr(recovery, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(recovery, "WAKE_DEBOUNCE_SECONDS", 0.0)
+
+
+@pytest.fixture
+async def service(
+    payment_database: Any, free_port: Callable[[], int], tmp_path: Path
+) -> AsyncIterator[RunningService]:
+    """The running service, on an empty database."""
+    address = f"127.0.0.1:{free_port()}"
+    async with running_service(payment_database, address, tmp_path) as running:
+        yield running

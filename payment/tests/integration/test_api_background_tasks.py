@@ -1,7 +1,7 @@
-"""What becomes of work whose caller leaves: its deadline and its hanging up, over real gRPC."""
+"""Work whose caller leaves, by its deadline or by canceling, over gRPC."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from oncepay.payment.v1.payment_service_pb2_grpc import (
     add_PaymentServiceServicer_to_server,
 )
 from support.examples import REQUEST, a_payment
+from support.waiting import LONG_SECONDS, until
 
 from chassis import call
 from chassis.aip.pages import PageTokens
@@ -26,7 +27,7 @@ from payment.domain.errors import ReferenceTaken
 from payment.domain.payment import Payment, PaymentRequest, State
 from payment.service_layer.ports import Caller
 
-CREATION = service_pb.CreatePaymentRequest(
+CREATE_REQUEST = service_pb.CreatePaymentRequest(
     payment=pb.Payment(
         customer=str(REQUEST.customer),
         amount=pb.Money(minor_units=1000, currency_code="EUR"),
@@ -34,42 +35,48 @@ CREATION = service_pb.CreatePaymentRequest(
     ),
     request_id=str(REQUEST.request_id),
 )
-CAPTURE = service_pb.CapturePaymentRequest(
+CAPTURE_REQUEST = service_pb.CapturePaymentRequest(
     name=str(a_payment().name), request_id=str(REQUEST.request_id)
 )
 
 
 @dataclass
-class SlowWork:
-    """A use case that goes on only when the test lets it."""
+class SlowUseCases:
+    """CreatePayment and a capture that go on only when a test lets them.
 
-    is_born: bool = True
+    Attributes:
+        records_payment: whether CreatePayment records a payment before it goes on.
+        error: what they raise in the end.
+    """
+
+    records_payment: bool = True
     error: Exception | None = None
-    may_be_born: asyncio.Event = field(default_factory=asyncio.Event)
+    may_record: asyncio.Event = field(default_factory=asyncio.Event)
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
-    began: asyncio.Event = field(default_factory=asyncio.Event)
-    done: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     caller: Caller | None = None
     call_id: str | None = None
-    seconds_left: float = 0
-    cancelled: bool = False
+    remaining_seconds: float = 0
+    was_canceled: bool = False
 
-    async def create(self, _request: PaymentRequest, caller: Caller) -> Payment:
-        self.caller, self.call_id, self.seconds_left = caller, call.call_id(), call.remaining(60)
-        await self.may_be_born.wait()
-        if self.is_born:
+    async def create_payment(self, _request: PaymentRequest, caller: Caller) -> Payment:
+        self.caller, self.call_id = caller, call.call_id()
+        self.remaining_seconds = call.remaining(60)
+        await self.may_record.wait()
+        if self.records_payment:
             caller.on_created(a_payment(State.CONFIRMING))
         return await self.capture()
 
     async def capture(self, *_: object) -> Payment:
-        self.began.set()
+        self.waiting.set()
         try:
             await self.may_end.wait()
         except asyncio.CancelledError:
-            self.cancelled = True
+            self.was_canceled = True
             raise
         finally:
-            self.done.set()
+            self.ended.set()
         if self.error:
             raise self.error
         return a_payment(State.SUCCEEDED)
@@ -77,27 +84,38 @@ class SlowWork:
 
 @dataclass
 class Service:
-    work: SlowWork
+    """A server of these use cases, and a client of it."""
+
+    use_cases: SlowUseCases
     background_tasks: BackgroundTasks
     stub: Any
+
+    async def caller_is_gone(self) -> None:
+        """Return when the service has noticed that its caller left."""
+        caller = self.use_cases.caller
+        assert caller is not None
+        await until(caller.is_gone)
+
+    async def work_goes_on(self) -> None:
+        """The work of a caller that left ends by itself, and is not canceled."""
+        assert not self.use_cases.ended.is_set()
+        self.use_cases.may_end.set()
+        await self.use_cases.ended.wait()
+        assert not self.use_cases.was_canceled
 
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    work, background_tasks = SlowWork(), BackgroundTasks()
-    work.may_be_born.set()
-
-    class Changes:
-        capture = work.capture
-
-    nothing: Any = None
+    use_cases, background_tasks = SlowUseCases(), BackgroundTasks()
+    use_cases.may_record.set()
+    unused: Any = None
     servicer = PaymentServicer(
-        payments=nothing,
-        refunds=nothing,
-        create_payment=cast("Any", work.create),
-        change_payment=cast("Any", Changes()),
-        create_refund=nothing,
-        read_events=nothing,
+        payments=unused,
+        refunds=unused,
+        create_payment=cast("Any", use_cases.create_payment),
+        change_payment=cast("Any", use_cases),
+        create_refund=unused,
+        read_events=unused,
         background_tasks=background_tasks,
         tokens=PageTokens(bytes(32)),
     )
@@ -110,101 +128,96 @@ async def service() -> AsyncIterator[Service]:
     )
     async with server, aio.insecure_channel(server.address) as channel:
         server.add(add_PaymentServiceServicer_to_server, servicer)
-        yield Service(work, background_tasks, PaymentServiceStub(channel))
-        work.may_end.set()
-        await background_tasks.drain(5)
+        yield Service(use_cases, background_tasks, PaymentServiceStub(channel))
+        use_cases.may_record.set()
+        use_cases.may_end.set()
+        await background_tasks.drain(LONG_SECONDS)
 
 
-async def code_of(reply: Awaitable[object]) -> StatusCode:
+async def code_of(call: Awaitable[object]) -> StatusCode:
+    """The code of a call that fails."""
     with pytest.raises(aio.AioRpcError) as error:
-        await reply
+        await call
     return error.value.code()
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Waits for what must come; the test's own time is its limit."""
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 (a caller that left tells nobody)
-            await asyncio.sleep(0.01)
+# ---------------------------------------------------------------- deadlines
 
 
-async def test_a_caller_with_time_gets_the_end(service: Service) -> None:
-    service.work.may_end.set()
-    payment = await service.stub.CreatePayment(CREATION, timeout=10)
+async def test_a_caller_with_time_gets_the_final_payment(service: Service) -> None:
+    service.use_cases.may_end.set()
+    payment = await service.stub.CreatePayment(CREATE_REQUEST, timeout=LONG_SECONDS)
     assert payment.state == pb.Payment.SUCCEEDED
 
 
-@pytest.mark.usefixtures("callers_are_told_early")
-async def test_shortly_before_its_deadline_a_caller_is_told_of_a_payment_that_is_born(
+@pytest.mark.usefixtures("answers_callers_at_once")
+async def test_a_caller_whose_deadline_is_near_gets_the_payment_as_it_was_recorded(
     service: Service,
 ) -> None:
-    payment = await service.stub.CreatePayment(CREATION, timeout=1.5)
+    payment = await service.stub.CreatePayment(CREATE_REQUEST, timeout=LONG_SECONDS)
     assert payment.state == pb.Payment.PROCESSING
-    assert not service.work.done.is_set(), "the payment goes on"
-    service.work.may_end.set()
-    await service.work.done.wait()
-    assert not service.work.cancelled
+    await service.work_goes_on()
 
 
-async def test_a_payment_born_in_the_last_moment_is_told_of(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("answers_callers_at_once")
+async def test_a_caller_whose_deadline_is_near_waits_until_the_payment_is_recorded(
+    service: Service,
 ) -> None:
-    monkeypatch.setattr(module, "REPLY_SECONDS", 5)
-    service.work.may_be_born.clear()
-    reply = service.stub.CreatePayment(CREATION, timeout=5)
-    await until(lambda: service.work.caller is not None)
-    service.work.may_be_born.set()
+    service.use_cases.may_record.clear()
+    reply = service.stub.CreatePayment(CREATE_REQUEST, timeout=LONG_SECONDS)
+    await until(lambda: service.use_cases.caller is not None)
+    service.use_cases.may_record.set()
     assert (await reply).state == pb.Payment.PROCESSING
 
 
-async def test_where_nothing_is_born_the_deadline_passes_and_the_work_goes_on(
+async def test_a_caller_whose_payment_is_not_recorded_in_time_gets_nothing_and_the_work_goes_on(
     service: Service,
 ) -> None:
-    service.work.is_born = False
-    assert await code_of(service.stub.CreatePayment(CREATION, timeout=0.3)) is (
-        StatusCode.DEADLINE_EXCEEDED
-    )
-    caller = service.work.caller
-    assert caller is not None
-    await until(caller.is_gone)
-    service.work.may_end.set()
-    await service.work.done.wait()
-    assert not service.work.cancelled
+    service.use_cases.may_record.clear()
+    call_ = service.stub.CreatePayment(CREATE_REQUEST, timeout=0.3)
+    assert await code_of(call_) is StatusCode.DEADLINE_EXCEEDED
+    service.use_cases.may_record.set()
+    service.use_cases.records_payment = False
+    await until(lambda: service.use_cases.caller is not None)
+    await service.caller_is_gone()
+    await service.work_goes_on()
 
 
-async def test_a_caller_that_hangs_up_is_gone_and_its_payment_goes_on(service: Service) -> None:
-    reply = service.stub.CreatePayment(CREATION, timeout=10)
-    await service.work.began.wait()
-    caller = service.work.caller
-    assert caller is not None
-    assert not caller.is_gone()
-    reply.cancel()
-    await until(caller.is_gone)
-    service.work.may_end.set()
-    await service.work.done.wait()
-    assert not service.work.cancelled
+async def test_a_capture_goes_on_after_the_deadline_of_its_caller(service: Service) -> None:
+    call_ = service.stub.CapturePayment(CAPTURE_REQUEST, timeout=0.3)
+    assert await code_of(call_) is StatusCode.DEADLINE_EXCEEDED
+    await service.use_cases.waiting.wait()
+    await service.work_goes_on()
 
 
-async def test_what_is_asked_of_a_payment_goes_on_without_its_caller_too(service: Service) -> None:
-    reply = service.stub.CapturePayment(CAPTURE, timeout=0.3)
-    assert await code_of(reply) is StatusCode.DEADLINE_EXCEEDED
-    service.work.may_end.set()
-    await service.work.done.wait()
-    assert not service.work.cancelled
-
-
-async def test_the_work_keeps_the_id_of_the_call_and_not_its_deadline(service: Service) -> None:
-    service.work.may_end.set()
+async def test_the_work_keeps_the_call_id_and_not_the_deadline_of_its_call(
+    service: Service,
+) -> None:
+    service.use_cases.may_end.set()
     metadata = (("x-request-id", "a1b2c3d4e5f60718"),)
-    await service.stub.CreatePayment(CREATION, metadata=metadata, timeout=5)
-    assert service.work.call_id == "a1b2c3d4e5f60718"
-    assert service.work.seconds_left == 60
+    await service.stub.CreatePayment(CREATE_REQUEST, metadata=metadata, timeout=30)
+    assert service.use_cases.call_id == "a1b2c3d4e5f60718"
+    assert service.use_cases.remaining_seconds == 60
+
+
+# ---------------------------------------------------------------- callers that cancel
+
+
+async def test_a_caller_that_cancels_is_gone_and_its_work_goes_on(service: Service) -> None:
+    reply = service.stub.CreatePayment(CREATE_REQUEST, timeout=LONG_SECONDS)
+    await service.use_cases.waiting.wait()
+    assert service.use_cases.caller is not None
+    assert not service.use_cases.caller.is_gone()
+    reply.cancel()
+    await service.caller_is_gone()
+    await service.work_goes_on()
 
 
 async def test_a_refusal_reaches_a_caller_that_waits(service: Service) -> None:
-    service.work.error = ReferenceTaken("A-1", "payments/01939c5e-0000-7000-8000-000000000002")
-    service.work.may_end.set()
-    assert await code_of(service.stub.CreatePayment(CREATION)) is StatusCode.ALREADY_EXISTS
+    service.use_cases.error = ReferenceTaken("A-1", "payments/01939c5e-0000-7000-8000-000000000002")
+    service.use_cases.may_end.set()
+    call_ = service.stub.CreatePayment(CREATE_REQUEST)
+    assert await code_of(call_) is StatusCode.ALREADY_EXISTS
 
 
 @pytest.mark.parametrize(
@@ -214,53 +227,52 @@ async def test_a_refusal_reaches_a_caller_that_waits(service: Service) -> None:
         (ConnectionResetError("x"), "database_unavailable"),
         (ReferenceTaken("A-1", "payments/x"), None),
     ],
+    ids=["unexpected error", "database error", "refusal"],
 )
-async def test_what_fails_after_its_caller_left_is_told_to_the_log(
+async def test_an_error_after_the_caller_left_is_logged_unless_it_is_a_refusal(
     service: Service, capfd: pytest.CaptureFixture[str], error: Exception, event: str | None
 ) -> None:
-    service.work.error = error
-    reply = service.stub.CreatePayment(CREATION, timeout=10)
-    await service.work.began.wait()
-    caller = service.work.caller
-    assert caller is not None
+    service.use_cases.error = error
+    reply = service.stub.CreatePayment(CREATE_REQUEST, timeout=LONG_SECONDS)
+    await service.use_cases.waiting.wait()
     reply.cancel()
-    await until(caller.is_gone)
-    service.work.may_end.set()
-    await service.background_tasks.drain(5)
-    said = "".join(capfd.readouterr())
-    told = {each for each in ("background_task_failed", "database_unavailable") if each in said}
-    assert told == ({event} if event else set())
+    await service.caller_is_gone()
+    service.use_cases.may_end.set()
+    await service.background_tasks.drain(LONG_SECONDS)
+    log = "".join(capfd.readouterr())
+    events = {each for each in ("background_task_failed", "database_unavailable") if each in log}
+    assert events == ({event} if event else set())
 
 
-async def test_more_work_than_can_be_held_is_refused(
+# ---------------------------------------------------------------- limits
+
+
+async def test_more_work_than_may_be_in_progress_is_refused(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_CALLS", 1)
-    first = service.stub.CreatePayment(CREATION, timeout=10)
-    await service.work.began.wait()
-    assert await code_of(service.stub.CreatePayment(CREATION)) is StatusCode.UNAVAILABLE
-    service.work.may_end.set()
+    first = service.stub.CreatePayment(CREATE_REQUEST, timeout=LONG_SECONDS)
+    await service.use_cases.waiting.wait()
+    assert await code_of(service.stub.CreatePayment(CREATE_REQUEST)) is StatusCode.UNAVAILABLE
+    service.use_cases.may_end.set()
     assert (await first).state == pb.Payment.SUCCEEDED
 
 
-@pytest.mark.usefixtures("callers_are_told_early")
-async def test_a_drain_lets_the_work_finish(service: Service) -> None:
-    await service.stub.CreatePayment(CREATION, timeout=1.5)
-    draining = asyncio.create_task(service.background_tasks.drain(10))
+@pytest.mark.usefixtures("answers_callers_at_once")
+async def test_a_drain_waits_for_the_work_in_progress(service: Service) -> None:
+    await service.stub.CreatePayment(CREATE_REQUEST, timeout=LONG_SECONDS)
+    draining = asyncio.create_task(service.background_tasks.drain(LONG_SECONDS))
     await asyncio.sleep(0.05)
     assert not draining.done()
-    service.work.may_end.set()
+    await service.work_goes_on()
     await draining
-    assert service.work.done.is_set()
-    assert not service.work.cancelled
 
 
-@pytest.mark.usefixtures("callers_are_told_early")
-async def test_a_drain_leaves_to_recovery_what_takes_too_long(
+@pytest.mark.usefixtures("answers_callers_at_once")
+async def test_a_drain_cancels_work_that_takes_too_long_and_leaves_it_to_recovery(
     service: Service, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    await service.stub.CreatePayment(CREATION, timeout=1.5)
-    async with asyncio.timeout(5):
-        await service.background_tasks.drain(0.05)
-    assert service.work.cancelled
+    await service.stub.CreatePayment(CREATE_REQUEST, timeout=LONG_SECONDS)
+    await service.background_tasks.drain(0.05)
+    assert service.use_cases.was_canceled
     assert "payments_left_to_recovery" in "".join(capfd.readouterr())

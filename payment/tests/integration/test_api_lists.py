@@ -1,200 +1,188 @@
-"""Lists and the stream of events as clients see them: pages, filters, cursors."""
+"""Lists and the stream of events, as clients see them: pages, filters, cursors."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
-import pytest
 from grpc import StatusCode
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from support.running_service import RunningService, refusal, running_service
+from support.api_requests import capture_request, euros, refund_request
+from support.running_service import ALL_PAYMENTS, RunningService, error_of
 
 from chassis.identifiers import uuid7
 from payment.domain.values import CustomerName
 
-ALL = "payments/-"
 
-
-@pytest.fixture
-async def service(
-    payment_database: Any, free_port: Callable[[], int], tmp_path: Path
-) -> AsyncIterator[RunningService]:
-    address = f"127.0.0.1:{free_port()}"
-    async with running_service(payment_database, address, tmp_path) as service:
-        yield service
-
-
-async def names(service: RunningService, **said: Any) -> list[str]:
-    """The names in a list, walked page by page."""
-    found: list[str] = []
+async def list_names(service: RunningService, **fields: Any) -> list[str]:
+    """The names of the payments in a list, page by page."""
+    names: list[str] = []
     while True:
-        page = await service.stub.ListPayments(service_pb.ListPaymentsRequest(**said))
-        found += [payment.name for payment in page.payments]
+        page = await service.stub.ListPayments(service_pb.ListPaymentsRequest(**fields))
+        names += [payment.name for payment in page.payments]
         if not page.next_page_token:
-            return found
-        assert len(page.payments) == said["page_size"], "only the last page may be short"
-        said["page_token"] = page.next_page_token
+            return names
+        assert len(page.payments) == fields["page_size"], "only the last page may be short"
+        fields["page_token"] = page.next_page_token
 
 
-async def test_payments_are_listed_page_by_page_both_ways(service: RunningService) -> None:
-    paid = [(await service.pay()).name for _ in range(4)]
-    assert await names(service, page_size=3) == paid[::-1]
-    assert await names(service, page_size=2, order_by="create_time") == paid, "two full pages"
-    assert await names(service, page_size=1_000_000) == paid[::-1]
+async def list_events(
+    service: RunningService, parent: str, page_size: int
+) -> list[pb.PaymentEvent]:
+    """All events, page by page."""
+    events: list[pb.PaymentEvent] = []
+    request = service_pb.ListPaymentEventsRequest(parent=parent, page_size=page_size)
+    while True:
+        page = await service.stub.ListPaymentEvents(request)
+        events += page.payment_events
+        if not page.next_page_token:
+            return events
+        request.page_token = page.next_page_token
 
 
-async def test_payments_are_found_by_what_they_are(service: RunningService) -> None:
+# ---------------------------------------------------------------- payments and refunds
+
+
+async def test_payments_are_listed_page_by_page_in_both_orders(service: RunningService) -> None:
+    names = [(await service.pay()).name for _ in range(4)]
+    assert await list_names(service, page_size=3) == names[::-1]
+    assert await list_names(service, page_size=2, order_by="create_time") == names
+    assert await list_names(service, page_size=1_000_000) == names[::-1]
+
+
+async def test_payments_are_filtered_by_state_customer_reference_held_and_time(
+    service: RunningService,
+) -> None:
     bob = CustomerName(uuid7())
-    service.customers.keep(bob)
-    first = await service.pay(reference="A-1")
+    service.customers.add(bob)
+    succeeded = await service.pay(reference="A-1")
     failed = await service.pay(payment_method="pm_card_chargeDeclined")
-    bobs = await service.pay(customer=str(bob), capture_method=pb.Payment.MANUAL)
+    authorized = await service.pay(customer=str(bob), capture_method=pb.Payment.MANUAL)
 
-    async def found(filter_: str, **said: Any) -> list[str]:
-        return await names(service, filter=filter_, **said)
+    async def filtered(filter_: str) -> list[str]:
+        return await list_names(service, filter=filter_)
 
-    assert await found('state = "SUCCEEDED"') == [first.name]
-    assert await found('state = "FAILED"') == [failed.name]
-    assert await found(f'customer = "{bob}"') == [bobs.name]
-    assert await found('reference = "A-1"') == [first.name]
-    assert await found(f'customer = "{bob}" AND state = "FAILED"') == []
-    assert await found("held = true") == []
-    assert len(await found("held = false")) == 3
-    since = failed.create_time.ToJsonString()
-    assert await found(f'create_time >= "{since}"') == [bobs.name, failed.name]
-    assert await found(f'create_time < "{since}"') == [first.name]
+    assert await filtered('state = "SUCCEEDED"') == [succeeded.name]
+    assert await filtered('state = "FAILED"') == [failed.name]
+    assert await filtered(f'customer = "{bob}"') == [authorized.name]
+    assert await filtered('reference = "A-1"') == [succeeded.name]
+    assert await filtered(f'customer = "{bob}" AND state = "FAILED"') == []
+    assert await filtered("held = true") == []
+    assert len(await filtered("held = false")) == 3
+    time = failed.create_time.ToJsonString()
+    assert await filtered(f'create_time >= "{time}"') == [authorized.name, failed.name]
+    assert await filtered(f'create_time < "{time}"') == [succeeded.name]
 
+
+async def test_a_deleted_payment_is_listed_only_where_it_is_asked_for(
+    service: RunningService,
+) -> None:
+    succeeded = await service.pay()
+    failed = await service.pay(payment_method="pm_card_chargeDeclined")
     await service.stub.DeletePayment(service_pb.DeletePaymentRequest(name=failed.name))
-    assert await found("") == [bobs.name, first.name]
-    assert await found("", show_deleted=True) == [bobs.name, failed.name, first.name]
+    assert await list_names(service) == [succeeded.name]
+    assert await list_names(service, show_deleted=True) == [failed.name, succeeded.name]
 
 
-async def test_a_page_token_goes_with_its_own_list_only(service: RunningService) -> None:
-    paid = [await service.pay() for _ in range(2)]
-    first = await service.stub.ListPayments(service_pb.ListPaymentsRequest(page_size=1))
-    token = first.next_page_token
+async def test_a_page_token_is_refused_with_another_list_than_its_own(
+    service: RunningService,
+) -> None:
+    payments = [await service.pay() for _ in range(2)]
+    page = await service.stub.ListPayments(service_pb.ListPaymentsRequest(page_size=1))
+    token = page.next_page_token
     for call in (
-        service.stub.ListPayments(
-            service_pb.ListPaymentsRequest(page_token=token, filter="state = FAILED")
-        ),
-        service.stub.ListPayments(
-            service_pb.ListPaymentsRequest(page_token=token, order_by="create_time")
-        ),
-        service.stub.ListPayments(
-            service_pb.ListPaymentsRequest(page_token=token, show_deleted=True)
+        *(
+            service.stub.ListPayments(service_pb.ListPaymentsRequest(page_token=token, **other))
+            for other in (
+                {"filter": "state = FAILED"},
+                {"order_by": "create_time"},
+                {"show_deleted": True},
+            )
         ),
         service.stub.ListRefunds(
-            service_pb.ListRefundsRequest(page_token=token, parent=paid[0].name)
+            service_pb.ListRefundsRequest(page_token=token, parent=payments[0].name)
         ),
         service.stub.ListPaymentEvents(
-            service_pb.ListPaymentEventsRequest(page_token=token, parent=ALL)
+            service_pb.ListPaymentEventsRequest(page_token=token, parent=ALL_PAYMENTS)
         ),
         service.stub.ListPayments(service_pb.ListPaymentsRequest(page_token="x")),
     ):
-        error = await refusal(call)
-        assert (error.code, error.fields) == (
-            StatusCode.INVALID_ARGUMENT,
-            [("page_token", "PAGE_TOKEN")],
-        )
-    negative = service.stub.ListPayments(service_pb.ListPaymentsRequest(page_size=-1))
-    assert (await refusal(negative)).fields == [("page_size", "NEGATIVE")]
+        error = await error_of(call)
+        assert error.code is StatusCode.INVALID_ARGUMENT
+        assert error.fields == [("page_token", "PAGE_TOKEN")]
 
 
-async def test_refunds_are_listed_page_by_page(service: RunningService) -> None:
+async def test_a_negative_page_size_is_refused(service: RunningService) -> None:
+    request = service_pb.ListPaymentsRequest(page_size=-1)
+    error = await error_of(service.stub.ListPayments(request))
+    assert error.fields == [("page_size", "NEGATIVE")]
+
+
+async def test_refunds_are_listed_newest_first_page_by_page(service: RunningService) -> None:
     payment = await service.pay()
-    made = []
-    for number in range(3):
-        asked = service_pb.CreateRefundRequest(
-            parent=payment.name,
-            refund=pb.Refund(amount=pb.Money(minor_units=100, currency_code="EUR")),
-            request_id=f"0b7f3c0e-5f0a-4a51-9a3e-00000000000{number}",
-        )
-        made.append((await service.stub.CreateRefund(asked)).name)
+    names = [
+        (await service.stub.CreateRefund(refund_request(payment, amount=euros(100)))).name
+        for _ in range(3)
+    ]
     request = service_pb.ListRefundsRequest(parent=payment.name, page_size=2)
     first = await service.stub.ListRefunds(request)
     request.page_token = first.next_page_token
     second = await service.stub.ListRefunds(request)
     assert not second.next_page_token
-    assert [refund.name for page in (first, second) for refund in page.refunds] == made[::-1]
+    assert [refund.name for page in (first, second) for refund in page.refunds] == names[::-1]
 
 
-async def events(service: RunningService, parent: str, size: int) -> list[pb.PaymentEvent]:
-    """All events, walked page by page."""
-    found: list[pb.PaymentEvent] = []
-    request = service_pb.ListPaymentEventsRequest(parent=parent, page_size=size)
-    while True:
-        page = await service.stub.ListPaymentEvents(request)
-        found += page.payment_events
-        if not page.next_page_token:
-            return found
-        request.page_token = page.next_page_token
+# ---------------------------------------------------------------- events
 
 
-async def test_events_are_listed_page_by_page_of_one_payment_and_of_all(
+async def test_the_events_of_one_payment_and_of_all_are_listed_in_order_page_by_page(
     service: RunningService,
 ) -> None:
-    first = await service.pay()
-    held = await service.pay(capture_method=pb.Payment.MANUAL)
-    capture = service_pb.CapturePaymentRequest(
-        name=held.name, request_id="0b7f3c0e-5f0a-4a51-9a3e-1f1d2c3b4a59"
-    )
-    await service.stub.CapturePayment(capture)
-    of_first = await events(service, first.name, 1)
-    assert [(event.sequence, event.type) for event in of_first] == [
+    charged = await service.pay()
+    captured = await service.pay(capture_method=pb.Payment.MANUAL)
+    await service.stub.CapturePayment(capture_request(captured))
+    of_charged = await list_events(service, charged.name, 1)
+    assert [(event.sequence, event.type) for event in of_charged] == [
         (1, "payment.created"),
         (2, "payment.succeeded"),
     ]
-    of_held = await events(service, held.name, 3)
-    assert [event.type for event in of_held] == [
+    of_captured = await list_events(service, captured.name, 3)
+    assert [event.type for event in of_captured] == [
         "payment.created",
         "payment.authorized",
         "payment.capture_requested",
         "payment.succeeded",
     ]
-    await watched(service, ALL, "", 6)  # until no transaction is open that could bring more
-    assert await events(service, ALL, 4) == of_first + of_held
+    await service.first_events(6)  # no open transaction hides an event any more
+    assert await list_events(service, ALL_PAYMENTS, 4) == of_charged + of_captured
 
 
-async def watched(
-    service: RunningService, parent: str, cursor: str, count: int
-) -> list[pb.PaymentEvent]:
-    request = service_pb.WatchPaymentEventsRequest(parent=parent, cursor=cursor)
-    watching = service.stub.WatchPaymentEvents(request, timeout=30)
-    found: list[pb.PaymentEvent] = []
-    async for each in watching:
-        found.append(each.payment_event)
-        if len(found) == count:
-            break
-    watching.cancel()
-    return found
-
-
-async def test_a_watch_goes_on_from_a_cursor_and_misses_nothing(service: RunningService) -> None:
+async def test_a_watch_continues_after_a_cursor_and_misses_nothing(
+    service: RunningService,
+) -> None:
     first = await service.pay()
-    seen = await watched(service, ALL, "", 2)
-    assert [event.payment for event in seen] == [first.name] * 2
+    events = await service.first_events(2)
+    assert [event.payment for event in events] == [first.name] * 2
     second = await service.pay()
-    rest = await watched(service, ALL, seen[0].cursor, 3)
-    assert rest[0] == seen[1]
+    rest = await service.first_events(3, cursor=events[0].cursor)
+    assert rest[0] == events[1]
     assert [event.payment for event in rest[1:]] == [second.name] * 2
-    assert await watched(service, second.name, "", 2) == rest[1:]
-    assert await watched(service, second.name, rest[1].cursor, 1) == rest[2:]
+    assert await service.first_events(2, second.name) == rest[1:]
+    assert await service.first_events(1, second.name, rest[1].cursor) == rest[2:]
 
 
-async def test_a_watch_hears_of_what_is_yet_to_come(service: RunningService) -> None:
-    request = service_pb.WatchPaymentEventsRequest(parent=ALL)
-    watching = service.stub.WatchPaymentEvents(request, timeout=30)
+async def test_a_watch_gets_events_of_payments_that_are_created_later(
+    service: RunningService,
+) -> None:
+    watching = service.watch()
     payment = await service.pay()
-    heard = [(await watching.read()).payment_event for _ in range(2)]
+    events = [(await watching.read()).payment_event for _ in range(2)]
     watching.cancel()
-    assert [(event.payment, event.type) for event in heard] == [
+    assert [(event.payment, event.type) for event in events] == [
         (payment.name, "payment.created"),
         (payment.name, "payment.succeeded"),
     ]
 
 
-async def test_a_cursor_that_is_none_is_refused(service: RunningService) -> None:
-    request = service_pb.WatchPaymentEventsRequest(parent=ALL, cursor="AAAA")
-    error = await refusal(service.stub.WatchPaymentEvents(request).read())
-    assert (error.code, error.fields) == (StatusCode.INVALID_ARGUMENT, [("cursor", "CURSOR")])
+async def test_an_invalid_cursor_is_refused(service: RunningService) -> None:
+    error = await error_of(service.watch(cursor="AAAA").read())
+    assert error.code is StatusCode.INVALID_ARGUMENT
+    assert error.fields == [("cursor", "CURSOR")]

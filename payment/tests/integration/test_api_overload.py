@@ -1,4 +1,4 @@
-"""A crowd of callers, a slow processor, a database that is slow for them: unresolved money first."""
+"""Too many callers, a slow processor, and a database that is slow for them: recovery goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -9,18 +9,19 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-import structlog
 from grpc import StatusCode, aio
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from support.running_service import RunningService, refusal, running_service
+from support.api_requests import update_request
+from support.running_service import RunningService, error_of, running_service
+from support.waiting import LONG_SECONDS, until
 
-from chassis import telemetry
-from chassis.telemetry import log
-from payment import __main__ as root
+from payment import __main__ as composition
+from payment.service_layer import bulkhead
 from sandbox.faults import Kind
 
-PLACES = 4
+SLOTS = 4
+CONNECTIONS = 2
 
 
 @pytest.fixture
@@ -30,110 +31,107 @@ async def service(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[RunningService]:
-    """With room for few callers: the proportions of a great crowd."""
-    telemetry.configure("payment", "json")  # what is printed for people takes long, for a crowd
-    monkeypatch.setattr(root, "REQUEST_SLOTS", PLACES)
+    """The running service, with few slots and connections for callers: few callers are too many."""
+    monkeypatch.setattr(composition, "REQUEST_SLOTS", SLOTS)
+    monkeypatch.setattr(bulkhead, "WAIT_SECONDS", 0.1)
     address = f"127.0.0.1:{free_port()}"
     async with running_service(
-        payment_database, address, tmp_path, database_pool_size=2
-    ) as service:
-        yield service
-    structlog.reset_defaults()
-    vars(log).pop("bind", None)
+        payment_database, address, tmp_path, database_pool_size=CONNECTIONS
+    ) as running:
+        yield running
 
 
 @contextmanager
-def crowd(call: Callable[[], Awaitable[object]], size: int) -> Iterator[None]:
-    """Callers who call, and call again whatever they are told, until it is over."""
+def callers(call: Callable[[], Awaitable[object]], number: int) -> Iterator[None]:
+    """So many callers that call again whatever the answer, until the block ends."""
 
-    async def insist() -> None:
+    async def call_again_and_again() -> None:
         while True:
             try:
                 await call()
             except aio.AioRpcError:
                 await asyncio.sleep(0.01)
 
-    callers = [asyncio.create_task(insist()) for _ in range(size)]
+    tasks = [asyncio.create_task(call_again_and_again()) for _ in range(number)]
     try:
         yield
     finally:
-        for each in callers:
-            each.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 @asynccontextmanager
 async def locked(service: RunningService, payment: pb.Payment) -> AsyncIterator[None]:
-    """Whoever writes this payment's row waits for its lock, holding a connection."""
+    """Who writes the payment's row waits for its lock, and holds a connection."""
     connection = await asyncpg.connect(service.database.superuser_url)
     async with connection.transaction():
-        await connection.execute(
-            "SELECT FROM payments WHERE id = $1 FOR UPDATE", payment.name.removeprefix("payments/")
-        )
+        payment_id = payment.name.removeprefix("payments/")
+        await connection.execute("SELECT FROM payments WHERE id = $1 FOR UPDATE", payment_id)
         yield
     await connection.close()
 
 
-async def state_on_disk(service: RunningService, payment: pb.Payment) -> str:
-    """Past the service: its callers' connections are all taken."""
-    connection = await asyncpg.connect(service.database.superuser_url)
-    state: str = await connection.fetchval(
-        "SELECT state FROM payments WHERE id = $1", payment.name.removeprefix("payments/")
-    )
-    await connection.close()
-    return state
-
-
-async def resolved(service: RunningService, payment: pb.Payment) -> None:
-    async with asyncio.timeout(40):
-        while await state_on_disk(service, payment) != "SUCCEEDED":  # noqa: ASYNC110 (past the service: it tells nobody)
-            await asyncio.sleep(0.2)
-
-
-async def share_is_full(service: RunningService) -> None:
-    """Waits until as many calls are under way as callers can have; none of them ends soon."""
-    async with asyncio.timeout(20):
-        while any(plan.kind is Kind.SLOW for plan, _ in service.faults.planned()):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+async def stored_state(service: RunningService, payment: pb.Payment) -> Any:
+    """The state in the database; the service's connections may all be taken."""
+    return await service.query("SELECT state FROM payments WHERE id = $1", payment)
 
 
 def make_creations_slow(service: RunningService, times: int | None) -> None:
-    service.plan(Kind.SLOW, "POST /v1/payment_intents$", times=times, seconds=60)
+    service.plan_fault(Kind.SLOW, "POST /v1/payment_intents$", times=times, seconds=LONG_SECONDS)
 
 
-async def test_a_payment_beyond_the_callers_share_is_unavailable_and_recorded_nowhere(
+async def all_slots_are_taken(service: RunningService) -> bool:
+    """Whether every planned slow creation has begun; none of them ends soon."""
+    return not any(plan.kind is Kind.SLOW for plan, _ in service.faults.planned())
+
+
+async def all_connections_wait(service: RunningService) -> bool:
+    """Whether all connections of callers wait for the lock."""
+    waiting = await service.query(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return int(waiting) >= CONNECTIONS
+
+
+async def test_a_payment_without_a_slot_is_unavailable_and_recorded_nowhere(
     service: RunningService,
 ) -> None:
-    make_creations_slow(service, times=PLACES)
-    with crowd(service.pay, PLACES):
-        await share_is_full(service)
-        refused = await refusal(service.pay())
+    make_creations_slow(service, times=SLOTS)
+    with callers(service.pay, SLOTS):
+        await until(lambda: all_slots_are_taken(service))
+        error = await error_of(service.pay())
         listed = await service.stub.ListPayments(service_pb.ListPaymentsRequest())
-    assert (refused.code, refused.info.reason) == (StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE")
-    assert refused.is_worth_repeating
+    assert (error.code, error.info.reason) == (StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE")
+    assert error.may_be_repeated
     assert not listed.payments
 
 
-async def test_unresolved_money_is_resolved_while_a_crowd_has_all_that_callers_can_have(
+@pytest.mark.usefixtures("frequent_recovery")
+async def test_recovery_resolves_a_payment_while_callers_hold_all_their_slots_and_connections(
     service: RunningService,
 ) -> None:
     other = await service.pay()
-    service.plan(Kind.LOSE_REPLY, "/confirm")
-    service.plan(Kind.REFUSE, "GET /v1/payment_intents", times=None, status=503)
+    service.plan_fault(Kind.LOSE_REPLY, "/confirm")
+    service.plan_fault(Kind.REFUSE, "GET /v1/payment_intents", times=None, status=503)
     unresolved = await service.pay()
     assert unresolved.state == pb.Payment.PROCESSING
 
     async def update() -> None:
-        asked = pb.Payment(name=other.name, description=str(uuid4()))
-        await service.stub.UpdatePayment(service_pb.UpdatePaymentRequest(payment=asked))
+        await service.stub.UpdatePayment(update_request(other, description=str(uuid4())))
 
     async with locked(service, other):
-        make_creations_slow(service, times=PLACES)
-        with crowd(service.pay, 3 * PLACES):
-            await share_is_full(service)
-            with crowd(update, 20):
-                await asyncio.sleep(3)  # until they have every connection, and wait for more
-                assert await state_on_disk(service, unresolved) == "CONFIRMING"
+        make_creations_slow(service, times=SLOTS)
+        with callers(service.pay, 3 * SLOTS):
+            await until(lambda: all_slots_are_taken(service))
+            with callers(update, 20):
+                await until(lambda: all_connections_wait(service))
+                assert await stored_state(service, unresolved) == "CONFIRMING"
                 service.faults.clear()
                 make_creations_slow(service, times=None)
-                await service.look_now(unresolved)
-                await resolved(service, unresolved)
+                await service.make_due(unresolved)
+
+                async def is_resolved() -> bool:
+                    return bool(await stored_state(service, unresolved) == "SUCCEEDED")
+
+                await until(is_resolved)

@@ -1,5 +1,5 @@
-"""Watching events over gRPC: whoever comes back with a cursor has missed nothing and reads nothing
-twice, and whoever reads slowly holds up nobody.
+"""Watching events over gRPC: a client with a cursor misses nothing and gets nothing twice, and a slow one
+delays nobody.
 """
 
 import asyncio
@@ -8,158 +8,145 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 from grpc import StatusCode
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
-from support.running_service import RunningService, refused, running_service
+from support.running_service import (
+    ALL_PAYMENTS,
+    RunningService,
+    code_and_reason,
+    running_service,
+)
 
 from payment.domain.events import PaymentEvent
-from payment.repository import cursor
+from payment.repository.cursor import StreamPosition, write_cursor
 from payment.repository.postgresql.events import PostgresEvents
-
-EVERYTHING = "payments/-"
 
 
 @pytest.fixture
 async def service(
     payment_database: Any, free_port: Callable[[], int], tmp_path: Path
 ) -> AsyncIterator[RunningService]:
-    """With two connections for all callers."""
+    """The running service, with two database connections for all callers."""
     address = f"127.0.0.1:{free_port()}"
     async with running_service(
         payment_database, address, tmp_path, database_pool_size=2
-    ) as service:
-        yield service
+    ) as running:
+        yield running
 
 
-def watching(service: RunningService, after: str = "") -> Any:
-    return service.stub.WatchPaymentEvents(
-        service_pb.WatchPaymentEventsRequest(parent=EVERYTHING, cursor=after), timeout=60
-    )
-
-
-async def read(stream: Any, into: list[pb.PaymentEvent], count: int) -> None:
-    """Reads so many events on."""
-    into.extend([(await stream.read()).payment_event for _ in range(count)])
+async def read(watching: Any, received: list[pb.PaymentEvent], count: int) -> None:
+    """Read so many events more."""
+    received.extend([(await watching.read()).payment_event for _ in range(count)])
 
 
 async def all_events(service: RunningService) -> Sequence[pb.PaymentEvent]:
-    """The events in the order of the stream, as the pages of the list have them."""
-    found: list[pb.PaymentEvent] = []
-    token = ""
+    """The events of all payments, listed page by page."""
+    events: list[pb.PaymentEvent] = []
+    request = service_pb.ListPaymentEventsRequest(parent=ALL_PAYMENTS, page_size=100)
     while True:
-        page = await service.stub.ListPaymentEvents(
-            service_pb.ListPaymentEventsRequest(parent=EVERYTHING, page_size=1000, page_token=token)
-        )
-        found += page.payment_events
-        token = page.next_page_token
-        if not token:
-            return found
+        page = await service.stub.ListPaymentEvents(request)
+        events += page.payment_events
+        if not page.next_page_token:
+            return events
+        request.page_token = page.next_page_token
 
 
-async def test_a_watcher_whose_connection_breaks_again_and_again_misses_nothing_while_others_write(
+async def test_a_client_whose_connection_breaks_again_and_again_misses_no_event(
     service: RunningService,
 ) -> None:
     payments = 24
     paying = asyncio.gather(*(service.pay() for _ in range(payments)))
-    seen: list[pb.PaymentEvent] = []
+    received: list[pb.PaymentEvent] = []
     lengths = [1, 2, 5, 3, 7]
-    while len(seen) < 2 * payments:
-        stream = watching(service, seen[-1].cursor if seen else "")
-        await read(stream, seen, min(lengths[len(seen) % 5], 2 * payments - len(seen)))
-        stream.cancel()
+    while len(received) < 2 * payments:
+        watching = service.watch(cursor=received[-1].cursor if received else "")
+        count = min(lengths[len(received) % 5], 2 * payments - len(received))
+        await read(watching, received, count)
+        watching.cancel()
     await paying
-    assert seen == await all_events(service)
+    assert received == await all_events(service)
 
 
-async def test_a_cursor_is_good_for_the_service_that_comes_after(
+async def test_a_cursor_is_valid_in_the_services_that_are_started_later(
     payment_database: Any, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    seen: list[pb.PaymentEvent] = []
-    for _ in range(3):
+    received: list[pb.PaymentEvent] = []
+    for _ in range(2):
         address = f"127.0.0.1:{free_port()}"
         async with running_service(payment_database, address, tmp_path) as service:
             await service.pay()
-            await read(watching(service, seen[-1].cursor if seen else ""), seen, 1)
+            await read(service.watch(cursor=received[-1].cursor if received else ""), received, 1)
             await service.pay()
     async with running_service(payment_database, address, tmp_path) as service:
-        await read(watching(service, seen[-1].cursor), seen, 9)
-        assert seen == await all_events(service)
+        await read(service.watch(cursor=received[-1].cursor), received, 6)
+        assert received == await all_events(service)
 
 
-async def test_watchers_wait_without_a_connection_so_that_many_do_not_exhaust_the_pool(
-    service: RunningService,
-) -> None:
-    watchers = [watching(service) for _ in range(40)]
+async def test_watchers_that_wait_hold_no_database_connection(service: RunningService) -> None:
+    watchers = [service.watch() for _ in range(40)]
     payment = await service.pay()
-    for each in watchers:
-        told: list[pb.PaymentEvent] = []
-        await read(each, told, 2)
-        assert [event.type for event in told] == ["payment.created", "payment.succeeded"]
+    for watching in watchers:
+        received: list[pb.PaymentEvent] = []
+        await read(watching, received, 2)
+        types = [event.type for event in received]
+        assert types == ["payment.created", "payment.succeeded"]
     assert (await service.get(payment)).state == pb.Payment.SUCCEEDED
-    for each in watchers:
-        each.cancel()
+    for watching in watchers:
+        watching.cancel()
 
 
-EVENTS = 20_000
+EVENTS = 3_000
+EVENT_BYTES = 10_000
+INSERT_EVENTS = f"""
+INSERT INTO payment_events (payment_id, sequence, xid, type, state, note)
+SELECT gen_random_uuid(), 1, pg_current_xact_id(), 'payment.created', 'CONFIRMING',
+       repeat('x', {EVENT_BYTES})
+  FROM generate_series(1, {EVENTS})
+"""  # noqa: S608
 
 
 @pytest.fixture
-async def pages(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """20 MB of events; and how many were read of them at a time."""
-    connection = await asyncpg.connect(service.database.superuser_url)
-    await connection.execute(
-        """
-        INSERT INTO payment_events (payment_id, sequence, xid, type, state, note)
-        SELECT gen_random_uuid(), 1, pg_current_xact_id(), 'payment.created', 'CONFIRMING',
-               repeat('x', 1000)
-          FROM generate_series(1, $1::integer)
-        """,
-        EVENTS,
-    )
-    await connection.close()
-    read_of: list[int] = []
+async def page_sizes(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """30 MB of events in the database; and how many events were read at a time."""
+    await service.query(INSERT_EVENTS)
+    sizes: list[int] = []
     stream = PostgresEvents.stream
 
-    async def counted(self: PostgresEvents, *asked: Any) -> Sequence[PaymentEvent]:
-        found = await stream(self, *asked)
-        read_of.append(len(found))
-        return found
+    async def counted(self: PostgresEvents, *arguments: Any) -> Sequence[PaymentEvent]:
+        page = await stream(self, *arguments)
+        sizes.append(len(page))
+        return page
 
     monkeypatch.setattr(PostgresEvents, "stream", counted)
-    return read_of
+    return sizes
 
 
-async def test_a_slow_reader_is_not_read_ahead_for_and_holds_no_connection(
-    service: RunningService, pages: list[int]
+async def test_a_slow_client_has_no_more_read_for_it_than_a_page_and_delays_nobody(
+    service: RunningService, page_sizes: list[int]
 ) -> None:
-    """What has left for it fills its window; what is held here for it is one page."""
-    slow = [watching(service) for _ in range(3)]
-    seen: list[list[pb.PaymentEvent]] = [[] for _ in slow]
-    for each, into in zip(slow, seen, strict=True):
-        await read(each, into, 1)
+    """What was sent fills its flow-control window; the service holds one page for it."""
+    slow = [service.watch() for _ in range(3)]
+    received: list[list[pb.PaymentEvent]] = [[] for _ in slow]
+    for watching, events in zip(slow, received, strict=True):
+        await read(watching, events, 1)
     before = -1
-    while sum(pages) != before:  # until nothing more is read for them
-        before = sum(pages)
+    while sum(page_sizes) != before:  # until nothing more is read for them
+        before = sum(page_sizes)
         await asyncio.sleep(1)
-    assert sum(pages) < 3 * EVENTS / 4
+    assert sum(page_sizes) < 3 * EVENTS / 2
     await asyncio.gather(*(service.pay() for _ in range(10)))
-    assert sum(pages) == before, "it stays so, whatever happens meanwhile"
-    await read(slow[0], seen[0], EVENTS + 19)
-    assert len({(event.payment, event.sequence) for event in seen[0]}) == EVENTS + 20
-    assert [event.cursor for event in seen[0]] == [
-        event.cursor for event in await all_events(service)
-    ]
-    for each in slow:
-        each.cancel()
+    assert sum(page_sizes) == before, "nothing more is read, whatever happens meanwhile"
+    await read(slow[0], received[0], EVENTS + 19)
+    assert len({(event.payment, event.sequence) for event in received[0]}) == EVENTS + 20
+    listed = [event.cursor for event in await all_events(service)]
+    assert [event.cursor for event in received[0]] == listed
+    for watching in slow:
+        watching.cancel()
 
 
-async def test_a_cursor_of_another_installation_is_refused_and_not_read_as_a_place(
-    service: RunningService,
-) -> None:
-    stream = watching(
-        service, cursor.write_cursor(cursor.StreamPosition(1, UUID(int=1), 1), generation=2)
-    )
-    assert (await refused(stream.read()))[0] is StatusCode.INVALID_ARGUMENT
+async def test_a_cursor_of_another_generation_is_refused(service: RunningService) -> None:
+    cursor = write_cursor(StreamPosition(1, UUID(int=1), 1), generation=2)
+    code, _ = await code_and_reason(service.watch(cursor=cursor).read())
+    assert code is StatusCode.INVALID_ARGUMENT

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import structlog
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
+from structlog.testing import capture_logs
 from support.commands import Result, intent_ids, reconcile, refund_in_dashboard, run_command
 from support.running_service import RunningService, running_service
 
@@ -102,13 +102,22 @@ async def test_the_report_of_a_running_service_without_and_with_a_difference(
     ],
 )
 async def test_with_wrong_arguments_or_settings_nothing_is_compared(
-    arguments: list[str], reason: str
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = await run_command("reconcile", *arguments)
+    with capture_logs() as lines:
+        exit_code = await run(arguments, {})
+
+    assert (exit_code, capsys.readouterr().out) == (ExitCode.NOT_COMPARED, "")
+    (alert,) = lines
+    assert (alert["event"], alert["log_level"]) == ("reconciliation_failed", "error")
+    assert reason in alert["reason"]
+
+
+async def test_the_process_ends_with_the_exit_code_and_logs_the_alert() -> None:
+    result = await run_command("reconcile", "--since", "yesterday")
 
     assert (result.exit_code, result.output) == (ExitCode.NOT_COMPARED, "")
     assert events(result) == ["reconciliation_failed"]
-    assert reason in result.log
 
 
 async def test_without_a_reply_of_the_processor_nothing_is_compared(
@@ -125,10 +134,7 @@ async def test_without_a_reply_of_the_processor_nothing_is_compared(
         "STRIPE_BASE_ADDRESS": f"http://127.0.0.1:{free_port()}",
         "LOG_FORMAT": "json",
     }
-    try:
-        exit_code = await run(["--since", "1h"], environment)
-    finally:
-        structlog.reset_defaults()
+    exit_code = await run(["--since", "1h"], environment)
 
     output, log = capsys.readouterr()
     assert (exit_code, output) == (ExitCode.NOT_COMPARED, "")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,14 +13,12 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+from support.waiting import LONG_SECONDS
 
 from sandbox.application import application, listening
 from sandbox.faults import Faults
 from sandbox.sandbox import Sandbox
 from sandbox.world import Rules
-
-MAX_SECONDS = 120
-"""How long a command may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,8 @@ async def run_command(*arguments: str, **environment: str) -> Result:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    output, log = await asyncio.wait_for(process.communicate(), MAX_SECONDS)
+    async with asyncio.timeout(LONG_SECONDS):
+        output, log = await process.communicate()
     assert process.returncode is not None
     return Result(process.returncode, output.decode(), log.decode())
 
@@ -56,7 +56,7 @@ async def rebind(database: Any, *arguments: str) -> Result:
 
 async def reconcile(database: Any, processor_address: str, *arguments: str) -> Result:
     """Run `reconcile` on a database and a processor."""
-    await asyncio.sleep(1)  # the time that is reconciled ends with the last full second
+    await asyncio.sleep(1 - time.time() % 1)  # what is reconciled ends with the last full second
     return await run_command(
         "reconcile",
         *arguments,

@@ -1,5 +1,6 @@
-"""A Customer service to test with: real servers on the loopback, answering what a test says."""
+"""A stub of the Customer service: real servers on the loopback that answer as a test says."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -14,12 +15,14 @@ from payment.domain.values import CustomerName
 SERVICE = customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"].full_name
 
 
-class CustomerStub:
-    """One server. Who is not in `customers` is not found.
+class CustomerServiceStub:
+    """One server.
 
     Attributes:
-        failures: codes to abort the next calls with, in order.
+        customers: those that are found, by their names.
+        failures: the codes that the next calls are aborted with, in order.
         calls: the metadata and the remaining seconds of each call.
+        may_answer: while it is not set, calls wait.
     """
 
     def __init__(self) -> None:
@@ -27,16 +30,22 @@ class CustomerStub:
         self.failures: list[StatusCode] = []
         self.calls: list[tuple[dict[str, Any], float]] = []
         self.address = ""
+        self.called = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
-    def keep(self, customer: CustomerName, **said: Any) -> None:
+    def add(self, customer: CustomerName, **fields: Any) -> None:
+        """Add a customer; an active one, unless the fields say otherwise."""
         name = str(customer)
-        usual: dict[str, Any] = {"name": name, "state": Customer.ACTIVE, "etag": '"1"'}
-        self.customers[name] = Customer(**usual | said)
+        active: dict[str, Any] = {"name": name, "state": Customer.ACTIVE, "etag": '"1"'}
+        self.customers[name] = Customer(**active | fields)
 
     async def _get(self, raw: bytes, context: aio.ServicerContext[Any, Any]) -> bytes:
         request = customer_service_pb2.GetCustomerRequest.FromString(raw)
-        said = dict(context.invocation_metadata() or ())
-        self.calls.append((said, context.time_remaining()))
+        metadata = dict(context.invocation_metadata() or ())
+        self.calls.append((metadata, context.time_remaining()))
+        self.called.set()
+        await self.may_answer.wait()
         if self.failures:
             await context.abort(self.failures.pop(0), "as the test says")
         if request.name not in self.customers:
@@ -45,6 +54,7 @@ class CustomerStub:
 
     @asynccontextmanager
     async def serve(self, address: str = "127.0.0.1:0") -> AsyncIterator[Self]:
+        """Serve until the block ends; `address` then has the port."""
         server = aio.server(options=(("grpc.so_reuseport", 0),))
         methods: dict[str, Any] = {"GetCustomer": grpc.unary_unary_rpc_method_handler(self._get)}
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, methods)])

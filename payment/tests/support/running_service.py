@@ -1,9 +1,8 @@
-"""Payment as `python -m payment` composes it: over gRPC, on PostgreSQL, with the sandbox over HTTP
-and a Customer service that says what a test wants.
+"""The service as `python -m payment` composes it, in this process: over gRPC, on PostgreSQL, with the
+sandbox over HTTP and a stub of the Customer service.
 """
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ from grpc_status import rpc_status
 from oncepay.payment.v1 import payment_pb2 as pb
 from oncepay.payment.v1 import payment_service_pb2 as service_pb
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
-from support.customer_service import CustomerStub
+from support.customer_service import CustomerServiceStub
+from support.waiting import LONG_SECONDS
+from support.webhook_sender import SECRET
 
 from chassis.identifiers import uuid7
 from chassis.settings import Secret
@@ -33,114 +34,141 @@ from sandbox.sandbox import Sandbox
 from sandbox.webhooks import Webhooks
 from sandbox.world import Rules
 
-FINAL = {pb.Payment.SUCCEEDED, pb.Payment.FAILED, pb.Payment.CANCELED}
-WEBHOOK_SECRET = "whsec_of_a_test_and_long_enough"
-_numbers = itertools.count(1)
+FINAL_STATES = {pb.Payment.SUCCEEDED, pb.Payment.FAILED, pb.Payment.CANCELED}
+ALL_PAYMENTS = "payments/-"
 
 
-class Rejection:
-    """A refusal as a client reads it."""
+class CallError:
+    """The status of a failed call with its details, as a client reads it."""
 
     def __init__(self, error: aio.AioRpcError) -> None:
         status = rpc_status.from_call(error)  # type: ignore[arg-type]
-        assert status is not None, "every refusal has a status with details"
+        assert status is not None, "every error has a status with details"
         self.code = error.code()
         self.message = status.message
         self.info = details.ErrorInfo()
         self.resource = details.ResourceInfo()
-        bad, self.retry = details.BadRequest(), details.RetryInfo()
-        for each in status.details:
-            for kind in (self.info, self.resource, bad, self.retry):
-                each.Unpack(kind)
-        self.fields = [(each.field, each.reason) for each in bad.field_violations]
+        bad_request, self.retry = details.BadRequest(), details.RetryInfo()
+        for detail in status.details:
+            for message in (self.info, self.resource, bad_request, self.retry):
+                detail.Unpack(message)
+        self.fields = [(each.field, each.reason) for each in bad_request.field_violations]
         assert self.info.domain == "oncepay.payment"
 
     @property
-    def is_worth_repeating(self) -> bool:
+    def may_be_repeated(self) -> bool:
         return bool(self.retry.retry_delay.seconds)
 
 
-async def refusal(call: Awaitable[object]) -> Rejection:
+async def error_of(call: Awaitable[object]) -> CallError:
+    """The error of a call that fails."""
     with pytest.raises(aio.AioRpcError) as error:
         await call
-    return Rejection(error.value)
+    return CallError(error.value)
 
 
-async def refused(call: Awaitable[object]) -> tuple[StatusCode, str]:
-    """The code and the reason."""
-    error = await refusal(call)
+async def code_and_reason(call: Awaitable[object]) -> tuple[StatusCode, str]:
+    """The code of a call that fails, and the reason of its ErrorInfo."""
+    error = await error_of(call)
     return error.code, error.info.reason
 
 
 @dataclass
 class RunningService:
-    """The service, and the world around it.
+    """The service, a client of it, and the services that it calls.
 
     Attributes:
-        stub: a client; see the contract.
-        alice: a customer who may pay.
-        database: see the fixture payment_database.
+        stub: the client.
+        customers: the Customer service.
+        faults: what goes wrong at the processor.
+        serving: the task that ends when the service stops.
+        customer: one who may pay.
+        database: that of the fixture payment_database.
     """
 
     stub: Any
-    customers: CustomerStub
+    customers: CustomerServiceStub
     faults: Faults
     processor_address: str
     serving: asyncio.Task[None]
-    alice: CustomerName
+    customer: CustomerName
     database: Any
 
-    def creation(self, request_id: str = "", **said: Any) -> service_pb.CreatePaymentRequest:
-        """A request for EUR 10 by a good card; each with an id of its own."""
+    # ------------------------------------------------------------ calls
+
+    def create_request(
+        self, request_id: str = "", **fields: Any
+    ) -> service_pb.CreatePaymentRequest:
+        """A request to pay EUR 10 with a good card, with a request_id of its own."""
         payment: dict[str, Any] = {
-            "customer": str(self.alice),
+            "customer": str(self.customer),
             "amount": pb.Money(minor_units=1000, currency_code="EUR"),
             "payment_method": "pm_card_visa",
         }
         return service_pb.CreatePaymentRequest(
-            payment=pb.Payment(**payment | said), request_id=request_id or str(uuid4())
+            payment=pb.Payment(**payment | fields), request_id=request_id or str(uuid4())
         )
 
-    async def pay(self, **said: Any) -> pb.Payment:
-        payment: pb.Payment = await self.stub.CreatePayment(self.creation(**said))
+    async def pay(self, **fields: Any) -> pb.Payment:
+        payment: pb.Payment = await self.stub.CreatePayment(self.create_request(**fields))
         return payment
 
     async def get(self, payment: pb.Payment) -> pb.Payment:
-        found: pb.Payment = await self.stub.GetPayment(
+        current: pb.Payment = await self.stub.GetPayment(
             service_pb.GetPaymentRequest(name=payment.name)
         )
-        return found
+        return current
 
-    async def seen(self, payment: pb.Payment, *states: pb.Payment.State.ValueType) -> pb.Payment:
-        """The payment once it is in one of these states (a final one, where none is named)."""
-        watching = self.stub.WatchPaymentEvents(
-            service_pb.WatchPaymentEventsRequest(parent=payment.name), timeout=30
-        )
-        async for each in watching:
-            if each.payment_event.state in (states or FINAL):
+    async def wait_for_state(
+        self, payment: pb.Payment, *states: pb.Payment.State.ValueType
+    ) -> pb.Payment:
+        """The payment once it is in one of these states; without any, in a final one."""
+        watching = self.watch(payment.name)
+        async for response in watching:
+            if response.payment_event.state in (states or FINAL_STATES):
                 break
         watching.cancel()
         return await self.get(payment)
 
-    async def behind_its_back(self, statement: str, payment: pb.Payment) -> None:
-        """Runs a statement about the payment $1 as the database's superuser."""
-        connection = await asyncpg.connect(self.database.superuser_url)
-        await connection.execute(statement, payment.name.removeprefix("payments/"))
-        await connection.close()
+    def watch(self, parent: str = ALL_PAYMENTS, cursor: str = "") -> Any:
+        """The stream of events, until it is canceled."""
+        request = service_pb.WatchPaymentEventsRequest(parent=parent, cursor=cursor)
+        return self.stub.WatchPaymentEvents(request, timeout=LONG_SECONDS)
 
-    async def look_now(self, payment: pb.Payment) -> None:
-        """Lets recovery take the payment up at once, and not when it is due."""
-        await self.behind_its_back("UPDATE payments SET due_time = now() WHERE id = $1", payment)
+    async def first_events(
+        self, count: int, parent: str = ALL_PAYMENTS, cursor: str = ""
+    ) -> list[pb.PaymentEvent]:
+        """So many events of the stream after a cursor."""
+        watching = self.watch(parent, cursor)
+        events = [(await watching.read()).payment_event for _ in range(count)]
+        watching.cancel()
+        return events
 
     async def event_types(self, payment: pb.Payment) -> list[str]:
-        found = await self.stub.ListPaymentEvents(
-            service_pb.ListPaymentEventsRequest(parent=payment.name, page_size=1000)
-        )
-        return [event.type for event in found.payment_events]
+        request = service_pb.ListPaymentEventsRequest(parent=payment.name, page_size=1000)
+        response = await self.stub.ListPaymentEvents(request)
+        return [event.type for event in response.payment_events]
 
-    def plan(self, kind: Kind, match: str, **said: Any) -> None:
-        """What goes wrong at the processor: once, unless it is said otherwise."""
-        self.faults.plan(Fault(kind, match, **said))
+    # ------------------------------------------------------------ around the service
+
+    async def query(self, statement: str, payment: pb.Payment | None = None) -> Any:
+        """Run a statement as the database's superuser, with the payment's id as $1. Returns the first
+        value.
+        """
+        connection = await asyncpg.connect(self.database.superuser_url)
+        try:
+            ids = [payment.name.removeprefix("payments/")] if payment else []
+            return await connection.fetchval(statement, *ids)
+        finally:
+            await connection.close()
+
+    async def make_due(self, payment: pb.Payment) -> None:
+        """Let recovery attempt the payment now."""
+        await self.query("UPDATE payments SET due_time = now() WHERE id = $1", payment)
+
+    def plan_fault(self, kind: Kind, match: str, **options: Any) -> None:
+        """Plan what goes wrong at the processor: once, unless `times` says otherwise."""
+        self.faults.plan(Fault(kind, match, **options))
 
 
 @asynccontextmanager
@@ -150,60 +178,61 @@ async def running_service(
     folder: Path,
     drain_seconds: float = 0,
     webhooks: str = "",
-    **more: Any,
+    **settings: Any,
 ) -> AsyncIterator[RunningService]:
-    """The whole service on a fresh database, with `more` settings; all of it is gone at the end.
+    """Run the service until the block ends.
 
     Args:
-        webhooks: where the processor tells the service what happens; it does not, where empty.
+        database: an empty one.
+        folder: where the processor keeps its data.
+        webhooks: the address to which the processor sends webhooks; it sends none where this is empty.
     """
-    customers, faults = CustomerStub(), Faults()
-    alice = CustomerName(uuid7())
-    customers.keep(alice)
+    customers, faults = CustomerServiceStub(), Faults()
+    customer = CustomerName(uuid7())
+    customers.add(customer)
     sandbox = Sandbox(folder, Rules(), webhooks=bool(webhooks))
     runner, processor_address = await listening(application(sandbox, faults), "127.0.0.1", 0)
-    telling = Webhooks(
-        sandbox, faults, f"http://{webhooks}/webhooks/stripe", [WEBHOOK_SECRET], processor_address
+    sender = Webhooks(
+        sandbox, faults, f"http://{webhooks}/webhooks/stripe", [SECRET], processor_address
     )
     if webhooks:
-        more |= {
-            "webhook_listen_address": webhooks,
-            "stripe_webhook_secret": Secret(WEBHOOK_SECRET),
-        }
+        secret = Secret(SECRET)
+        settings |= {"webhook_listen_address": webhooks, "stripe_webhook_secret": secret}
     async with customers.serve():
-        settings = Settings(
-            listen_address=address,
-            database_url=database.url,
-            database_password=Secret(database.password),
-            customer_target=f"ipv4:{customers.address}",
-            stripe_api_key=Secret("sk_test_any"),
-            stripe_base_address=processor_address,
-            drain_seconds=drain_seconds,
-            **more,
+        serving = asyncio.create_task(
+            serve(
+                Settings(
+                    listen_address=address,
+                    database_url=database.url,
+                    database_password=Secret(database.password),
+                    customer_target=f"ipv4:{customers.address}",
+                    stripe_api_key=Secret("sk_test_any"),
+                    stripe_base_address=processor_address,
+                    drain_seconds=drain_seconds,
+                    **settings,
+                )
+            )
         )
-        serving = asyncio.create_task(serve(settings))
-        told = asyncio.create_task(telling.run() if webhooks else asyncio.sleep(0))
+        sending = asyncio.create_task(sender.run() if webhooks else asyncio.sleep(0))
         try:
             async with aio.insecure_channel(address) as channel:
-                await ready(channel)
+                await wait_until_ready(channel)
                 stub = PaymentServiceStub(channel)
                 yield RunningService(
-                    stub, customers, faults, processor_address, serving, alice, database
+                    stub, customers, faults, processor_address, serving, customer, database
                 )
         finally:
-            serving.cancel()
-            told.cancel()
-            for each in (serving, told):
+            for task in (serving, sending):
+                task.cancel()
                 with suppress(asyncio.CancelledError):
-                    await each
+                    await task
             await runner.cleanup()
             await sandbox.close()
 
 
-async def ready(channel: aio.Channel) -> None:
+async def wait_until_ready(channel: aio.Channel) -> None:
     request = health_pb2.HealthCheckRequest(service="readiness")
     stub: Any = health_pb2_grpc.HealthStub(channel)
-    watching = stub.Watch(request, wait_for_ready=True, timeout=30)
-    async for health in watching:
+    async for health in stub.Watch(request, wait_for_ready=True, timeout=LONG_SECONDS):
         if health.status == health_pb2.HealthCheckResponse.SERVING:
             return

@@ -1,4 +1,4 @@
-"""What a payment makes of the processor's word, and the one call that may follow."""
+"""What a payment makes of the processor's reply, and the one call that may follow."""
 
 from datetime import timedelta
 from itertools import product

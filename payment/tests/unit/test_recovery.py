@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from support.examples import NOW, a_payment
+from support.waiting import until
 
 from chassis.aip.resources import Snapshot
 from payment.domain.payment import Payment
@@ -117,13 +118,6 @@ async def running(recovery_: Recovery) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what must come. The test fails by pytest's own time-out, not by a short one here."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 (nobody notifies of it)
-            await asyncio.sleep(0.001)
 
 
 async def hang() -> None:
