@@ -97,7 +97,7 @@ def test_the_examples_cover_every_status(objects: Objects) -> None:
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_object_has_the_fields_of_stripes_own_example(objects: Objects, kind: str) -> None:
     example = json.loads(FIXTURES.read_text())[kind]
-    declared = hints(CLASSES[kind])
+    declared = annotations(CLASSES[kind])
     assert objects[kind]
     for rendered in objects[kind]:
         assert set(example) <= set(rendered)
@@ -130,7 +130,7 @@ class Names(dict[str, Any]):
             raise KeyError(name) from None
 
 
-def hints(cls: type[stripe.StripeObject]) -> dict[str, tuple[Any, Names]]:
+def annotations(cls: type[stripe.StripeObject]) -> dict[str, tuple[Any, Names]]:
     found = {}
     for base in reversed(cls.__mro__):
         if issubclass(base, stripe.StripeObject) and base is not stripe.StripeObject:
@@ -149,7 +149,7 @@ def test_every_value_has_the_type_that_the_official_library_declares(
 
 
 def walk(cls: type[stripe.StripeObject], value: dict[str, Any], path: str) -> None:
-    declared = hints(cls)
+    declared = annotations(cls)
     for name, inner in value.items():
         assert name in declared, f"{path}.{name} is not declared by the library"
         annotation, scope = declared[name]
