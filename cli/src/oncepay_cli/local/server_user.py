@@ -123,8 +123,8 @@ def _drop_stale(link: Path) -> None:
     is_copy = known != link and known.is_symlink() and known.readlink() == place
     if is_copy or not owner.exists():
         link.unlink()
-    else:
-        owner.write_text(str(link))  # the folder may have moved
+    elif known != link:  # the folder has moved
+        owner.write_text(str(link))
 
 
 def _link(link: Path, fill: Callable[[Path], None] | None = None) -> None:
