@@ -15,9 +15,10 @@ What is proven, and by which command:
     lines         the size of the code                                                  make lines
     reliability   puts what was measured into docs/reliability.md                       make report
 
-What they share: `world` (explorer and simulator), `processor` (a processor in memory), `local_stack` (the
-whole system on free ports), `processes` (replicas that are killed and paused), `client` (for tests),
-`load` (clients that repeat their calls), and `audit` (a load's payments against the processor's ledger).
+What they share: `world` (for explorer, simulator and chaos), `output` (figures as JSON), `processor` (a
+processor in memory), `local_stack` (the whole system on free ports), `processes` (replicas that are
+killed and paused), `client` (for tests), `load` (clients that repeat their calls), and `audit` (a
+load's payments against the processor's ledger).
 """
 
 import os
