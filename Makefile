@@ -1,6 +1,7 @@
 # Every command of the repository. `make` alone lists them.
 
 PYTHON ?= python3
+COVERAGE := --cov --cov-report=term
 BIN := .oncepay/environment/bin
 # Compose 2 is a plugin of docker; 1.29 is a separate program.
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
@@ -13,7 +14,7 @@ IMAGES := $(foreach image,customer payment sandbox,oncepay/$(image):$(ONCEPAY_VE
 READY_SECONDS := 60
 PACKAGES := chassis customer payment sandbox cli verification
 
-.PHONY: help run test check format generate pictures links secrets requirements bench rolling chaos simulate explore mutants \
+.PHONY: help run test check format generate pictures links secrets requirements bench rolling newcomer chaos simulate explore mutants \
 	report lines stripe-contract clean kubernetes-secrets kubernetes-check cluster-test build up all demo compose-test logs \
 	down environment development kubernetes
 
@@ -26,7 +27,8 @@ run: environment ## start everything, execute a first payment, run until Ctrl-C
 
 # Two processes, one file at a time, in the order of pyproject.toml: a file's tests share fixtures.
 test: development ## every test, on a real PostgreSQL, with coverage
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	@echo "This takes about ten minutes on two idle cores, and more than twice that on busy ones."
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
 
 check: development ## format, lint, types, layers, contracts, migrations, pinned dependencies
 	$(BIN)/ruff check .
@@ -94,6 +96,9 @@ mutants: development ## plant wrong versions of the rules; the checks must catch
 
 report: development ## write what was measured (docs/figures) into docs/reliability.md and its appendix
 	@$(BIN)/python -m verification.reliability
+
+newcomer: ## run this README's commands in a bare Debian, as root and as a user: needs root, debootstrap
+	@PYTHONPATH=verification/src $(PYTHON) -m verification.newcomer $(OPTIONS)
 
 chaos: development ## kill processes under load, then compare all money: SECONDS= KILLS= SEED= KEY_LIFE= REFUNDS= DESIGN= FOLDER=
 	$(BIN)/python -m verification.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \

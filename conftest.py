@@ -5,13 +5,13 @@ services require. `customer_database` and `payment_database` are new for each te
 that is migrated once; `empty_database` has the roles of a service and no schema.
 """
 
+import dataclasses
 import importlib
 import itertools
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sysconfig
 import tempfile
@@ -24,7 +24,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from oncepay_cli.errors import CommandError
 from oncepay_cli.local.databases import Roles, close_common_databases, make_database, make_roles
+from oncepay_cli.local.health import HOST
+from oncepay_cli.local.health import free_port as unused_port
 from oncepay_cli.local.postgresql import SUPERUSER, PostgreSQL
 
 # Tests start processes while gRPC's threads run: gRPC's fork handlers would end the child.
@@ -42,7 +45,7 @@ settings.register_profile("oncepay", deadline=None, suppress_health_check=[Healt
 settings.load_profile("oncepay")
 
 ROOT = Path(__file__).parent
-HOST = "127.0.0.1"
+MAX_PORTS = 10
 _numbers = itertools.count(1)
 _last_reports: dict[object, str] = {}
 
@@ -87,21 +90,18 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """A running cluster; it is stopped and its folder removed at the end."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
     # Not pytest's temporary folder: where root runs the tests, the server's user must be able to enter.
     folder = Path(tempfile.mkdtemp(prefix="oncepay-test-"))
     folder.chmod(0o711)
     server = PostgreSQL(
         data=folder / "postgresql",
         log=folder / "postgresql.log",
-        port=port,
+        port=unused_port(),
         password=secrets.token_urlsafe(),
         synced=False,
     )
     try:
-        server.start()
+        server = _started(server)
         close_common_databases(server)
         yield server
     finally:
@@ -148,14 +148,25 @@ def free_port() -> Callable[[], int]:
 
     def next_port() -> int:
         while True:
-            with socket.socket() as probe:
-                probe.bind((HOST, 0))
-                port: int = probe.getsockname()[1]
-            if port not in returned:
+            if (port := unused_port()) not in returned:
                 returned.add(port)
                 return port
 
     return next_port
+
+
+def _started(server: PostgreSQL) -> PostgreSQL:
+    """Starts a cluster; on another port if another process takes the port meanwhile."""
+    for _ in range(MAX_PORTS):
+        try:
+            server.start()
+        except CommandError as error:
+            if "is in use" not in str(error):
+                raise
+            server = dataclasses.replace(server, port=unused_port())
+        else:
+            return server
+    raise AssertionError(f"{MAX_PORTS} free ports came into use before the cluster could start")
 
 
 def _fresh_roles(user: str) -> Roles:

@@ -165,7 +165,6 @@ async def test_beyond_its_limit_the_server_takes_no_call_but_health(
         error = await failure(at.reply("hello"))
         assert error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert error.reason == "TOO_MANY_CALLS"
-        assert "1 calls" in error.message
         assert await at.health("liveness") == SERVING
         at.echo.release.set()
         await first
@@ -180,7 +179,6 @@ async def test_streams_leave_room_for_calls(monkeypatch: pytest.MonkeyPatch) -> 
         error = await failure(at.stream("one").read())
         assert error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert error.reason == "TOO_MANY_CALLS"
-        assert "1 streams" in error.message
         await at.reply("hello")
         first.cancel()
         await asyncio.wait_for(at.echo.ended.wait(), 5)

@@ -72,8 +72,8 @@ def test_a_token_with_any_character_changed_does_not_open(data: st.DataObject, p
             opened = TOKENS.open(continued(request, changed))
         except InvalidValue:
             return
-        # The last character of Base64 may carry bits without a meaning.
-        assert at == len(token) - 1
+        # Base64 has two spellings of two letters, and its last may carry bits without a meaning.
+        assert token[at] + character in {"-+", "_/"} or at == len(token) - 1
         assert opened == place
 
 

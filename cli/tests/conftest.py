@@ -79,7 +79,7 @@ class UpProcess:
 
     def first_payment(self) -> str:
         """The resource name of the first payment."""
-        found = re.search(r"payment:? +(payments/\S+)", self.output)
+        found = re.search(r"payment +(payments/\S+)", self.output)
         assert found is not None, self.output
         return found[1]
 

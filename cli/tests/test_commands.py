@@ -1,4 +1,4 @@
-"""`oncepay customers` and `oncepay payments`, against running services."""
+"""Every command while everything is up: `customers`, `payments`, `demo`, `reconcile`, a second `up`."""
 
 import json
 import signal
@@ -13,7 +13,7 @@ import pytest
 from oncepay_cli.local.health import opener
 
 if TYPE_CHECKING:
-    from cli.tests.conftest import Home
+    from cli.tests.conftest import Home, Running
 
 # A bound that only a hang exceeds.
 MAX_WAIT_SECONDS = 300
@@ -237,3 +237,53 @@ def test_create_prints_the_3d_secure_page_where_the_payer_approves(
         time.sleep(0.05)
 
     assert "without --return-url" in oncepay.run(*create).stdout
+
+
+def test_output_to_a_terminal_is_coloured(running: "Running") -> None:
+    assert "\x1b[" in running.up.output
+
+
+def test_a_second_up_is_rejected_while_one_runs(running: "Running") -> None:
+    home, process = running.home, running.up.process
+
+    rejected = home.run("up")
+
+    assert rejected.code == 1
+    assert f"already runs from {home.folder} (process {process.pid})" in rejected.stderr
+
+
+def test_demo_executes_a_payment_on_services_that_run(oncepay: "Home") -> None:
+    demo = oncepay.run("demo", *oncepay.port_options("customer", "payment", "sandbox"))
+
+    assert demo.code == 0, demo.stderr
+    assert "SUCCEEDED" in demo.stdout
+    assert "the card was charged once" in demo.stdout
+
+
+def test_reconcile_uses_the_sandbox_and_the_database_that_up_runs(oncepay: "Home") -> None:
+    time.sleep(1)  # the comparison ends with the last whole second
+
+    result = oncepay.run(
+        "reconcile", *oncepay.port_options("sandbox", "postgresql"), "--since", "1h", "--json"
+    )
+
+    assert result.code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["agree"]
+    assert report["totals"][0]["internal"]["payments"] >= 1, "the first payment"
+
+
+def test_reconcile_has_the_exit_code_of_the_services_command(oncepay: "Home") -> None:
+    result = oncepay.run(
+        "reconcile", *oncepay.port_options("sandbox", "postgresql"), "--since", "yesterday"
+    )
+
+    assert result.code == 2
+    assert "--since" in result.stderr
+
+
+def test_rebind_is_rejected_while_up_runs(oncepay: "Home") -> None:
+    result = oncepay.run("rebind", *oncepay.port_options("postgresql"), "--the-old-one-is-stopped")
+
+    assert result.code == 1
+    assert "already runs" in result.stderr

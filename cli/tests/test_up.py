@@ -1,4 +1,4 @@
-"""`oncepay up`, `down` and `demo`: starting, stopping, and starting again after every kind of end."""
+"""Starting, stopping, and starting again after every kind of end; commands while nothing runs."""
 
 import signal
 import socket
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from cli.tests.conftest import FirstRun, Home, Running
+    from cli.tests.conftest import FirstRun, Home
 
 
 def test_up_starts_everything_from_nothing_and_executes_a_payment_once(
@@ -16,7 +16,8 @@ def test_up_starts_everything_from_nothing_and_executes_a_payment_once(
     assert sorted(first_run.processes) == ["customer", "payment", "postgresql", "sandbox"]
     assert "a new cluster" in first_run.output
     assert "new customer" in first_run.output
-    assert "pays EUR 42.00: SUCCEEDED" in first_run.output
+    assert "EUR 42.00" in first_run.output
+    assert "SUCCEEDED" in first_run.output
     assert "commit 1: payment.created" in first_run.output
     assert "commit 2: payment.succeeded" in first_run.output
     assert "the card was charged once" in first_run.output
@@ -43,32 +44,6 @@ def test_a_second_run_has_the_data_of_the_first_and_sigterm_stops_it_too(
     assert home.json("payments", "get", up.first_payment())["state"] == "SUCCEEDED"
     assert up.end(signal.SIGTERM) == 0
     assert home.processes() == {}
-
-
-def test_on_a_terminal_the_receipt_is_a_coloured_box(running: "Running") -> None:
-    output = running.up.output
-
-    assert "╭" in output
-    assert "First payment" in output
-    assert "SUCCEEDED" in output
-    assert "\x1b[" in output
-
-
-def test_a_second_up_is_rejected_while_one_runs(running: "Running") -> None:
-    home, process = running.home, running.up.process
-
-    rejected = home.run("up")
-
-    assert rejected.code == 1
-    assert f"already runs from {home.folder} (process {process.pid})" in rejected.stderr
-
-
-def test_demo_executes_a_payment_on_services_that_run(oncepay: "Home") -> None:
-    demo = oncepay.run("demo", *oncepay.port_options("customer", "payment", "sandbox"))
-
-    assert demo.code == 0, demo.stderr
-    assert "pays EUR 42.00: SUCCEEDED" in demo.stdout
-    assert "the card was charged once" in demo.stdout
 
 
 def test_demo_without_services_says_how_to_start_them(home: "Home") -> None:
@@ -168,3 +143,18 @@ def test_ctrl_c_during_the_start_stops_what_was_started(home: "Home") -> None:
     assert up.end(signal.SIGINT) == 130
     assert "Stopped before it was up." in up.output
     assert home.processes() == {}
+
+
+def test_rebind_and_then_reconcile_start_what_they_need_and_stop_it(used_home: "Home") -> None:
+    rebound = used_home.run(
+        "rebind", *used_home.port_options("postgresql"), "--the-old-one-is-stopped"
+    )
+    assert rebound.code == 0, rebound.stderr
+    assert "closed until it is reconciled" in rebound.stdout
+
+    reconciled = used_home.run(
+        "reconcile", *used_home.port_options("sandbox", "postgresql"), "--since", "7d"
+    )
+    assert reconciled.code == 0, reconciled.stderr
+    assert "It is open now." in reconciled.stdout
+    assert used_home.processes() == {}

@@ -15,6 +15,20 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("kubernetes/*.md")]
 TARGETS = set(re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PICTURES = ROOT / "docs" / "pictures"
+TRACKED = [
+    f"/{name}/"
+    for name in subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, text=True, capture_output=True, check=False
+    ).stdout.splitlines()
+]
+NOT_TRACKED = (
+    ".oncepay",
+    "/var/lib/oncepay/",
+    "customer/password",
+    "customer/owner_password",
+    "kubernetes.io/",
+)
+"""What `make` makes, and what looks like a path and is none."""
 FOLDERS = [
     file.parent
     for package in ("chassis", "customer", "payment")
@@ -55,6 +69,22 @@ def test_a_link_to_a_line_leads_to_the_definition_of_its_name() -> None:
     check = [sys.executable, str(ROOT / "docs" / "line_links.py"), "--check"]
     done = subprocess.run(check, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not TRACKED, reason="this folder is no repository")
+@pytest.mark.parametrize("document", DOCUMENTS, ids=of)
+def test_every_path_in_the_text_exists(document: Path) -> None:
+    """`file.py` and `folder/file`, from whatever folder they are named."""
+    named = re.findall(
+        r"`([\w./-]+/[\w.-]*|[\w-]+\.(?:json|md|py|sql|toml|yaml))`", document.read_text()
+    )
+    missing = [name for name in named if not any(end(name) in path for path in TRACKED)]
+    assert not [name for name in missing if not name.startswith(NOT_TRACKED) and "NAME" not in name]
+
+
+def end(name: str) -> str:
+    """What a path has in it that the name names: whole parts."""
+    return f"/{name}" if name.endswith("/") else f"/{name}/"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=of)

@@ -15,7 +15,7 @@ SOURCES = [
     for path in sorted((ROOT / service / "src" / service).rglob("*.py"))
 ]
 LOGGERS = {"log.info": "info", "log.warning": "warning", "self._refusals.add": "warning"}
-"""What logs the event that is its first argument; errors are in test_alarms."""
+"""What logs the event that is its first argument; errors are in test_alerts."""
 
 
 def logged() -> Iterator[tuple[str, str]]:

@@ -35,6 +35,11 @@ def options(described: Any) -> Any:
 RESOURCES = [m for m in MESSAGES if options(m).HasExtension(resource_pb2.resource)]
 REQUESTS = [method.input_type for method in METHODS]
 MOVES_MONEY = {"CreatePayment", "CapturePayment", "CancelPayment", "CreateRefund"}
+MOVES_NO_MONEY = {
+    *("CreateCustomer", "UpdateCustomer", "DeleteCustomer", "UndeleteCustomer", "EraseCustomer"),
+    *("UpdatePayment", "DeletePayment", "UndeletePayment"),
+    "ReleasePayment",  # it continues what an earlier request asked for
+}
 
 
 def behaviors(field: FieldDescriptor) -> set[str]:
@@ -154,6 +159,13 @@ def test_a_name_or_a_parent_states_its_resource_type(field: FieldDescriptor) -> 
     """AIP-122: resource_reference."""
     if field.name in {"name", "parent"}:
         assert options(field).HasExtension(resource_pb2.resource_reference)
+
+
+def test_every_method_that_writes_is_known_to_move_money_or_not() -> None:
+    """So that nobody forgets the request_id of a new one."""
+    writing = {method.name for method in METHODS if http_rule(method)[0] != "get"}
+    assert writing == MOVES_MONEY | MOVES_NO_MONEY
+    assert not MOVES_MONEY & MOVES_NO_MONEY
 
 
 @pytest.mark.parametrize("method", METHODS, ids=named)

@@ -10,9 +10,10 @@ import pytest
 from oncepay.payment.v1 import payment_service_pb2 as pb
 
 from oncepay_cli.local.installation import Installation
-from verification.client import PATIENCE_SECONDS, Client, attempt, wait_until
+from verification.client import Client
 from verification.local_stack import local_stack, postgresql
 from verification.processes import DatabaseServer
+from verification.waiting import PATIENCE_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from oncepay.payment.v1.payment_pb2 import PaymentEvent
@@ -60,14 +61,6 @@ class Reader:
         return False
 
 
-def pay(client: Client) -> None:
-    """Pay, and repeat the request until there is an answer."""
-    request = client.payment_request()
-    wait_until(
-        lambda: bool(attempt(client.payments.CreatePayment, request).reply), "no answer came"
-    )
-
-
 def all_events(client: Client) -> list[Any]:
     request = pb.ListPaymentEventsRequest(parent=ALL_PAYMENTS, page_size=1000)
     return list(client.payments.ListPaymentEvents(request).payment_events)
@@ -77,12 +70,12 @@ def test_a_reader_survives_a_crash_of_postgresql_while_payments_go_on(stack: Ins
     server = DatabaseServer(postgresql(stack.paths, stack.ports.postgresql))
     client, reader = Client(stack.ports), Reader(Client(stack.ports))
     with ThreadPoolExecutor(CALLERS) as callers, ThreadPoolExecutor(1) as readers:
-        paying = [callers.submit(pay, client) for _ in range(PAYMENTS)]
+        paying = [callers.submit(client.pay) for _ in range(PAYMENTS)]
         reader.read_until(5)
         reading = readers.submit(reader.read_until, 4 * PAYMENTS)
         assert server.kill()
         asyncio.run(server.start())
-        paying += [callers.submit(pay, client) for _ in range(PAYMENTS)]
+        paying += [callers.submit(client.pay) for _ in range(PAYMENTS)]
         for each in paying:
             each.result()
         reading.result()

@@ -20,7 +20,7 @@ from oncepay.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from oncepay.payment.v1 import payment_pb2, payment_service_pb2
 from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
-from verification.client import attempt
+from verification.client import call
 
 if TYPE_CHECKING:
     from oncepay_cli.local.installation import Installation
@@ -178,7 +178,7 @@ class Client:
     def refusal(self, method: str, request: Message) -> str:
         """The reason for which a call is refused."""
         stub = next(stub for stub in self.stubs if hasattr(stub, method))
-        answer = attempt(getattr(stub, method), request)
+        answer = call(getattr(stub, method), request)
         assert answer.code is not grpc.StatusCode.OK
         return answer.reason or "a rule"
 

@@ -21,13 +21,13 @@ from oncepay_cli.local.installation import Installation
 from verification.client import (
     Answer,
     Client,
-    attempt,
-    attempt_concurrently,
+    call,
+    call_concurrently,
     new_request_id,
     refund_request,
-    wait_until,
 )
 from verification.local_stack import postgresql
+from verification.waiting import wait_until
 
 LOSE_CONFIRMS = {"kind": "lose_reply", "match": "/confirm$", "times": None}
 REFUSE_READS = {"kind": "refuse", "match": "GET /v1/payment_intents", "times": None, "status": 503}
@@ -54,7 +54,7 @@ def three_d_secure_payment(client: Client) -> Payment:
 def test_two_refunds_of_60_at_once_on_100_do_not_both_succeed(client: Client) -> None:
     """juspay/hyperswitch#13182: both did, and 120 of 100 went back."""
     payment = client.pay()
-    answers = attempt_concurrently(
+    answers = call_concurrently(
         client.payments.CreateRefund, [refund_request(payment, 6_000) for _ in range(2)]
     )
     assert outcomes(answers) == ["AMOUNT_TOO_LARGE", "REFUNDED"]
@@ -73,8 +73,8 @@ def test_a_repeated_request_charges_once(client: Client) -> None:
     """akash-network/console#3449: retries came with fresh keys, and charged two and three times."""
     request = client.payment_request()
     with client.processor_faults(LOSE_CONFIRMS):
-        answers = attempt_concurrently(client.payments.CreatePayment, [request] * 8)
-    answers += attempt_concurrently(client.payments.CreatePayment, [request] * 2)
+        answers = call_concurrently(client.payments.CreatePayment, [request] * 8)
+    answers += call_concurrently(client.payments.CreatePayment, [request] * 2)
     names = {answer.reply.name for answer in answers if answer.reply}
     assert len(names) == 1
     payment = client.wait_until_final(Payment(name=names.pop()))
@@ -90,7 +90,7 @@ def test_a_merchant_that_makes_a_new_request_id_for_each_try_charges_once_by_its
     """
     order = f"order-{uuid.uuid4()}"
     requests = [client.payment_request(reference=order) for _ in range(6)]
-    answers = attempt_concurrently(client.payments.CreatePayment, requests)
+    answers = call_concurrently(client.payments.CreatePayment, requests)
     taken = [answer.reply for answer in answers if answer.reply]
     assert len(taken) == 1
     assert {answer.reason for answer in answers if not answer.reply} == {"REFERENCE_TAKEN"}
@@ -104,7 +104,7 @@ def test_a_payment_is_captured_once_by_concurrent_requests(client: Client) -> No
     captures = [
         pb.CapturePaymentRequest(name=payment.name, request_id=new_request_id()) for _ in range(6)
     ]
-    answers = attempt_concurrently(client.payments.CapturePayment, captures)
+    answers = call_concurrently(client.payments.CapturePayment, captures)
     assert sum(answer.code is StatusCode.OK for answer in answers) == 1
     assert {answer.reason for answer in answers if not answer.reply} == {"PAYMENT_STATE"}
     assert client.wait_until_final(payment).amount_captured.minor_units == 10_000
@@ -135,10 +135,10 @@ def test_a_request_without_request_id_or_with_another_payments_is_refused_by_nam
     """saleor#14926, saleor-docs#1053: users did not know who makes the key, or when a new one."""
     request = client.payment_request()
     request.ClearField("request_id")
-    refused = attempt(client.payments.CreatePayment, request)
+    refused = call(client.payments.CreatePayment, request)
     assert (refused.code, refused.fields) == (StatusCode.INVALID_ARGUMENT, ("request_id",))
     payment = client.pay(request_id := new_request_id())
-    other = attempt(
+    other = call(
         client.payments.CreatePayment,
         client.payment_request(request_id, amount=Money(minor_units=1, currency_code="EUR")),
     )
@@ -162,7 +162,7 @@ def test_payments_whose_callers_left_become_final_by_themselves(client: Client) 
     with client.processor_faults(LOSE_CONFIRMS):
         payments = [
             answer.reply
-            for answer in attempt_concurrently(
+            for answer in call_concurrently(
                 client.payments.CreatePayment, [client.payment_request() for _ in range(10)]
             )
         ]
@@ -173,9 +173,8 @@ def test_payments_whose_callers_left_become_final_by_themselves(client: Client) 
 def test_a_payment_that_waits_for_3d_secure_can_be_canceled(client: Client) -> None:
     """getlago/lago-api#3870: abandoned 3D Secure stayed pending for ever."""
     payment = three_d_secure_payment(client)
-    client.payments.CancelPayment(
-        pb.CancelPaymentRequest(name=payment.name, request_id=new_request_id())
-    )
+    cancel = pb.CancelPaymentRequest(name=payment.name, request_id=new_request_id())
+    assert call(client.payments.CancelPayment, cancel).code is StatusCode.OK
     assert client.wait_until_final(payment).state == Payment.CANCELED
     assert client.money_moved(payment) == {}
 
@@ -201,10 +200,10 @@ def test_repeated_requests_and_recovery_do_not_interfere(client: Client) -> None
     request = client.payment_request()
     cancel = {"request_id": new_request_id()}
     with client.processor_faults(LOSE_CONFIRMS, REFUSE_READS):
-        payment = client.payments.CreatePayment(request)
+        payment = call(client.payments.CreatePayment, request).reply
     for _ in range(5):
-        attempt_concurrently(client.payments.CreatePayment, [request] * 4)
-        attempt(client.payments.CancelPayment, pb.CancelPaymentRequest(name=payment.name, **cancel))
+        call_concurrently(client.payments.CreatePayment, [request] * 4)
+        call(client.payments.CancelPayment, pb.CancelPaymentRequest(name=payment.name, **cancel))
     ended = client.wait_until_final(payment)
     assert ended.state == Payment.SUCCEEDED, "it was charged before it was canceled"
     assert client.money_moved(payment) == {"captured": [10_000]}

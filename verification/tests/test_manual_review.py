@@ -6,12 +6,12 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from oncepay.payment.v1 import payment_service_pb2 as pb
 from oncepay.payment.v1.payment_pb2 import Payment
 
 from oncepay_cli.local import health
 from oncepay_cli.local.installation import Installation
-from verification.client import Client, new_request_id, wait_until
+from verification.client import Client
+from verification.waiting import wait_until
 
 REASON = "captured 4000 minor units where 10000 were asked"
 NOTE = "40 EUR were captured by hand, and that is right"
@@ -54,9 +54,8 @@ def capture_at_the_processor(client: Client, payment: Payment, amount: int) -> N
 def held_payment(client: Client) -> Payment:
     """A whole capture was asked for while the processor was away, and a part was captured by hand."""
     payment = client.pay(capture_method=Payment.MANUAL)
-    request = pb.CapturePaymentRequest(name=payment.name, request_id=new_request_id())
     with client.processor_faults(PROCESSOR_AWAY):
-        assert client.payments.CapturePayment(request).state == Payment.PROCESSING
+        assert client.capture(payment).state == Payment.PROCESSING
         capture_at_the_processor(client, payment, 4_000)
     wait_until(lambda: client.get(payment).HasField("held"), "it is not held")
     return payment

@@ -7,6 +7,7 @@ interceptor      what happens around every call: id, deadline, errors, one line 
 open_streams     streams that last until the server ends them
 call             the current call: its id, and the time that it has left
 errors           errors as a `google.rpc.Status` with details, by one table for each service
+answers          the answers that a table of errors is made of
 settings         the environment, read once into a frozen dataclass
 startup_error    the error of a process that must not start
 telemetry        structured logs without personal details

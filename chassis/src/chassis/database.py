@@ -39,9 +39,9 @@ LIMITS = {
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "5s",
 }
-# How often the watch asks; while the database cannot be used, the pause doubles up to the longest.
+# How often the watch asks: of a database that can be used, and of one that cannot.
 WATCH_SECONDS = 1.0
-MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.1, 2.0
+RETRY_SECONDS = 0.3
 
 
 class Database:
@@ -138,7 +138,7 @@ class Database:
 
     async def _watch(self) -> None:
         """Asks the database about once a second whether it can be used."""
-        reason, pause = "", MIN_PAUSE_SECONDS
+        reason = ""
         try:
             while True:
                 before, reason = reason, await self._ask()
@@ -148,8 +148,7 @@ class Database:
                     log.warning("database_not_ready", reason=reason, schema_version=version)
                 if before and not reason:
                     log.info("database_ready")
-                await asyncio.sleep(pause if reason else WATCH_SECONDS)
-                pause = min(pause * 2, MAX_PAUSE_SECONDS) if reason else MIN_PAUSE_SECONDS
+                await asyncio.sleep(RETRY_SECONDS if reason else WATCH_SECONDS)
         finally:
             self._disconnect()
 

@@ -1,7 +1,7 @@
 """Errors as a `google.rpc.Status` with details (AIP-193), built here and nowhere else.
 
 Each service has one table of its own errors, each with its `Answer`; `translator` turns a table into
-a function. The errors that every service can answer have a table here.
+a function. What every service can answer beside its own errors stands here.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,6 @@ from typing import Any
 
 import grpc
 from google.protobuf import duration_pb2
-from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 from google.rpc import status_pb2
 
@@ -58,126 +57,94 @@ def translator(
     def translate(error: Exception) -> status_pb2.Status | None:
         if (answer := answers.get(type(error))) is None:
             return None
-        return status_of(error, answer, domain, resource_types)
+        fields = answer.fields(error)
+        metadata = {name: str(value) for name, value in fields.items() if value is not None}
+        return status_of(answer, domain, metadata, resource_types)
 
     return translate
 
 
 def status_of(
-    error: Exception, answer: Answer, domain: str, resource_types: Mapping[str, str]
+    answer: Answer, domain: str, metadata: Mapping[str, str], resource_types: Mapping[str, str]
 ) -> status_pb2.Status:
-    """The status that an answer makes of an error; the arguments are those of `translator`."""
-    internal = answer.code is grpc.StatusCode.INTERNAL
-    fields = {"call_id": call.call_id()} if internal else answer.fields(error)
-    metadata = {name: str(value) for name, value in fields.items() if value is not None}
+    """The status of an answer, whose `{name}`s are in the metadata."""
+    if answer.code is grpc.StatusCode.INTERNAL:
+        metadata = {"call_id": call.call_id() or ""}
     message = answer.message.format(**metadata)
-    found: list[Message] = []
+    status = _status(answer.code, answer.reason, message, domain, metadata)
     if answer.field:
-        found.append(_bad_request(answer.field.format(**metadata), answer.reason, message))
+        _add_violation(status, answer.field.format(**metadata), answer.reason, message)
     if name := metadata.get(answer.resource):
         kind = resource_types[name.split("/")[-2]]
-        found.append(
-            details.ResourceInfo(resource_type=kind, resource_name=name, description=message)
-        )
-    return _status(answer.code, answer.reason, message, domain, metadata, found)
+        resource = details.ResourceInfo(resource_type=kind, resource_name=name, description=message)
+        status.details.add().Pack(resource)
+    return status
 
 
 def invalid(error: InvalidValue, domain: str) -> status_pb2.Status:
     """INVALID_ARGUMENT: the reason is the rule, BadRequest names the field."""
-    bad_request = _bad_request(error.field, error.rule, error.message)
-    code = grpc.StatusCode.INVALID_ARGUMENT
-    return _status(code, error.rule, str(error), domain, {}, [bad_request])
+    status = _status(grpc.StatusCode.INVALID_ARGUMENT, error.rule, str(error), domain, {})
+    _add_violation(status, error.field, error.rule, error.message)
+    return status
 
 
-class Starting(Exception):
-    """The service's database cannot be used yet."""
-
-
-class Draining(Exception):
-    """The service stops."""
+# What every service may answer beside its own errors.
+STARTING = Answer(
+    grpc.StatusCode.UNAVAILABLE,
+    "STARTING",
+    "the service starts: its database does not answer yet; try again",
+)
+DRAINING = Answer(
+    grpc.StatusCode.UNAVAILABLE, "DRAINING", "the service stops; call another replica"
+)
+TOO_MANY_CALLS = Answer(
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "TOO_MANY_CALLS",
+    "the service has as many calls in hand as it takes; try again",
+)
+CALL_TIMED_OUT = Answer(
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    "DEADLINE_EXCEEDED",
+    "the call ran out of time; nothing is known of it: repeat it",
+)
+DATABASE_UNAVAILABLE = Answer(
+    grpc.StatusCode.UNAVAILABLE,
+    "DATABASE_UNAVAILABLE",
+    "the database does not answer in time; nothing is known of this call: repeat it",
+)
+UNEXPECTED = Answer(
+    grpc.StatusCode.INTERNAL,
+    "INTERNAL",
+    "something unexpected happened; the logs say more under the call id {call_id}",
+)
 
 
 @dataclass(eq=False)
-class TooManyCalls(Exception):
-    """The service has as many calls or streams in hand as it takes."""
+class CallRefused(Exception):
+    """A call that the server does not take, or ends."""
 
-    limit: str
-
-
-class CallTimedOut(Exception):
-    """The call had no time left."""
+    answer: Answer
 
 
-class DatabaseUnavailable(Exception):
-    """The database did not answer."""
-
-
-class Unexpected(Exception):
-    """Any error that is not known."""
-
-
-COMMON_ANSWERS: dict[type[Exception], Answer] = {
-    Starting: Answer(
-        grpc.StatusCode.UNAVAILABLE,
-        "STARTING",
-        "the service starts: its database does not answer yet; try again",
-    ),
-    Draining: Answer(
-        grpc.StatusCode.UNAVAILABLE, "DRAINING", "the service stops; call another replica"
-    ),
-    TooManyCalls: Answer(
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "TOO_MANY_CALLS",
-        "the service has {limit} in hand and takes no more; try again",
-    ),
-    CallTimedOut: Answer(
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        "DEADLINE_EXCEEDED",
-        "the call ran out of time; nothing is known of it: repeat it",
-    ),
-    DatabaseUnavailable: Answer(
-        grpc.StatusCode.UNAVAILABLE,
-        "DATABASE_UNAVAILABLE",
-        "the database does not answer in time; nothing is known of this call: repeat it",
-    ),
-    Unexpected: Answer(
-        grpc.StatusCode.INTERNAL,
-        "INTERNAL",
-        "something unexpected happened; the logs say more under the call id {call_id}",
-    ),
-}
-"""What every service may answer beside its own errors."""
-
-# Where the same call may be sent again, after this time.
 RETRY_SECONDS = 1
-RETRYABLE = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-}
-
-
-def _bad_request(field: str, reason: str, description: str) -> details.BadRequest:
-    violation = details.BadRequest.FieldViolation(
-        field=field, reason=reason, description=description
-    )
-    return details.BadRequest(field_violations=[violation])
+MAY_BE_REPEATED = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}
+"""The codes with which the same call may be sent again, after this time."""
 
 
 def _status(
-    code: grpc.StatusCode,
-    reason: str,
-    message: str,
-    domain: str,
-    metadata: Mapping[str, str],
-    found: list[Message],
+    code: grpc.StatusCode, reason: str, message: str, domain: str, metadata: Mapping[str, str]
 ) -> status_pb2.Status:
-    """A status with ErrorInfo, the details that were found, and RetryInfo where that helps."""
+    """A status with ErrorInfo, and RetryInfo where the call may be sent again."""
     status = status_pb2.Status(code=code.value[0], message=message)
     info = details.ErrorInfo(reason=reason, domain=domain, metadata=metadata)
-    if code in RETRYABLE:
+    status.details.add().Pack(info)
+    if code.name in MAY_BE_REPEATED:
         delay = duration_pb2.Duration(seconds=RETRY_SECONDS)
-        found = [*found, details.RetryInfo(retry_delay=delay)]
-    for detail in (info, *found):
-        status.details.add().Pack(detail)
+        status.details.add().Pack(details.RetryInfo(retry_delay=delay))
     return status
+
+
+def _add_violation(status: status_pb2.Status, field: str, rule: str, description: str) -> None:
+    bad_request = details.BadRequest()
+    bad_request.field_violations.add(field=field, reason=rule, description=description)
+    status.details.add().Pack(bad_request)

@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import aclosing, nullcontext
+from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -38,8 +39,9 @@ _calls = itertools.count(1)
 
 DEFAULT_CALL_SECONDS = 10.0
 MAX_CALL_SECONDS = 30.0
-# Bounds memory: a call in flight costs some 25 KB, and 160 KB with the largest requests. Measured: 78 MB
-# idle, 169 MB with 4,000 small ones, 398 MB with 2,000 of 74 KB, 570 MB with 4,000 of those.
+# Bounds memory, and so the least that a container's limit may be: a call in flight costs some 25 KB,
+# and 160 KB with the largest requests. Measured: 78 MB idle, 169 MB with 4,000 small calls, 398 MB
+# with 2,000 of 74 KB, 570 MB with 4,000 of those.
 MAX_CALLS = 2_048
 # A stream keeps its place for as long as its client wants: streams must leave room for calls.
 MAX_STREAMS = 256
@@ -71,7 +73,6 @@ class CallInterceptor(aio.ServerInterceptor):
         self._services = frozenset(services)
         self._domain = domain
         self._translate = translate
-        self._handlers: dict[str, Handler] = {}
         self._running = 0
         self._streams = OpenStreams()
         self._is_draining = False
@@ -86,17 +87,14 @@ class CallInterceptor(aio.ServerInterceptor):
     ) -> Found:
         """Returns the handler of a method, with what surrounds its calls; None for an unknown one."""
         method = handler_call_details.method
-        if (known := self._handlers.get(method)) is not None:
-            return known
         is_ours = method.rpartition("/")[0].lstrip("/") in self._services
         if is_ours and self.is_starting:
-            return self._unary(method, _refuse_while_starting)
-        found = await continuation(handler_call_details)
-        if found is None:
+            run = partial(self._run, method, _refuse_while_starting)
+            return grpc.unary_unary_rpc_method_handler(run)
+        handler = await continuation(handler_call_details)
+        if handler is None:
             return None
-        handler = self._surround(method, found) if is_ours else self._ending_streams(found)
-        self._handlers[method] = handler
-        return handler
+        return self._surround(method, handler) if is_ours else self._ending_streams(handler)
 
     def drain(self) -> None:
         """Takes no new call, and ends the services' streams."""
@@ -118,20 +116,12 @@ class CallInterceptor(aio.ServerInterceptor):
                 async for message in replies:
                     await context.write(inner.response_serializer(message))
 
-        async def stream(raw: bytes, context: Context) -> None:
-            await self._run(method, write_replies, raw, context, is_stream=True)
-
         if inner.unary_unary:
-            return self._unary(method, reply)
+            return grpc.unary_unary_rpc_method_handler(partial(self._run, method, reply))
         if inner.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(stream)
+            run = partial(self._run, method, write_replies, is_stream=True)
+            return grpc.unary_stream_rpc_method_handler(run)
         raise TypeError(f"{method} takes a stream of requests, which is not served")
-
-    def _unary(self, method: str, body: Body) -> Handler:
-        async def unary(raw: bytes, context: Context) -> Any:
-            return await self._run(method, body, raw, context)
-
-        return grpc.unary_unary_rpc_method_handler(unary)
 
     def _ending_streams(self, handler: Handler) -> Handler:
         """The same handler, whose streams can be ended: they would hold the server's stop."""
@@ -148,8 +138,8 @@ class CallInterceptor(aio.ServerInterceptor):
                         return
                     async for message in replies:
                         await context.write(message)
-            except errors.Draining as error:
-                await _abort(context, self._common_status(error), ())
+            except errors.CallRefused as refused:
+                await _abort(context, self._status(refused.answer), ())
 
         make = grpc.unary_stream_rpc_method_handler
         if inner.stream_stream:
@@ -189,14 +179,15 @@ class CallInterceptor(aio.ServerInterceptor):
                 code = "DEADLINE_EXCEEDED"
             raise
         except Exception as error:  # noqa: BLE001 - the one place that catches everything
-            answer = self._status_of(method, errors.CallTimedOut() if timer.expired() else error)
-            code = code_pb2.Code.Name(answer.code)
+            timed_out = errors.CallRefused(errors.CALL_TIMED_OUT) if timer.expired() else None
+            status = self._status_of(method, timed_out or error)
+            code = code_pb2.Code.Name(status.code)
         finally:
             self._running -= 1
             self._set_if_idle()
             ms = round((time.perf_counter() - began) * 1_000, 3)
             log.info("call", method=method, code=code, ms=ms)
-        return await _abort(context, answer, metadata)
+        return await _abort(context, status, metadata)
 
     def _set_if_idle(self) -> None:
         if self._is_draining and not self._running:
@@ -205,32 +196,29 @@ class CallInterceptor(aio.ServerInterceptor):
     def _check_capacity(self) -> None:
         """Raises an error where no new call is taken."""
         if self._is_draining:
-            raise errors.Draining
-        if self._running > MAX_CALLS:
-            raise errors.TooManyCalls(f"{MAX_CALLS} calls")
-        if len(self._streams) > MAX_STREAMS:
-            raise errors.TooManyCalls(f"{MAX_STREAMS} streams")
+            raise errors.CallRefused(errors.DRAINING)
+        if self._running > MAX_CALLS or len(self._streams) > MAX_STREAMS:
+            raise errors.CallRefused(errors.TOO_MANY_CALLS)
 
     def _status_of(self, method: str, error: Exception) -> status_pb2.Status:
+        if isinstance(error, errors.CallRefused):
+            return self._status(error.answer)
         try:
-            answer = self._translate(error)
+            status = self._translate(error)
         except Exception as second:  # noqa: BLE001 - its text must not leave either
-            answer, error = None, second
-        if answer is not None:
-            return answer
+            status, error = None, second
+        if status is not None:
+            return status
         if isinstance(error, InvalidValue):
             return errors.invalid(error, self._domain)
-        if type(error) not in errors.COMMON_ANSWERS:
-            if is_database_away(error):
-                log.warning("database_unavailable", method=method, exc_info=error)
-                error = errors.DatabaseUnavailable()
-            else:
-                log.error("call_failed", method=method, exc_info=error)
-                error = errors.Unexpected()
-        return self._common_status(error)
+        if is_database_away(error):
+            log.warning("database_unavailable", method=method, exc_info=error)
+            return self._status(errors.DATABASE_UNAVAILABLE)
+        log.error("call_failed", method=method, exc_info=error)
+        return self._status(errors.UNEXPECTED)
 
-    def _common_status(self, error: Exception) -> status_pb2.Status:
-        return errors.status_of(error, errors.COMMON_ANSWERS[type(error)], self._domain, {})
+    def _status(self, answer: errors.Answer) -> status_pb2.Status:
+        return errors.status_of(answer, self._domain, {}, {})
 
 
 def _call_id_of(context: Context) -> str:
@@ -242,7 +230,7 @@ def _call_id_of(context: Context) -> str:
 
 
 async def _refuse_while_starting(_raw: bytes, _context: Context) -> NoReturn:
-    raise errors.Starting
+    raise errors.CallRefused(errors.STARTING)
 
 
 def _parsed(decode: Callable[[bytes], Any], raw: bytes) -> Any:
@@ -254,9 +242,9 @@ def _parsed(decode: Callable[[bytes], Any], raw: bytes) -> Any:
 
 
 async def _abort(
-    context: Context, answer: status_pb2.Status, metadata: tuple[tuple[str, str], ...]
+    context: Context, status: status_pb2.Status, metadata: tuple[tuple[str, str], ...]
 ) -> NoReturn:
     """Ends the call with the status, keeping what `abort_with_status` would drop: the call id."""
-    packed: Any = rpc_status.to_status(answer)
+    packed: Any = rpc_status.to_status(status)
     whole = type(packed)(packed.code, packed.details, metadata + tuple(packed.trailing_metadata))
     await context.abort_with_status(whole)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from chassis.errors import Draining
+from chassis.errors import DRAINING, CallRefused
 
 
 class OpenStreams:
@@ -23,10 +23,10 @@ class OpenStreams:
         """Runs a stream in the current task.
 
         Raises:
-            Draining: the streams were closed before or meanwhile.
+            CallRefused: the streams were closed before or meanwhile.
         """
         if self._is_closed:
-            raise Draining
+            raise CallRefused(DRAINING)
         task = asyncio.current_task()
         assert task is not None, "gRPC runs every call in a task"  # noqa: S101
         self._tasks.add(task)
@@ -35,7 +35,7 @@ class OpenStreams:
         except asyncio.CancelledError:
             # gRPC cancels the task, too, when the client leaves: then nobody is to be answered.
             if self._is_closed and task.uncancel() == 0:
-                raise Draining from None
+                raise CallRefused(DRAINING) from None
             raise
         finally:
             self._tasks.discard(task)

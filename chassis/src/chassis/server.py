@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Self
 
 import grpc
@@ -112,7 +111,6 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._stopping = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
-        self._starting: asyncio.Task[Any] | None = None
         self._is_drained = False
         self._drain_until: float | None = None
         self._server = aio.server(interceptors=[self._interceptor], options=OPTIONS)
@@ -135,25 +133,14 @@ class Server:
         await self._health.set("liveness", SERVING)
         await self._set_readiness(NOT_SERVING)
         await self._server.start()
-        self._starting = asyncio.current_task()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        if (starting := asyncio.current_task()) is not None:
+            _on_signal(starting.cancel)
         log.info("listening", address=self.address)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        """Drains. A stop that was asked for while starting is no error."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().remove_signal_handler(number)
+    async def __aexit__(self, *_error: object) -> None:
+        """Drains."""
         await self._drain()
-        if isinstance(error, asyncio.CancelledError) and self._stopping.is_set():
-            return bool(self._starting and self._starting.uncancel() == 0)
-        return False
 
     def add(self, add_to_server: Callable[[Any, Any], None], servicer: object) -> None:
         """Serves a servicer, given the generated `add_..._to_server`."""
@@ -179,9 +166,7 @@ class Server:
             await self._health.set(name, state)
 
     def stop(self) -> None:
-        """Asks the server to stop; what SIGTERM and SIGINT do."""
-        if not self._stopping.is_set() and self._starting is not None:
-            self._starting.cancel()
+        """Asks the server to stop; what SIGTERM and SIGINT do while it serves."""
         self._stopping.set()
 
     async def serve(self, *, on_stop: Callable[[], object] | None = None) -> None:
@@ -190,7 +175,7 @@ class Server:
         Args:
             on_stop: called first: what works beside the calls is to begin nothing new.
         """
-        self._starting = None
+        _on_signal(self.stop)
         await self._stopping.wait()
         if on_stop is not None:
             on_stop()
@@ -230,10 +215,19 @@ class Server:
         log.info("stopped")
 
 
+def _on_signal(callback: Callable[[], object]) -> None:
+    """Calls this on SIGTERM and SIGINT from now on, and nothing that was set before."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, callback)
+
+
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a service on uvloop; a start that is refused is one message and exit code 1."""
+    """Runs a service on uvloop. A start that is refused is one message and exit code 1; one that is
+    ended by a signal, exit code 0.
+    """
     try:
-        uvloop.run(main)
+        with suppress(asyncio.CancelledError):
+            uvloop.run(main)
     except StartupError as error:
         log.error("startup_failed", reason=str(error))
         sys.exit(1)

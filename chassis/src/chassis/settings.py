@@ -117,7 +117,7 @@ def read(wanted: type[Settings], environment: Mapping[str, str]) -> Settings:
     """
     values: dict[str, object] = {}
     wrong: list[str] = []
-    annotations = typing.get_type_hints(wanted, include_extras=True)
+    field_types = typing.get_type_hints(wanted, include_extras=True)
     for field in dataclasses.fields(wanted):  # type: ignore[arg-type]
         variable = field.name.upper()
         file = environment.get(f"{variable}_FILE")
@@ -128,7 +128,7 @@ def read(wanted: type[Settings], environment: Mapping[str, str]) -> Settings:
             if file:
                 text = _content(file, variable)
             if text:
-                values[field.name] = _value(text, annotations[field.name], file)
+                values[field.name] = _value(text, field_types[field.name], file)
             elif field.default is field.default_factory is dataclasses.MISSING:
                 raise ValueError(f"is not set; set it, or {variable}_FILE to a file's path")
         except ValueError as error:

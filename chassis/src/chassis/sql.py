@@ -1,10 +1,12 @@
-"""SQL statements with named parameters, for asyncpg."""
+"""SQL statements with named parameters, for asyncpg, and what the statements of pages have in common."""
 
 import re
 from typing import Any, TypeAlias
 
 import asyncpg
 import asyncpg.pool
+
+from chassis.aip.pages import PageQuery
 
 # In quotes: the stubs have parameters that the classes themselves do not.
 Executor: TypeAlias = (
@@ -67,3 +69,20 @@ class Statement:
     async def execute(self, executor: Executor, /, **values: object) -> str:
         """Runs the statement; returns PostgreSQL's command tag, `UPDATE 1`."""
         return await executor.execute(self.text, *self.arguments(**values))
+
+
+def page_clauses(query: PageQuery) -> tuple[list[str], dict[str, object], str]:
+    """What the statements of all pages have: conditions, their values, and the order with the limit.
+
+    Whether deleted rows are shown is left to the service, whose indexes differ.
+    """
+    conditions: list[str] = []
+    values: dict[str, object] = {"limit": query.limit}
+    for number, (comparison, time) in enumerate(query.create_time):
+        conditions.append(f"create_time {comparison.value} :time_{number}")
+        values[f"time_{number}"] = time
+    passed, direction = ("<", "DESC") if query.newest_first else (">", "ASC")
+    if query.after is not None:
+        conditions.append(f"(create_time, id) {passed} (:after_time, :after_id)")
+        values |= {"after_time": query.after.create_time, "after_id": query.after.id}
+    return conditions, values, f"ORDER BY create_time {direction}, id {direction} LIMIT :limit"

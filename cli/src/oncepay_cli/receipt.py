@@ -63,11 +63,7 @@ def charge_count(first: FirstPayment) -> str:
 
 def show(output: Output, first: FirstPayment) -> None:
     """Print the receipt."""
-    if output.is_plain:
-        for line in _lines(first):
-            output.print_plain(line)
-    else:
-        output.print(Padding(_panel(first), (1, 0)))
+    output.print(Padding(_panel(first), (1, 0)))
 
 
 def show_next_steps(output: Output, first: FirstPayment, ports: Ports) -> None:
@@ -110,7 +106,6 @@ def _commands(first: FirstPayment, ports: Ports) -> list[str]:
 
 
 def _panel(first: FirstPayment) -> RenderableType:
-    """The receipt for a terminal."""
     head = Table.grid(expand=True)
     head.add_column()
     head.add_column(justify="right")
@@ -120,7 +115,8 @@ def _panel(first: FirstPayment) -> RenderableType:
         f"[bold]{money.formatted(first.payment.amount)}[/]",
     )
     colour = "green" if first.payment.state == Payment.SUCCEEDED else "yellow"
-    head.add_row(f"[dim]{_contact(first)}[/]", f"[bold {colour}]{state}[/]")
+    kind = "new customer" if first.customer_is_new else "existing customer"
+    head.add_row(f"[dim]{first.customer.email}, {kind}[/]", f"[bold {colour}]{state}[/]")
 
     steps = Table.grid(expand=True, padding=(0, 1))
     steps.add_column(width=1)
@@ -134,37 +130,12 @@ def _panel(first: FirstPayment) -> RenderableType:
 
     names = Table.grid(padding=(0, 2))
     names.add_column(style="dim")
-    for title, name in _names(first):
-        names.add_row(title, name)
+    names.add_row("customer", first.customer.name)
+    names.add_row("payment", first.payment.name)
+    names.add_row("processor", first.payment.processor_id)
+    names.add_row("request_id", first.request_id)
 
     body = Table.grid(expand=True)
     for section in (head, "", steps, "", charge_count(first), "", names):
         body.add_row(section)
     return Panel(body, title="First payment", width=WIDTH, padding=(1, 2), border_style="dim")
-
-
-def _lines(first: FirstPayment) -> list[str]:
-    """The receipt as plain lines."""
-    state = Payment.State.Name(first.payment.state)
-    payer = f"{first.customer.display_name} ({_contact(first)})"
-    lines = [f"First payment: {payer} pays {money.formatted(first.payment.amount)}: {state}"]
-    for step in timeline(first):
-        after = "" if step.after_ms is None else f"{step.after_ms:.0f} ms"
-        lines.append(f"{after:>8}  {step.text}")
-    lines.append(charge_count(first))
-    lines += [f"{title}: {name}" for title, name in _names(first)]
-    return lines
-
-
-def _names(first: FirstPayment) -> list[tuple[str, str]]:
-    return [
-        ("customer", first.customer.name),
-        ("payment", first.payment.name),
-        ("processor", first.payment.processor_id),
-        ("request_id", first.request_id),
-    ]
-
-
-def _contact(first: FirstPayment) -> str:
-    kind = "new customer" if first.customer_is_new else "existing customer"
-    return f"{first.customer.email}, {kind}"

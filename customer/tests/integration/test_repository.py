@@ -22,7 +22,7 @@ from customer.domain.customer import (
 )
 from customer.domain.errors import CustomerNotFound, EmailTaken
 from customer.domain.values import EmailAddress, PhoneNumber
-from customer.repository.memory import MemoryCustomers
+from customer.repository.memory import MemoryCustomers, first_version
 from customer.repository.postgresql.customers import PostgresCustomers
 from customer.service_layer.create_customer import CreateCustomer
 from customer.service_layer.ports import CustomerQuery, CustomerRepository
@@ -82,7 +82,7 @@ async def test_an_inserted_customer_is_what_was_asked_for(
     request, new_id = full(make_request), uuid7()
     customer = await customers.insert(new_id, request)
     assert customer is not None
-    assert customer == Customer.created(new_id, request, customer.create_time)
+    assert customer == first_version(new_id, request, customer.create_time)
     assert await stored(customers, customer) == customer
 
 

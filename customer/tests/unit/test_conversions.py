@@ -21,7 +21,8 @@ from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
 from chassis.values import InvalidValue
 from customer.api import conversions
-from customer.domain.customer import Customer, State
+from customer.domain.customer import State
+from customer.repository.memory import first_version
 from customer.service_layer.ports import CustomerQuery
 
 from ..conftest import NOON, REQUEST_ID, MakeRequest
@@ -231,7 +232,7 @@ def test_a_customer_is_written_whole(make_request: MakeRequest) -> None:
         email="alice@example.com", phone="+49301", reference="A-1", metadata={"k": "v"}
     )
     now = NOON + timedelta(microseconds=1)
-    deleted = Customer.created(UUID(REQUEST_ID), asked, NOON).delete(now)
+    deleted = first_version(UUID(REQUEST_ID), asked, NOON).delete(now)
     deleted = replace(deleted, version=2, update_time=now)
     assert conversions.customer_message(deleted) == CustomerMessage(
         name=NAME,
@@ -251,7 +252,7 @@ def test_a_customer_is_written_whole(make_request: MakeRequest) -> None:
 def test_of_an_erased_customer_no_personal_detail_is_written(
     make_request: MakeRequest,
 ) -> None:
-    erased = Customer.created(UUID(REQUEST_ID), make_request(), NOON).erase(NOON)
+    erased = first_version(UUID(REQUEST_ID), make_request(), NOON).erase(NOON)
     assert conversions.customer_message(erased) == CustomerMessage(
         name=NAME,
         state=CustomerMessage.ACTIVE,

@@ -20,6 +20,7 @@ from customer.domain.errors import (
     RequestIdReused,
 )
 from customer.domain.values import DisplayName, EmailAddress, PhoneNumber
+from customer.repository.memory import first_version
 
 from ..conftest import NOON, OTHER_REQUEST_ID, REQUEST_ID, MakeRequest
 
@@ -31,7 +32,7 @@ MakeCustomer = Callable[..., Customer]
 @pytest.fixture
 def customer(make_request: MakeRequest) -> MakeCustomer:
     def make(number: int = 1, **content: object) -> Customer:
-        return Customer.created(UUID(int=number), make_request(**content), NOON)
+        return first_version(UUID(int=number), make_request(**content), NOON)
 
     return make
 
@@ -196,7 +197,7 @@ def test_the_same_request_gets_the_customer_as_it_is_now(
     make_request: MakeRequest,
 ) -> None:
     request = make_request(request_id=REQUEST_ID)
-    now = Customer.created(UUID(int=1), request, NOON).update({"state": State.BLOCKED})
+    now = first_version(UUID(int=1), request, NOON).update({"state": State.BLOCKED})
     assert now.answer_to(request) is now
 
 
@@ -224,7 +225,7 @@ def test_the_same_request_id_with_another_content_is_refused(
         "metadata": {"colour": "red"},
         "request_id": REQUEST_ID,
     }
-    alice = Customer.created(UUID(int=1), make_request(**content), NOON)
+    alice = first_version(UUID(int=1), make_request(**content), NOON)
     with pytest.raises(RequestIdReused) as refused:
         alice.answer_to(make_request(**content | other))
     assert refused.value.name == alice.name
@@ -232,7 +233,7 @@ def test_the_same_request_id_with_another_content_is_refused(
 
 def test_after_the_erasure_the_request_id_alone_decides(make_request: MakeRequest) -> None:
     request = make_request(request_id=REQUEST_ID)
-    erased = Customer.created(UUID(int=1), request, NOON).erase(LATER)
+    erased = first_version(UUID(int=1), request, NOON).erase(LATER)
     assert erased.answer_to(make_request(request_id=REQUEST_ID, display_name="Bob")) is erased
 
 
@@ -276,7 +277,7 @@ def test_another_request_for_the_same_email_or_reference_is_refused(
     make_request: MakeRequest, content: dict[str, str], error: type[EmailTaken | ReferenceTaken]
 ) -> None:
     request = make_request(email="alice@example.com", reference="A-1", request_id=REQUEST_ID)
-    alice = Customer.created(UUID(int=1), request, NOON)
+    alice = first_version(UUID(int=1), request, NOON)
     with pytest.raises(error) as refused:
         alice.answer_to(make_request(**content))
     assert refused.value.name == alice.name
@@ -285,6 +286,6 @@ def test_another_request_for_the_same_email_or_reference_is_refused(
 def test_two_requests_without_a_request_id_are_not_the_same(
     make_request: MakeRequest,
 ) -> None:
-    alice = Customer.created(UUID(int=1), make_request(email="a@example.com"), NOON)
+    alice = first_version(UUID(int=1), make_request(email="a@example.com"), NOON)
     with pytest.raises(EmailTaken):
         alice.answer_to(make_request(email="a@example.com"))

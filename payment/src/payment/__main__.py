@@ -141,11 +141,9 @@ def build_request_handlers(
 ) -> PaymentServicer:
     """The use cases that callers reach."""
     installation = database.installation
-    payments, events = (
-        PostgresPayments(database.pool),
-        PostgresEvents(database.pool, installation.generation),
-    )
     payment_driver, refund_driver = build_drivers(database.pool, processor)
+    payments = payment_driver.repository
+    events = PostgresEvents(database.pool, installation.generation)
     requests, bulkhead = IdempotentRequests(payments), ProcessorBulkhead(REQUEST_SLOTS)
     return PaymentServicer(
         payments=payments,

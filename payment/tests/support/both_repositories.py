@@ -1,7 +1,7 @@
-"""Two stores that are asked the same, and have to answer the same: memory and PostgreSQL.
+"""The repositories in memory and those in PostgreSQL, called alike: their answers have to be equal.
 
-Each call runs in a transaction of its own, whose `now()` is read first and is the time of the store
-in memory, too: so even the times in the answers are equal.
+Each call runs in a transaction of its own. Its `now()` is read first and set as the time in memory, so
+that even the times in the answers are equal.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from support.repositories import in_transaction, moved
+from support.repositories import in_transaction, moved_to
 
 from chassis.database import Pool
 from chassis.values import InvalidValue, Metadata, Reference
@@ -41,7 +41,7 @@ from payment.service_layer.ports import (
 
 Answer = TypeVar("Answer")
 
-NEXT = {
+NEXT_STATES = {
     State.CONFIRMING: (
         *(State.SUCCEEDED, State.REQUIRES_ACTION, State.AUTHORIZED),
         *(State.CANCELING, State.CANCELED),
@@ -51,12 +51,12 @@ NEXT = {
     State.CAPTURING: (State.SUCCEEDED, State.CANCELED),
     State.CANCELING: (State.FAILED, State.CANCELED, State.SUCCEEDED),
 }
-"""Where a payment may go from a state; from the others, nowhere."""
+"""The next states of each state; the others have none."""
 
 
 @dataclass
-class Side:
-    """One store. `cursors` are the places in its stream that it has named, in that order."""
+class Implementation:
+    """All repositories of one kind. `cursors`: those that its stream has given, in order."""
 
     payments: PaymentRepository
     refunds: RefundRepository
@@ -69,23 +69,23 @@ class Side:
         request = payment.request
         return await self.payments.find_conflicts(request.request_id, request.reference, payment.id)
 
-    async def stream(self, payment_id: Any, limit: int, place: int) -> list[PaymentEvent]:
-        """A page of the stream behind a place that was met before."""
-        cursor = self.cursors[place % len(self.cursors)]
+    async def stream(self, payment_id: Any, limit: int, index: int) -> list[PaymentEvent]:
+        """A page of the stream after one of the cursors it has given."""
+        cursor = self.cursors[index % len(self.cursors)]
         page = [*await self.events.stream(payment_id, limit, cursor)]
         self.cursors += [event.cursor for event in page]
         return page
 
 
 class BothRepositories:
-    """Both stores. The one in memory is new, the other's tables have to be empty."""
+    """Both kinds. Those in memory are new; the tables of the others have to be empty."""
 
     def __init__(self, pool: Pool, generation: int) -> None:
         self._pool = pool
-        self._era = generation
+        self._generation = generation
         self._now = datetime(2026, 1, 1, tzinfo=UTC)
         store = Store(lambda: self._now)
-        self._memory = Side(
+        self._memory = Implementation(
             MemoryPayments(store),
             MemoryRefunds(store),
             MemoryEvents(store),
@@ -93,34 +93,34 @@ class BothRepositories:
         )
         self._postgres_cursors = [*self._memory.cursors]
 
-    async def ask(self, call: Callable[[Side], Awaitable[Answer]]) -> Answer | None:
-        """What both stores answer; None where both refuse with the same error."""
+    async def call(self, call: Callable[[Implementation], Awaitable[Answer]]) -> Answer | None:
+        """The answer of both; None where both raise the same error."""
         async with in_transaction(self._pool) as connection:
             self._now = (await connection.fetchrow("SELECT now()"))["now"]
-            postgres = Side(
+            postgres = Implementation(
                 PostgresPayments(connection),
                 PostgresRefunds(connection),
-                PostgresEvents(connection, self._era),
+                PostgresEvents(connection, self._generation),
                 PostgresNotifications(connection),
                 self._postgres_cursors,
             )
-            real, refusal = await outcome(call(postgres))
-        assert (real, refusal) == await outcome(call(self._memory))
-        return real
+            answer, error = await outcome(call(postgres))
+        assert (answer, error) == await outcome(call(self._memory))
+        return answer
 
-    async def settled(self) -> None:
-        """Waits until no transaction is open, of anybody in the cluster, below which the stream in
-        PostgreSQL would end: statistics are gathered in one, now and then.
+    async def until_stream_is_complete(self) -> None:
+        """Wait until no transaction is open in the whole cluster, before which the stream in PostgreSQL would
+        end. PostgreSQL gathers statistics in one now and then.
         """
         bound = "SELECT pg_snapshot_xmin(s) = pg_snapshot_xmax(s) FROM pg_current_snapshot() AS s"
         while not await self._pool.fetchval(bound):  # noqa: ASYNC110 (the database tells nobody)
             await asyncio.sleep(0.01)
 
 
-async def outcome(work: Awaitable[Answer]) -> tuple[Answer | None, str]:
-    """An answer, without what may differ between the stores, or the refusal in its place."""
+async def outcome(call: Awaitable[Answer]) -> tuple[Answer | None, str]:
+    """The answer of a call, without what may differ between both kinds; or the error that it raised."""
     try:
-        answer: Any = await work
+        answer: Any = await call
     except (InvariantViolation, InvalidValue, PaymentNotFound, RefundNotFound) as error:
         return None, repr(error)
     if isinstance(answer, list) and answer and isinstance(answer[0], PaymentEvent):
@@ -129,62 +129,73 @@ async def outcome(work: Awaitable[Answer]) -> tuple[Answer | None, str]:
 
 
 def without_cursor(event: PaymentEvent) -> Any:
-    """An event, but not its place: transactions have other numbers than a list's entries."""
+    """An event without its cursor: transactions have other numbers than the entries of a list."""
     return tuple(getattr(event, name) for name in PaymentEvent.__slots__ if name != "cursor")
 
 
 def changes(payment: Payment, reference: Reference | None) -> list[tuple[Payment, NewEvent | None]]:
-    """What a payment may become by one save, with what is told of it; the last is the likeliest."""
-    asked = payment.request
-    told = replace(asked, description=asked.description + "!", metadata=Metadata((("a", "b"),)))
-    after = [payment, replace(payment, request=told)]
-    if asked.reference is None:
-        after.append(replace(payment, request=replace(asked, reference=reference)))
+    """What one save may make of a payment, each with its event; the likeliest is last."""
+    request = payment.request
+    described = replace(
+        request, description=request.description + "!", metadata=Metadata((("a", "b"),))
+    )
+    after = [payment, replace(payment, request=described)]
+    if request.reference is None:
+        after.append(replace(payment, request=replace(request, reference=reference)))
     if payment.held is None and not payment.state.is_final:
-        after.append(replace(payment, held=Held("it does not fit", payment.create_time)))
+        after.append(replace(payment, held=Held("another amount", payment.create_time)))
     elif payment.held is not None:
         after.append(payment.release())
     if payment.delete_time is not None:
         after.append(payment.undelete())
     elif payment.state in {State.FAILED, State.CANCELED} and payment.held is None:
         after.append(payment.delete(payment.update_time))
-    used_up = replace(payment, idempotency_counter=payment.idempotency_counter + 1)
-    after += [used_up, *(moved(payment, state) for state in reversed(NEXT.get(payment.state, ())))]
+    key_used_up = replace(payment, idempotency_counter=payment.idempotency_counter + 1)
+    after += [
+        key_used_up,
+        *(moved_to(payment, state) for state in reversed(NEXT_STATES.get(payment.state, ()))),
+    ]
     return [(each, event_for(payment, each)) for each in after]
 
 
-async def inserted_by(payment: Payment, insert_by: datetime, side: Side) -> Payment | None:
-    return await side.payments.insert(payment, insert_by)
+async def insert_payment(
+    payment: Payment, insert_by: datetime, implementation: Implementation
+) -> Payment | None:
+    return await implementation.payments.insert(payment, insert_by)
 
 
-async def saved_by(
+async def save_payment(
     before: Payment,
     after: Payment,
-    what: NewEvent | None,
+    event: NewEvent | None,
     record: RequestRecord | None,
-    side: Side,
+    implementation: Implementation,
 ) -> Payment | None:
-    return await side.payments.save(before, after, what, record)
+    return await implementation.payments.save(before, after, event, record)
 
 
-async def postponed_by(payment: Payment, wait: timedelta | None, attempt: int, side: Side) -> None:
-    await side.payments.reschedule(payment, wait, attempt)
-
-
-async def refund_saved_by(
-    before: Refund, after: Refund, what: NewEvent, side: Side
-) -> Refund | None:
-    return await side.refunds.save(before, after, what)
-
-
-async def refund_postponed_by(
-    refund: Refund, wait: timedelta | None, attempt: int, side: Side
+async def reschedule_payment(
+    payment: Payment, wait: timedelta | None, attempt: int, implementation: Implementation
 ) -> None:
-    await side.refunds.reschedule(refund, wait, attempt)
+    await implementation.payments.reschedule(payment, wait, attempt)
 
 
-async def hint_taken_by(hint: WebhookNotification, side: Side) -> bool:
-    return await side.notifications.record(hint)
+async def save_refund(
+    before: Refund, after: Refund, event: NewEvent, implementation: Implementation
+) -> Refund | None:
+    return await implementation.refunds.save(before, after, event)
+
+
+async def reschedule_refund(
+    refund: Refund, wait: timedelta | None, attempt: int, implementation: Implementation
+) -> None:
+    await implementation.refunds.reschedule(refund, wait, attempt)
+
+
+async def record_notification_of(
+    notification: WebhookNotification, implementation: Implementation
+) -> bool:
+    return await implementation.notifications.record(notification)
 
 
 async def as_list(found: Awaitable[Sequence[Answer]]) -> list[Answer]:

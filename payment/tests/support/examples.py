@@ -1,4 +1,4 @@
-"""Payments, intents and refunds to test with: ordinary ones, each changed where a test says so."""
+"""Examples of payments, intents and refunds. Each takes the fields that a test changes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ ATTEMPT = CreationAttempt(PAYMENT_ID, REQUEST, '"1"', NOW)
 
 
 def a_payment(state: State = State.CONFIRMING, **changes: Any) -> Payment:
-    """A payment of EUR 10 as it is in this state: with what a row in it has."""
+    """A payment of EUR 10 in this state, with the fields that a row in this state has."""
     payment = Payment(
         id=PAYMENT_ID,
         request=REQUEST,
@@ -45,7 +45,7 @@ def a_payment(state: State = State.CONFIRMING, **changes: Any) -> Payment:
         update_time=NOW,
         state=state,
     )
-    of_its_state: dict[State, dict[str, Any]] = {
+    fields_of_state: dict[State, dict[str, Any]] = {
         State.REQUIRES_ACTION: {
             "action_by": NOW + timedelta(hours=24),
             "redirect_url": "https://bank.example/3ds",
@@ -60,11 +60,11 @@ def a_payment(state: State = State.CONFIRMING, **changes: Any) -> Payment:
         },
         State.CANCELED: {"cancel_reason": CancelReason.USER},
     }
-    return replace(payment, **{**of_its_state.get(state, {}), **changes})
+    return replace(payment, **{**fields_of_state.get(state, {}), **changes})
 
 
 def an_intent(status: IntentStatus, **changes: Any) -> Intent:
-    """The intent of `a_payment` as the processor tells it in this status."""
+    """The intent of `a_payment`, in this status."""
     intent = Intent(
         id="pi_1",
         status=status,
@@ -77,7 +77,7 @@ def an_intent(status: IntentStatus, **changes: Any) -> Intent:
 
 
 def a_refund(**changes: Any) -> Refund:
-    """A refund of EUR 4 that was just accepted."""
+    """A new refund of EUR 4 of `a_payment`."""
     refund = Refund(
         id=REFUND_ID,
         payment_id=PAYMENT_ID,
@@ -92,5 +92,5 @@ def a_refund(**changes: Any) -> Refund:
 
 
 def a_processor_refund(status: RefundStatus, **changes: Any) -> ProcessorRefund:
-    """What the processor says of `a_refund`."""
+    """`a_refund` as the processor reports it, in this status."""
     return replace(ProcessorRefund("re_1", status, 400, REFUND_ID), **changes)

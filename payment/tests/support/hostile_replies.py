@@ -1,4 +1,4 @@
-"""Every kind of answer that Stripe's address may give, and what the adapter makes of each."""
+"""Every kind of reply that may come from Stripe's address, and what the adapter makes of it."""
 
 import json
 from typing import Any
@@ -32,78 +32,82 @@ def an_intent(**changes: Any) -> bytes:
     return http(200, json.dumps({**INTENT, **changes}))
 
 
-def a_hold(until: int) -> bytes:
+def authorized_intent(until: int) -> bytes:
     card = {"capture_before": until}
     return an_intent(latest_charge={"payment_method_details": {"card": card}})
 
 
-def an_error(status: int, **fields: Any) -> bytes:
+def error_reply(status: int, **fields: Any) -> bytes:
     return http(status, json.dumps({"error": {"type": "invalid_request_error", **fields}}))
 
 
-AWAY = "unknown, and worth asking again soon"
+UNREACHABLE = "unknown and unreachable"
 UNKNOWN = "unknown"
-FAULTED, MISUSED, REFUSED, NOT_FOUND = "faulted", "misused", "refused", "not found"
-PAGE_OF_A_PROXY = "<html><body>Something went wrong</body></html>"
+SERVER_ERROR, KEY_CONFLICT = "server error", "idempotency key conflict"
+REJECTION, NOT_FOUND = "rejection", "not found"
+PROXY_PAGE = "<html><body>Something went wrong</body></html>"
 
-ANSWERS: dict[str, tuple[bytes, str]] = {
-    "a closed connection": (b"", AWAY),
-    "something that is not HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", AWAY),
-    "half of the head": (b"HTTP/1.1 200 OK\r\nContent-Le", AWAY),
-    "half of the body": (http(200, json.dumps(INTENT)[:100], length=400), AWAY),
-    "half of a refusal": (http(400, '{"error": {"type": "inv', length=400), AWAY),
-    "half of a 500": (http(500, "half", length=400), AWAY),
+REPLIES: dict[str, tuple[bytes, str]] = {
+    "a closed connection": (b"", UNREACHABLE),
+    "something that is not HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", UNREACHABLE),
+    "half of the head": (b"HTTP/1.1 200 OK\r\nContent-Le", UNREACHABLE),
+    "half of the body": (http(200, json.dumps(INTENT)[:100], length=400), UNREACHABLE),
+    "half of a refusal": (http(400, '{"error": {"type": "inv', length=400), UNREACHABLE),
+    "half of a 500": (http(500, "half", length=400), UNREACHABLE),
     "a body in chunks that ends early": (
         b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"id"\r\n',
-        AWAY,
+        UNREACHABLE,
     ),
     "a body that claims to be zipped": (
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
-        AWAY,
+        UNREACHABLE,
     ),
-    "500 from Stripe": (an_error(500, type="api_error"), FAULTED),
-    "500 from a proxy": (http(500, PAGE_OF_A_PROXY), FAULTED),
-    "501": (http(501), AWAY),
-    "502": (http(502, PAGE_OF_A_PROXY), AWAY),
-    "503": (http(503, PAGE_OF_A_PROXY), AWAY),
-    "504": (http(504), AWAY),
-    "429": (an_error(429, code="rate_limit"), AWAY),
-    "429 without a body": (http(429), AWAY),
-    "401": (an_error(401), UNKNOWN),
-    "403": (an_error(403), UNKNOWN),
-    "405": (an_error(405), UNKNOWN),
+    "500 from Stripe": (error_reply(500, type="api_error"), SERVER_ERROR),
+    "500 from a proxy": (http(500, PROXY_PAGE), SERVER_ERROR),
+    "501": (http(501), UNREACHABLE),
+    "502": (http(502, PROXY_PAGE), UNREACHABLE),
+    "503": (http(503, PROXY_PAGE), UNREACHABLE),
+    "504": (http(504), UNREACHABLE),
+    "429": (error_reply(429, code="rate_limit"), UNREACHABLE),
+    "429 without a body": (http(429), UNREACHABLE),
+    "401": (error_reply(401), UNKNOWN),
+    "403": (error_reply(403), UNKNOWN),
+    "405": (error_reply(405), UNKNOWN),
     "409 for a key in use": (
-        an_error(409, type="idempotency_error", code="idempotency_key_in_use"),
+        error_reply(409, type="idempotency_error", code="idempotency_key_in_use"),
         UNKNOWN,
     ),
-    "409 for a lock": (an_error(409, code="lock_timeout"), UNKNOWN),
-    "410": (an_error(410), UNKNOWN),
-    "422": (an_error(422), UNKNOWN),
+    "409 for a lock": (error_reply(409, code="lock_timeout"), UNKNOWN),
+    "410": (error_reply(410), UNKNOWN),
+    "422": (error_reply(422), UNKNOWN),
     "302": (http(302), UNKNOWN),
-    "400 from a proxy": (http(400, PAGE_OF_A_PROXY), UNKNOWN),
+    "400 from a proxy": (http(400, PROXY_PAGE), UNKNOWN),
     "400 with other JSON": (http(400, '{"error": "invalid_grant"}'), UNKNOWN),
-    "400 for the rate, as it once was": (an_error(400, code="rate_limit"), UNKNOWN),
-    "400 with an error that is nothing": (http(400, '{"error": null}'), AWAY),
-    "400 with an error that is a list": (http(400, '{"error": [1]}'), AWAY),
+    "400 for the rate, as it once was": (error_reply(400, code="rate_limit"), UNKNOWN),
+    "400 with an error that is nothing": (http(400, '{"error": null}'), UNREACHABLE),
+    "400 with an error that is a list": (http(400, '{"error": [1]}'), UNREACHABLE),
     "400 with fields of other kinds": (
-        an_error(400, type={}, code=[], param=[1], message=2.5),
-        REFUSED,
+        error_reply(400, type={}, code=[], param=[1], message=2.5),
+        REJECTION,
     ),
-    "402 with fields of other kinds": (an_error(402, payment_intent=[], code={}), REFUSED),
-    "402 from a proxy": (http(402, PAGE_OF_A_PROXY), UNKNOWN),
-    "404 from a proxy": (http(404, PAGE_OF_A_PROXY), UNKNOWN),
-    "400 for a key that was used otherwise": (an_error(400, type="idempotency_error"), MISUSED),
-    "400": (an_error(400, code="parameter_invalid_integer"), REFUSED),
+    "402 with fields of other kinds": (error_reply(402, payment_intent=[], code={}), REJECTION),
+    "402 from a proxy": (http(402, PROXY_PAGE), UNKNOWN),
+    "404 from a proxy": (http(404, PROXY_PAGE), UNKNOWN),
+    "400 for a key that was used otherwise": (
+        error_reply(400, type="idempotency_error"),
+        KEY_CONFLICT,
+    ),
+    "400": (error_reply(400, code="parameter_invalid_integer"), REJECTION),
     "400 that shows the intent": (
-        an_error(400, code="payment_intent_unexpected_state", payment_intent=INTENT),
-        REFUSED,
+        error_reply(400, code="payment_intent_unexpected_state", payment_intent=INTENT),
+        REJECTION,
     ),
-    "402 without an intent": (an_error(402, type="card_error", code="card_declined"), REFUSED),
-    "200 with a page": (http(200, PAGE_OF_A_PROXY), UNKNOWN),
+    "402 without an intent": (error_reply(402, type="card_error", code="card_declined"), REJECTION),
+    "200 with a page": (http(200, PROXY_PAGE), UNKNOWN),
     "200 without a body": (http(200), UNKNOWN),
     "204": (http(204), UNKNOWN),
     # The library trips over it, where it would log it.
-    "200 with bytes that are no text": (http(200, b"\xff\xfe\x00"), AWAY),
+    "200 with bytes that are no text": (http(200, b"\xff\xfe\x00"), UNREACHABLE),
     "200 with nothing": (http(200, "null"), UNKNOWN),
     "200 with a list": (http(200, "[]"), UNKNOWN),
     "200 with a text": (http(200, '"payment_intent"'), UNKNOWN),
@@ -126,6 +130,6 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
     "200 with an id that is none": (an_intent(id="pi_1/../../v1/refunds"), UNKNOWN),
     "200 with an id that is too long": (an_intent(id="p" * 256), UNKNOWN),
     "200 with a status of another kind": (an_intent(status=["succeeded"]), UNKNOWN),
-    "200 with a hold beyond all time": (a_hold(10**30), UNKNOWN),
-    "200 with a hold beyond the time of this machine": (a_hold(10**17), UNKNOWN),
+    "200 with a hold beyond all time": (authorized_intent(10**30), UNKNOWN),
+    "200 with a hold beyond the time of this machine": (authorized_intent(10**17), UNKNOWN),
 }

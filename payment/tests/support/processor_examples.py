@@ -1,4 +1,4 @@
-"""What a test of a processor begins with: attempts, and payments that were brought so far."""
+"""Payments to test a processor with, at each stage: an attempt, unconfirmed, confirmed, authorized."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,7 @@ EUR_20 = Money(2000, "EUR")
 
 
 async def an_attempt(target: Target, card: str = "good", **changes: Any) -> CreationAttempt:
-    """EUR 20 with one of the target's cards."""
+    """An attempt to pay EUR 20 with one of the target's cards."""
     request = replace(
         REQUEST,
         request_id=RequestId(str(uuid4())),
@@ -33,7 +33,7 @@ async def an_attempt(target: Target, card: str = "good", **changes: Any) -> Crea
 
 
 async def a_payment(target: Target, card: str = "good", **changes: Any) -> Payment:
-    """Bound to an intent that was created for it, and not confirmed."""
+    """A payment whose intent was created and is not confirmed."""
     attempt = await an_attempt(target, card, **changes)
     return build_payment(attempt, await target.processor.create(attempt), INSTALLATION)
 
@@ -44,25 +44,25 @@ async def a_confirmed_payment(target: Target, card: str = "good", **changes: Any
     return payment
 
 
-async def a_held_payment(target: Target) -> Payment:
-    """Confirmed, its money held for a capture."""
+async def an_authorized_payment(target: Target) -> Payment:
+    """A payment that was confirmed and waits for a capture."""
     return await a_confirmed_payment(target, capture_method=CaptureMethod.MANUAL)
 
 
 def a_refund_of(payment: Payment, amount: int, **changes: Any) -> Refund:
-    ours = {"id": uuid7(), "payment_id": payment.id, "intent_id": payment.intent_id}
+    our_ids = {"id": uuid7(), "payment_id": payment.id, "intent_id": payment.intent_id}
     currency_code = payment.request.amount.currency_code
-    return a_refund(**ours, amount=amount, currency_code=currency_code, **changes)
+    return a_refund(**our_ids, amount=amount, currency_code=currency_code, **changes)
 
 
 def capture(minor_units: int) -> Post:
     return Post(Operation.CAPTURE, 1, minor_units)
 
 
-def evidence(reply: Reply) -> Intent:
+def intent_in(reply: Reply) -> Intent:
     assert isinstance(reply, Intent)
     return reply
 
 
 async def status_of(target: Target, payment: Payment) -> IntentStatus:
-    return evidence(await target.processor.retrieve(payment.intent_id)).status
+    return intent_in(await target.processor.retrieve(payment.intent_id)).status

@@ -1,12 +1,12 @@
-"""The processors that the port's contract is held to, and the ONE table of what each cannot do.
+"""The targets of the processor's contract, and the one table of what each cannot do.
 
 - `simulated`: the sandbox's decision in this process, without HTTP.
 - `sandbox`: the adapter of Stripe, and the sandbox as a process.
-- `localstripe`: the same adapter, unchanged, and a stand-in for Stripe that nobody here wrote (GPL-3:
-  a process in an environment of its own, for tests only).
+- `localstripe`: the same adapter and a stand-in for Stripe by other authors (GPL-3: a process in an
+  environment of its own, for tests only).
 - `stripe`: the same adapter and Stripe's own test mode; only where STRIPE_TEST_KEY is set.
 
-A test that is in the table must fail where the table says so: whoever mends a stand-in will know.
+A test that is in the table must fail where the table says so, so that a repaired target is noticed.
 """
 
 import hashlib
@@ -29,49 +29,51 @@ from sandbox.actions import Authenticate, Request
 from sandbox.transition import transition
 from verification.processor import SimulatedProcessor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ANY_KEY = "sk_test_any"
 STRIPE_KEY = os.environ.get("STRIPE_TEST_KEY", "")
 
-NO_KEYS = "it knows no idempotency keys: the same call again is a second call"
-NO_FORM = "it begins behind the reading of Stripe's forms, where amounts and currencies are checked"
-NO_WINDOW = "its list of intents takes no `created`"
+NO_IDEMPOTENCY_KEYS = "it knows no idempotency keys: the same call again is a second call"
+NO_FORM_PARSING = (
+    "it begins behind the reading of Stripe's forms, where amounts and currencies are checked"
+)
+NO_CREATED_FILTER = "its list of intents takes no `created`"
 NO_BROWSER = "the answer to Stripe's 3D Secure page is given in a browser"
 CANNOT: dict[str, dict[str, str]] = {
     "simulated": {
-        "test_a_currency_that_stripe_does_not_take_is_refused_by_name": NO_FORM,
-        "test_an_amount_above_stripes_largest_is_refused_by_name": NO_FORM,
+        "test_a_currency_that_stripe_does_not_support_is_refused_by_its_part": NO_FORM_PARSING,
+        "test_an_amount_above_stripes_maximum_is_refused_by_its_part": NO_FORM_PARSING,
     },
     "sandbox": {},
     "localstripe": {
-        "test_the_same_attempt_again_gets_the_same_intent": NO_KEYS,
-        "test_the_same_key_with_another_content_is_misused": NO_KEYS,
-        "test_a_confirm_sent_again_gets_the_same_answer": NO_KEYS,
-        "test_a_refund_sent_again_is_one_refund": NO_KEYS,
-        "test_a_decline_is_evidence_in_the_reply_to_confirm": "its 402 does not carry the intent",
-        "test_a_decline_tells_the_issuers_own_code": "it has no decline_code",
-        "test_3d_secure_with_a_return_url_gives_an_address": "it refuses return_url",
-        "test_a_hold_says_until_when_it_lasts": "its charge has no payment_method_details",
-        "test_capturing_a_part_takes_that_part": "it has no amount_received, and no amount_captured",
-        "test_a_canceled_hold_cannot_be_captured": "it captures a canceled intent",
-        "test_a_token_that_is_not_known_is_refused_by_name": "its 404 has no param",
-        "test_a_currency_that_stripe_does_not_take_is_refused_by_name": "it takes any currency",
-        "test_an_amount_above_stripes_largest_is_refused_by_name": "it takes any amount",
-        "test_an_intent_that_was_never_charged_has_no_refunds": "it crashes, and answers 500",
-        "test_refunding_more_than_is_left_is_refused": "it refunds more than was paid",
-        "test_refunding_before_the_charge_is_refused": "it crashes, and answers 500",
+        "test_a_creation_sent_again_gets_the_same_intent": NO_IDEMPOTENCY_KEYS,
+        "test_a_creation_under_a_used_key_with_other_content_is_a_conflict": NO_IDEMPOTENCY_KEYS,
+        "test_a_confirmation_sent_again_gets_the_same_reply": NO_IDEMPOTENCY_KEYS,
+        "test_a_refund_sent_again_is_made_once": NO_IDEMPOTENCY_KEYS,
+        "test_a_declined_confirmation_is_answered_with_the_intent": "its 402 does not carry the intent",
+        "test_a_declined_intent_has_the_issuers_decline_code": "it has no decline_code",
+        "test_3d_secure_with_a_return_url_gives_the_address_where_the_customer_acts": "it refuses return_url",
+        "test_an_authorization_has_the_time_of_its_end": "its charge has no payment_method_details",
+        "test_a_capture_of_a_part_receives_that_part": "it has no amount_received, and no amount_captured",
+        "test_a_capture_of_a_canceled_authorization_is_refused": "it captures a canceled intent",
+        "test_an_unknown_payment_method_is_refused_by_its_part": "its 404 has no param",
+        "test_a_currency_that_stripe_does_not_support_is_refused_by_its_part": "it takes any currency",
+        "test_an_amount_above_stripes_maximum_is_refused_by_its_part": "it takes any amount",
+        "test_an_unconfirmed_intent_has_an_empty_list_of_refunds": "it crashes, and answers 500",
+        "test_a_refund_of_more_than_is_left_is_refused": "it refunds more than was paid",
+        "test_a_refund_before_the_charge_is_refused": "it crashes, and answers 500",
         "test_a_refund_may_have_a_reason": "it refuses the parameter",
-        "test_a_listed_intent_names_its_payment_installation_and_request": NO_WINDOW,
-        "test_a_listed_intent_is_the_same_as_a_retrieved_one": NO_WINDOW,
-        "test_a_listed_authorization_has_its_end": NO_WINDOW,
-        "test_a_refund_is_listed_with_its_intent_and_for_itself": NO_WINDOW,
-        "test_only_what_was_created_in_the_time_is_listed": NO_WINDOW,
-        "test_a_long_listing_comes_in_pages": NO_WINDOW,
-        "test_an_intent_without_a_payment_is_listed": NO_WINDOW,
+        "test_a_listed_intent_names_its_payment_installation_and_request": NO_CREATED_FILTER,
+        "test_a_listed_intent_is_the_same_as_a_retrieved_one": NO_CREATED_FILTER,
+        "test_a_listed_authorization_has_its_end": NO_CREATED_FILTER,
+        "test_a_refund_is_listed_with_its_intent_and_for_itself": NO_CREATED_FILTER,
+        "test_only_what_was_created_in_the_time_is_listed": NO_CREATED_FILTER,
+        "test_a_long_listing_comes_in_pages": NO_CREATED_FILTER,
+        "test_an_intent_without_a_payment_is_listed": NO_CREATED_FILTER,
     },
     "stripe": {
-        "test_after_3d_secure_the_payment_succeeds": NO_BROWSER,
-        "test_a_refused_3d_secure_is_no_success": NO_BROWSER,
+        "test_an_approved_3d_secure_makes_the_intent_succeed": NO_BROWSER,
+        "test_a_declined_3d_secure_needs_another_payment_method": NO_BROWSER,
     },
 }
 
@@ -79,7 +81,7 @@ NAMES = ("simulated", "sandbox", "localstripe", *(["stripe"] if STRIPE_KEY else 
 
 
 class Target(Protocol):
-    """A processor under the contract, and what a test has to do behind its back."""
+    """A processor under the contract, and what tests need beside the port."""
 
     @property
     def processor(self) -> Processor: ...
@@ -93,7 +95,7 @@ class Target(Protocol):
         ...
 
 
-STRIPES_CARDS = {
+STRIPE_CARDS = {
     "good": "pm_card_visa",
     "declined": "pm_card_visa_chargeDeclined",
     "without_funds": "pm_card_visa_chargeDeclinedInsufficientFunds",
@@ -112,7 +114,7 @@ class Simulated:
         return int(time.time())
 
     async def card(self, kind: str) -> str:
-        return STRIPES_CARDS[kind]
+        return STRIPE_CARDS[kind]
 
     async def authenticate(self, intent_id: str, *, approved: bool) -> None:
         action = Authenticate(intent_id, approved)
@@ -127,7 +129,7 @@ class OverHttp:
         self._address = address
 
     async def card(self, kind: str) -> str:
-        return STRIPES_CARDS[kind]
+        return STRIPE_CARDS[kind]
 
     async def authenticate(self, intent_id: str, *, approved: bool) -> None:
         assert self._address, NO_BROWSER
@@ -139,7 +141,7 @@ class OverHttp:
             assert page.status == 200
 
 
-LOCALSTRIPES_CARDS = {
+LOCALSTRIPE_CARDS = {
     "declined": "4000000000000341",
     "without_funds": "4000000000000341",
     "authenticated": "4000002500003155",
@@ -156,9 +158,9 @@ class LocalStripe:
 
     async def card(self, kind: str) -> str:
         if kind == "good":
-            return STRIPES_CARDS[kind]
+            return STRIPE_CARDS[kind]
         card = {
-            "number": LOCALSTRIPES_CARDS[kind],
+            "number": LOCALSTRIPE_CARDS[kind],
             "exp_month": "12",
             "exp_year": "2034",
             "cvc": "123",
@@ -228,7 +230,7 @@ def localstripe_process(folder: Path) -> Iterator[str]:
         yield line
 
 
-class CannotBeMade(Exception):
+class CannotInstall(Exception):
     """localstripe's environment: the sentence says why."""
 
 
@@ -249,7 +251,7 @@ def localstripe_python() -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-            raise CannotBeMade(f"localstripe's environment cannot be made: {last[0]}")
+            raise CannotInstall(f"localstripe's environment cannot be made: {last[0]}")
     stamp.write_text(wanted)
     return python
 

@@ -1,4 +1,4 @@
-"""How an attempt becomes a payment, or does not."""
+"""Creation: how an attempt becomes a payment, or does not."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -47,14 +47,17 @@ from payment.domain.payment import CaptureMethod, PaymentRequest
 from payment.domain.values import CustomerName, Money, PaymentMethod, RequestPart, ReturnUrl
 
 UNCONFIRMED = an_intent(IntentStatus.REQUIRES_CONFIRMATION)
-FENCE = ATTEMPT.insert_by
+INSERT_BY = ATTEMPT.insert_by
 OTHER_ID = UUID(int=9)
 
 
-def test_a_payment_is_born_bound_to_its_unconfirmed_intent() -> None:
+def test_a_new_payment_is_bound_to_its_unconfirmed_intent() -> None:
     payment = build_payment(ATTEMPT, UNCONFIRMED, INSTALLATION)
     assert payment == a_payment()
-    assert NOW + timedelta(seconds=60) == FENCE
+
+
+def test_an_attempt_may_be_inserted_within_a_minute_of_its_look_up() -> None:
+    assert NOW + timedelta(seconds=60) == INSERT_BY
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_a_payment_is_born_bound_to_its_unconfirmed_intent() -> None:
         replace(UNCONFIRMED, status=IntentStatus.SUCCEEDED),
     ],
 )
-def test_an_intent_that_was_not_asked_for_is_not_bound(intent: Reply) -> None:
+def test_an_intent_other_than_was_asked_for_makes_no_payment(intent: Reply) -> None:
     with pytest.raises(InvariantViolation):
         build_payment(ATTEMPT, intent, INSTALLATION)
 
@@ -83,7 +86,9 @@ def test_an_intent_that_was_not_asked_for_is_not_bound(intent: Reply) -> None:
         (NotFound(), ProcessorUnavailable),
     ],
 )
-def test_no_intent_no_payment(reply: Reply, error: type[PaymentError]) -> None:
+def test_a_reply_without_an_intent_makes_no_payment(
+    reply: Reply, error: type[PaymentError]
+) -> None:
     with pytest.raises(error):
         build_payment(ATTEMPT, reply, INSTALLATION)
 
@@ -103,26 +108,26 @@ def test_no_intent_no_payment(reply: Reply, error: type[PaymentError]) -> None:
         replace(REQUEST, metadata=Metadata.of({"a": "b"})),
     ],
 )
-def test_every_part_of_the_content_counts_for_the_fingerprint(other: PaymentRequest) -> None:
+def test_every_field_of_the_request_changes_its_fingerprint(other: PaymentRequest) -> None:
     assert other.fingerprint != REQUEST.fingerprint
 
 
-def test_a_zero_row_insert_may_have_been_ones_own() -> None:
+def test_an_insert_that_conflicts_with_its_own_row_was_committed_before() -> None:
     own = a_payment()
-    verdict = resolve_conflict(own, Conflicts(NOW, same_request=own), FENCE, ambiguous=True)
-    assert verdict == OwnRow(own)
+    result = resolve_conflict(own, Conflicts(NOW, same_request=own), INSERT_BY, ambiguous=True)
+    assert result == OwnRow(own)
 
 
-def test_the_exact_retry_finds_its_payment_even_where_its_own_reference_is_held() -> None:
-    winner = a_payment(id=OTHER_ID)
-    holders = Conflicts(NOW, same_request=winner, same_reference=winner)
-    assert resolve_conflict(a_payment(), holders, FENCE, ambiguous=False) == DuplicateRequest(
-        winner
+def test_a_repeated_request_finds_its_payment_although_its_own_reference_is_taken() -> None:
+    other = a_payment(id=OTHER_ID)
+    conflicts = Conflicts(NOW, same_request=other, same_reference=other)
+    assert resolve_conflict(a_payment(), conflicts, INSERT_BY, ambiguous=False) == DuplicateRequest(
+        other
     )
 
 
 @pytest.mark.parametrize(
-    ("holders", "error"),
+    ("conflicts", "error"),
     [
         (
             Conflicts(NOW, same_request=a_payment(id=OTHER_ID, fingerprint=b"other")),
@@ -130,28 +135,30 @@ def test_the_exact_retry_finds_its_payment_even_where_its_own_reference_is_held(
         ),
         (Conflicts(NOW, same_id=a_payment()), InvariantViolation),
         (Conflicts(NOW, same_reference=a_payment(id=OTHER_ID)), ReferenceTaken),
-        (Conflicts(FENCE), TryAgain),
+        (Conflicts(INSERT_BY), TryAgain),
     ],
 )
-def test_an_attempt_that_lost_is_told_why(holders: Conflicts, error: type[PaymentError]) -> None:
-    verdict = resolve_conflict(a_payment(), holders, FENCE, ambiguous=False)
-    assert isinstance(verdict, CreationFailed)
-    assert isinstance(verdict.error, error)
+def test_an_attempt_that_conflicts_fails_with_the_reason(
+    conflicts: Conflicts, error: type[PaymentError]
+) -> None:
+    result = resolve_conflict(a_payment(), conflicts, INSERT_BY, ambiguous=False)
+    assert isinstance(result, CreationFailed)
+    assert isinstance(result.error, error)
 
 
-def test_where_nothing_holds_anything_the_winner_was_not_yet_to_be_seen() -> None:
-    verdict = resolve_conflict(a_payment(), Conflicts(NOW), FENCE, ambiguous=False)
-    assert verdict == RetryInsert()
+def test_an_insert_that_conflicts_with_no_visible_row_is_tried_again() -> None:
+    result = resolve_conflict(a_payment(), Conflicts(NOW), INSERT_BY, ambiguous=False)
+    assert result == RetryInsert()
 
 
 @pytest.mark.parametrize(
-    "holders",
-    [Conflicts(NOW), Conflicts(FENCE), Conflicts(NOW, same_reference=a_payment(id=OTHER_ID))],
+    "conflicts",
+    [Conflicts(NOW), Conflicts(INSERT_BY), Conflicts(NOW, same_reference=a_payment(id=OTHER_ID))],
 )
-def test_after_an_insert_without_an_answer_only_the_request_id_proves_a_loss(
-    holders: Conflicts,
+def test_after_an_insert_without_an_answer_only_a_row_with_the_request_id_proves_a_failure(
+    conflicts: Conflicts,
 ) -> None:
-    verdict = resolve_conflict(a_payment(), holders, FENCE, ambiguous=True)
-    assert isinstance(verdict, CreationFailed)
-    assert isinstance(verdict.error, TryAgain)
+    result = resolve_conflict(a_payment(), conflicts, INSERT_BY, ambiguous=True)
+    assert isinstance(result, CreationFailed)
+    assert isinstance(result.error, TryAgain)
     assert a_payment().id == PAYMENT_ID

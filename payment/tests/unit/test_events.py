@@ -1,4 +1,4 @@
-"""What is told of a change."""
+"""Domain events: which event a change of a payment or a refund has."""
 
 from dataclasses import replace
 
@@ -24,7 +24,9 @@ HELD = Held("an amount does not fit", NOW)
         (State.CANCELED, EventType.CANCELED),
     ],
 )
-def test_a_state_that_is_reached_is_told(state: State, event: EventType) -> None:
+def test_a_payment_that_reaches_a_state_has_the_event_of_that_state(
+    state: State, event: EventType
+) -> None:
     assert event_for(a_payment(), a_payment(state)) == NewEvent(event)
 
 
@@ -36,43 +38,45 @@ def test_a_state_that_is_reached_is_told(state: State, event: EventType) -> None
         (CancelReason.EXPIRED, EventType.EXPIRED),
     ],
 )
-def test_why_a_payment_is_called_off_is_told(reason: CancelReason, event: EventType) -> None:
+def test_a_payment_that_begins_to_be_canceled_has_the_event_of_the_reason(
+    reason: CancelReason, event: EventType
+) -> None:
     after = a_payment(State.CANCELING, cancel_reason=reason)
     assert event_for(a_payment(), after) == NewEvent(event)
 
 
-def test_an_answer_used_up_and_a_mere_look_are_not_told() -> None:
+def test_a_used_up_idempotency_key_and_an_unchanged_payment_have_no_event() -> None:
     assert event_for(a_payment(), a_payment(idempotency_counter=1)) is None
     assert event_for(a_payment(), a_payment()) is None
 
 
-def test_what_people_do_is_told() -> None:
+def test_an_update_a_deletion_and_its_undoing_have_their_events() -> None:
     payment = a_payment(State.FAILED)
-    words = replace(payment, request=replace(payment.request, description="two chairs"))
-    assert event_for(payment, words) == NewEvent(EventType.UPDATED)
+    updated = replace(payment, request=replace(payment.request, description="two chairs"))
+    assert event_for(payment, updated) == NewEvent(EventType.UPDATED)
     deleted = payment.delete(NOW)
     assert event_for(payment, deleted) == NewEvent(EventType.DELETED)
     assert event_for(deleted, payment) == NewEvent(EventType.UNDELETED)
 
 
-def test_a_hold_and_its_release_are_told_in_words() -> None:
+def test_the_events_of_a_held_and_of_a_released_payment_have_the_reason_and_the_note() -> None:
     held = a_payment(held=HELD)
     assert event_for(a_payment(), held) == NewEvent(EventType.HELD, HELD.reason)
     released = event_for(held, held.release(), "looked into it")
     assert released == NewEvent(EventType.RELEASED, "looked into it")
-    again = replace(held, held=Held("still wrong", NOW))
-    assert event_for(held, again, "tried") == NewEvent(EventType.HELD, "tried; still wrong")
+    held_again = replace(held, held=Held("still wrong", NOW))
+    assert event_for(held, held_again, "tried") == NewEvent(EventType.HELD, "tried; still wrong")
 
 
-def test_what_becomes_of_a_refund_is_told() -> None:
+def test_each_change_of_a_refund_has_its_event() -> None:
     failed = a_refund(state=RefundState.FAILED, failure=Failure("lost_or_stolen_card"))
-    told = refund_event_for(a_refund(), failed)
-    assert told == NewEvent(EventType.REFUND_FAILED, "lost_or_stolen_card")
+    event = refund_event_for(a_refund(), failed)
+    assert event == NewEvent(EventType.REFUND_FAILED, "lost_or_stolen_card")
     done = a_refund(state=RefundState.SUCCEEDED)
     assert refund_event_for(a_refund(), done) == NewEvent(EventType.REFUND_SUCCEEDED)
     named = a_refund(processor_id="re_1")
     assert refund_event_for(a_refund(), named) == NewEvent(EventType.REFUND_UPDATED)
     assert refund_event_for(a_refund(), a_refund()) is None
     assert refund_event_for(failed, replace(failed, failure=None)) is not None
-    bare = replace(failed, failure=None)
-    assert refund_event_for(a_refund(), bare) == NewEvent(EventType.REFUND_FAILED)
+    without_reason = replace(failed, failure=None)
+    assert refund_event_for(a_refund(), without_reason) == NewEvent(EventType.REFUND_FAILED)

@@ -1,4 +1,4 @@
-"""What of an event is of use: names, and nothing that it says."""
+"""Stripe's events: the ids that are read of them, and nothing else."""
 
 import json
 from typing import Any
@@ -9,21 +9,21 @@ from payment.domain.webhook_notification import UnreadableWebhook, WebhookNotifi
 from payment.processors.stripe.events import parse_notification
 
 
-def event(kind: str, **thing: Any) -> bytes:
-    return json.dumps({"id": "evt_1", "type": kind, "data": {"object": thing}}).encode()
+def event(event_type: str, **fields: Any) -> bytes:
+    return json.dumps({"id": "evt_1", "type": event_type, "data": {"object": fields}}).encode()
 
 
-def test_an_event_of_an_intent_names_it() -> None:
+def test_an_event_about_an_intent_gives_its_id() -> None:
     body = event("payment_intent.succeeded", id="pi_1", amount_received=1, status="succeeded")
     assert parse_notification(body) == WebhookNotification(
         "evt_1", "payment_intent.succeeded", "pi_1"
     )
 
 
-@pytest.mark.parametrize("kind", ["refund.updated", "refund.failed", "charge.refund.updated"])
-def test_an_event_of_a_refund_names_it_and_its_intent(kind: str) -> None:
-    body = event(kind, id="re_1", payment_intent="pi_1")
-    assert parse_notification(body) == WebhookNotification("evt_1", kind, "pi_1", "re_1")
+@pytest.mark.parametrize("event_type", ["refund.updated", "refund.failed", "charge.refund.updated"])
+def test_an_event_about_a_refund_gives_its_id_and_its_intents(event_type: str) -> None:
+    body = event(event_type, id="re_1", payment_intent="pi_1")
+    assert parse_notification(body) == WebhookNotification("evt_1", event_type, "pi_1", "re_1")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_an_event_of_a_refund_names_it_and_its_intent(kind: str) -> None:
         event("refund.updated", payment_intent="pi_1"),
     ],
 )
-def test_what_is_of_no_use_is_no_hint_and_no_error(body: bytes) -> None:
+def test_an_event_that_moves_no_payment_gives_no_notification(body: bytes) -> None:
     assert parse_notification(body) is None
 
 
@@ -63,6 +63,6 @@ def test_what_is_of_no_use_is_no_hint_and_no_error(body: bytes) -> None:
         b"1" * 200_000,
     ],
 )
-def test_what_is_no_event_is_said_to_be_none(body: bytes) -> None:
+def test_a_body_that_is_no_event_is_refused(body: bytes) -> None:
     with pytest.raises(UnreadableWebhook):
         parse_notification(body)

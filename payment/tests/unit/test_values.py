@@ -17,21 +17,21 @@ from payment.domain.values import (
 
 
 @pytest.mark.parametrize("code", ["", "eur", "EURO", "E1R", "€€€", "EUR\n"])
-def test_a_currency_is_three_capital_letters(code: str) -> None:
+def test_a_currency_code_other_than_three_capital_letters_is_refused(code: str) -> None:
     with pytest.raises(InvalidValue) as error:
         Money(1, code)
     assert (error.value.field, error.value.rule) == ("currency_code", "CURRENCY_CODE")
 
 
 @pytest.mark.parametrize("units", [0, -1, 1_000_000_000_000, -(2**63), 2**63 - 1])
-def test_an_amount_is_more_than_nothing_and_has_a_limit(units: int) -> None:
+def test_an_amount_below_one_or_above_twelve_digits_is_refused(units: int) -> None:
     with pytest.raises(InvalidValue) as error:
         Money(units, "EUR")
     assert (error.value.field, error.value.rule) == ("minor_units", "AMOUNT_RANGE")
 
 
 @pytest.mark.parametrize("token", ["pm_card_visa", "tok_1", "src_A9", "a1", "p" * 255])
-def test_any_processors_token_that_begins_with_a_letter_is_a_payment_method(token: str) -> None:
+def test_a_payment_method_is_any_token_that_begins_with_a_letter(token: str) -> None:
     assert PaymentMethod(token).token == token
 
 
@@ -50,7 +50,7 @@ def test_any_processors_token_that_begins_with_a_letter_is_a_payment_method(toke
         "p" * 256,
     ],
 )
-def test_what_is_no_token_is_no_payment_method_and_a_card_number_never_is(token: str) -> None:
+def test_a_card_number_or_another_text_that_is_no_token_is_no_payment_method(token: str) -> None:
     with pytest.raises(InvalidValue) as error:
         PaymentMethod(token)
     assert error.value.rule == "PAYMENT_METHOD_TOKEN"
@@ -60,7 +60,7 @@ def test_what_is_no_token_is_no_payment_method_and_a_card_number_never_is(token:
     "address",
     ["https://shop.example/back?order=1", "http://localhost:8000/", "http://127.0.0.1/done"],
 )
-def test_a_browser_comes_back_to_an_absolute_address(address: str) -> None:
+def test_a_return_url_is_an_absolute_https_address_or_one_of_the_loopback(address: str) -> None:
     assert ReturnUrl(address).address == address
 
 
@@ -80,7 +80,7 @@ def test_a_browser_comes_back_to_an_absolute_address(address: str) -> None:
         "https://shop.example/" + "a" * 2000,
     ],
 )
-def test_other_addresses_are_refused(address: str) -> None:
+def test_any_other_return_url_is_refused(address: str) -> None:
     with pytest.raises(InvalidValue):
         ReturnUrl(address)
 

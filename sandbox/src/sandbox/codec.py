@@ -1,11 +1,10 @@
-"""The ledger's JSON of requests, rules and movements."""
+"""The ledger's JSON of requests and movements."""
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, get_args
 
 from sandbox.actions import InjectedFailure, PassTime, Request, Write
 from sandbox.objects import Methods, Movement
-from sandbox.world import Rules
 
 Json = dict[str, Any]
 
@@ -60,11 +59,6 @@ def encode_movement(movement: Movement) -> Json:
         "currency": movement.currency,
         "metadata": dict(movement.metadata),
     }
-
-
-def encode_rules(rules: Rules) -> Json:
-    """The rules of a server, without `history`, which is always on."""
-    return {name: value for name, value in asdict(rules).items() if name != "history"}
 
 
 def _plain(value: object) -> object:

@@ -98,7 +98,7 @@ class Form:
         return tuple(value for _, value in found)
 
     def metadata(self) -> Metadata:
-        """The pairs of metadata[key]=value, within Stripe's limits, sorted by key; empty values are dropped."""
+        """The pairs of metadata[key]=value, sorted by key, within Stripe's limits; without empty values."""
         found = [
             (key.removeprefix("metadata[").removesuffix("]"), value)
             for key, value in self._pairs

@@ -85,7 +85,7 @@ def confirm(
     if not card.authentication:
         return _attempt(intent, card, rules, now)
     if action.error_on_requires_action:
-        return _decline(intent, card, AUTHENTICATION_REQUIRED, now)
+        return _fail(_charged(intent, card, now), card, AUTHENTICATION_REQUIRED)
     intent = replace(intent, status=Status.REQUIRES_ACTION)
     return Outcome(intent, (("payment_intent.requires_action", intent),))
 
@@ -137,10 +137,6 @@ def _settle(intent: Intent, card: Card, rules: Rules, now: int) -> Outcome:
     if intent.capture_method == "manual":
         return _authorize(intent, now + rules.hold_life)
     return _capture(intent, intent.amount)
-
-
-def _decline(intent: Intent, card: Card, decline: Decline, now: int) -> Outcome:
-    return _fail(_charged(intent, card, now), card, decline)
 
 
 def _fail(intent: Intent, card: Card, decline: Decline) -> Outcome:

@@ -4,7 +4,7 @@ One JSON object per line, UTF-8, in the order of execution:
 
     {"ledger": 1, "account": "k3v9QxTa"}
         the first line: the format, and the part of every id that names this sandbox
-    {"rules": {"key_life": 86400, "hold_life": 604800, "delay": 3}}
+    {"rules": {"key_life": 86400, "hold_life": 604800, "delay": 3, "history": true}}
         at a start with other rules: they apply from here on
     {"at": 1764000000, "action": "ConfirmIntent", "fields": {"intent": "pi_..."}, "key": "...",
      "movements": [{"kind": "captured", "intent": "pi_...", "charge": "ch_...", "refund": null,
@@ -75,15 +75,14 @@ class Ledger:
             LedgerUnusable: a line is damaged.
         """
         self._file.seek(0)
-        whole = self._file.read().split(b"\n")[
-            :-1
-        ]  # text after the last newline was never answered
+        # What follows the last newline was never answered.
+        lines = self._file.read().split(b"\n")[:-1]
         end = 0
-        for number, line in enumerate(whole, 1):
+        for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)
             except ValueError:
-                if number == len(whole):
+                if number == len(lines):
                     break  # the disk may have its newline without the rest of it
                 raise LedgerUnusable(
                     f"{self._path}, line {number}, is not JSON: the file is damaged. Move it away "

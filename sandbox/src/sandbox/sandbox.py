@@ -9,10 +9,11 @@ import secrets
 import string
 import time
 from collections.abc import Callable, Container
+from dataclasses import asdict
 from pathlib import Path
 
 from sandbox.actions import PassTime, Request
-from sandbox.codec import decode_request, encode_movement, encode_request, encode_rules
+from sandbox.codec import decode_request, encode_movement, encode_request
 from sandbox.ledger import Entry, Ledger, LedgerUnusable
 from sandbox.mutable_world import MutableWorld
 from sandbox.objects import Event
@@ -80,7 +81,7 @@ class Sandbox:
             self._replay(number, entry)
         if self._rules != rules:
             self.world.rules = rules
-            self.ledger.append({"rules": encode_rules(rules)})
+            self.ledger.append({"rules": asdict(rules)})
         if webhooks and not self._webhooks:
             self._webhooks = True
             self.ledger.append({"webhooks": True})
@@ -115,7 +116,7 @@ class Sandbox:
             await asyncio.sleep(TICK_SECONDS)
 
     def delivered(self, event: str) -> None:
-        """Record that a webhook was accepted. If a crash loses the record, it is sent again: at least once."""
+        """Record that a webhook was accepted; it is sent again where a crash loses the record."""
         self.owed.pop(event, None)
         self.ledger.append({"delivered": event})
 

@@ -84,7 +84,7 @@ def method_identifier(account: str, card: Card) -> str:
 
 
 class View(Protocol):
-    """The state that a decision reads, and `apply`, which changes it. Look-ups return None for unknown ids."""
+    """The state that a decision reads; `apply` changes it. Look-ups return None for unknown ids."""
 
     @property
     def account(self) -> str: ...

@@ -74,20 +74,26 @@ async def test_answered_requests_survive_a_kill_9_under_load(
     assert {intent.id for intent in answered} <= set(charged)
 
 
+@pytest.fixture
+async def ledger(tmp_path: Path, run_sandbox: RunSandbox, open_client: OpenClient) -> Path:
+    """The ledger of a stopped sandbox with one payment."""
+    async with run_sandbox(tmp_path) as first, open_client(first.url) as client:
+        await client.pay()
+    return tmp_path / "ledger.jsonl"
+
+
 @pytest.mark.parametrize("incomplete", [b'{"at":1800000000,"action":"Cre', b'{"at":18\x00\x00\n'])
 async def test_an_incomplete_last_line_is_removed_and_later_lines_are_complete(
-    tmp_path: Path, run_sandbox: RunSandbox, open_client: OpenClient, incomplete: bytes
+    ledger: Path, run_sandbox: RunSandbox, open_client: OpenClient, incomplete: bytes
 ) -> None:
-    async with run_sandbox(tmp_path) as first, open_client(first.url) as client:
-        paid = await client.pay()
-    ledger = tmp_path / "ledger.jsonl"
     with ledger.open("ab") as file:
         file.write(incomplete)
-    for _ in range(2):
-        async with run_sandbox(tmp_path) as again, open_client(again.url) as client:
-            assert (await client.intents.retrieve_async(paid.id)).status == "succeeded"
+    for payments in (1, 2):
+        async with run_sandbox(ledger.parent) as again, open_client(again.url) as client:
+            listed = (await client.intents.list_async()).data
+            assert [intent.status for intent in listed] == ["succeeded"] * payments
             await client.pay()
-    assert all(json.loads(line) for line in ledger.read_text().splitlines())
+    assert entries(ledger)
 
 
 async def test_a_last_line_without_its_newline_is_removed(
@@ -100,30 +106,25 @@ async def test_a_last_line_without_its_newline_is_removed(
     async with run_sandbox(tmp_path) as again, open_client(again.url) as client:
         assert (await client.intents.list_async()).data == []
         await client.create()
-    assert all(json.loads(line) for line in ledger.read_text().splitlines())
+    assert entries(ledger)
 
 
-async def test_a_damaged_ledger_is_rejected_with_the_lines_number(
-    tmp_path: Path, run_sandbox: RunSandbox, open_client: OpenClient
-) -> None:
-    async with run_sandbox(tmp_path) as first, open_client(first.url) as client:
-        await client.pay()
-    ledger = tmp_path / "ledger.jsonl"
+def test_a_damaged_ledger_is_rejected_with_the_lines_number(ledger: Path) -> None:
     lines = ledger.read_bytes().splitlines(keepends=True)
     ledger.write_bytes(b"".join([*lines[:2], b"###\n", *lines[2:]]))
     with pytest.raises(LedgerUnusable, match="line 3"):
-        Sandbox(tmp_path, Rules())
+        Sandbox(ledger.parent, Rules())
 
 
-async def test_a_ledger_whose_replay_moves_money_differently_is_rejected(
-    tmp_path: Path, run_sandbox: RunSandbox, open_client: OpenClient
-) -> None:
-    async with run_sandbox(tmp_path) as first, open_client(first.url) as client:
-        await client.pay()
-    ledger = tmp_path / "ledger.jsonl"
+def test_a_ledger_whose_replay_moves_money_differently_is_rejected(ledger: Path) -> None:
     ledger.write_text(ledger.read_text().replace('"captured"', '"authorized"'))
     with pytest.raises(LedgerUnusable, match="Line 4"):
-        Sandbox(tmp_path, Rules())
+        Sandbox(ledger.parent, Rules())
+
+
+def entries(ledger: Path) -> list[Any]:
+    """The entries of a ledger; fails where a line is not JSON."""
+    return [json.loads(line) for line in ledger.read_text().splitlines()]
 
 
 class TestTheProcess:

@@ -155,17 +155,21 @@ async def test_faults_duplicate_delay_and_reorder_webhooks(
     ]
 
 
+@pytest.fixture
+def webhook_options(tmp_path: Path, receiver: Receiver) -> tuple[str, ...]:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("\n".join(SECRETS) + "\n")
+    return ("--webhook-url", receiver.url, "--webhook-secret-file", str(secret))
+
+
 async def test_the_process_sends_webhooks(
     processes: Processes,
     receiver: Receiver,
+    webhook_options: tuple[str, ...],
     open_client: OpenClient,
     eventually: Eventually,
-    tmp_path: Path,
 ) -> None:
-    secret = tmp_path / "secret.txt"
-    secret.write_text("\n".join(SECRETS) + "\n")
-    options = ("--webhook-url", receiver.url, "--webhook-secret-file", str(secret))
-    _, url = processes.listen(*options)
+    _, url = processes.listen(*webhook_options)
     async with open_client(url) as client:
         await client.pay()
         await eventually(lambda: len(receiver.received) == 3)
@@ -175,15 +179,12 @@ async def test_the_process_sends_webhooks(
 async def test_only_subscribed_types_of_events_are_sent(
     processes: Processes,
     receiver: Receiver,
+    webhook_options: tuple[str, ...],
     open_client: OpenClient,
     eventually: Eventually,
-    tmp_path: Path,
 ) -> None:
-    secret = tmp_path / "secret.txt"
-    secret.write_text("\n".join(SECRETS) + "\n")
-    options = ("--webhook-url", receiver.url, "--webhook-secret-file", str(secret))
-    wanted = "payment_intent.succeeded,payment_intent.canceled"
-    _, url = processes.listen(*options, "--webhook-events", wanted)
+    subscribed = "payment_intent.succeeded,payment_intent.canceled"
+    _, url = processes.listen(*webhook_options, "--webhook-events", subscribed)
     async with open_client(url) as client:
         await client.pay()
         await client.pay()

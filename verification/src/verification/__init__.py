@@ -11,14 +11,14 @@ What is proven, and by which command:
     kubernetes    what can be known of the manifests without a cluster                  make kubernetes-check
     cluster       the manifests on a real cluster                                       make cluster-test
     containers    the images and the Compose file, on a real engine                     make compose-test
-    bench         what a call costs, beside a bare echo, pgbench or another commit      make bench
+    bench         what a call costs, as ratios to an echo, pgbench or another commit    make bench
     lines         the size of the code                                                  make lines
     reliability   puts what was measured into docs/reliability.md                       make report
 
-What they share: `world` (for explorer, simulator and chaos), `output` (figures as JSON), `processor` (a
-processor in memory), `local_stack` (the whole system on free ports), `processes` (replicas that are
-killed and paused), `client` (for tests), `load` (clients that repeat their calls), and `audit` (a
-load's payments against the processor's ledger).
+What they share: `world` (explorer and simulator), `processor` (a processor in memory), `local_stack` (the
+whole system on free ports), `processes` (replicas that are killed and paused), `client` (for tests),
+`load` (clients that repeat their calls), `audit` (a load's payments against the processor's ledger),
+`commands` (programs that are run to their end), `waiting` (with a bound) and `output` (lines and figures).
 """
 
 import os

@@ -12,8 +12,9 @@ from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 from oncepay_cli.connection import call, connect
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import Ports
-from verification.client import PATIENCE_SECONDS, movements
+from verification.client import movements
 from verification.load import AMOUNT, Observations
+from verification.waiting import PATIENCE_SECONDS
 
 
 def discrepancies(ports: Ports, observed: Observations) -> list[str]:

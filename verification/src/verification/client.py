@@ -1,4 +1,4 @@
-"""A client of both services for tests, with the processor's ledger beside it.
+"""A client of both services for tests, which also reads the processor's ledger.
 
 What the services answer is one side; what the ledger says happened to money is the truth.
 """
@@ -7,7 +7,7 @@ import json
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,11 +28,9 @@ from oncepay_cli.local import first_payment, health
 from oncepay_cli.local.first_payment import FirstPayment
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import Ports
+from verification.waiting import PATIENCE_SECONDS, POLL_SECONDS, wait_until
 
 FINAL = {Payment.SUCCEEDED, Payment.FAILED, Payment.CANCELED}
-PATIENCE_SECONDS = 300.0
-"""Far longer than recovery takes, also on a busy machine: who waits longer may call it stuck."""
-POLL_SECONDS = 0.1
 
 
 def new_request_id() -> str:
@@ -77,15 +75,25 @@ class Client:
         )
 
     def pay(self, request_id: str = "", **changed: Any) -> Payment:
-        payment: Payment = self.payments.CreatePayment(self.payment_request(request_id, **changed))
+        return self._payment("CreatePayment", self.payment_request(request_id, **changed))
+
+    def capture(self, payment: Payment) -> Payment:
+        request = pb.CapturePaymentRequest(name=payment.name, request_id=new_request_id())
+        return self._payment("CapturePayment", request)
+
+    def get(self, payment: Payment) -> Payment:
+        return self._payment("GetPayment", pb.GetPaymentRequest(name=payment.name))
+
+    def _payment(self, method: str, request: object) -> Payment:
+        """The payment that a method answers with, which must not be an error."""
+        answer = call(getattr(self.payments, method), request)
+        if answer.code is not grpc.StatusCode.OK:
+            raise AssertionError(f"{method}: {answer}")
+        payment: Payment = answer.reply
         return payment
 
     def refund(self, payment: Payment, minor_units: int, request_id: str = "") -> Answer:
-        return attempt(self.payments.CreateRefund, refund_request(payment, minor_units, request_id))
-
-    def get(self, payment: Payment) -> Payment:
-        found: Payment = self.payments.GetPayment(pb.GetPaymentRequest(name=payment.name))
-        return found
+        return call(self.payments.CreateRefund, refund_request(payment, minor_units, request_id))
 
     def wait_until_final(self, payment: Payment) -> Payment:
         """The payment once it is final, with no other call than GetPayment."""
@@ -99,7 +107,7 @@ class Client:
 
     def money_moved(self, *payments: Payment) -> dict[str, list[int]]:
         """What happened to money for these payments, by the processor's ledger: amounts by kind. A
-        refund's entry carries no payment of ours, so that intents stand between.
+        refund's entry has no payment of ours, but the intent of one.
         """
         names = {payment.name.removeprefix("payments/") for payment in payments}
         ledger = movements(self.ports.sandbox)
@@ -141,38 +149,36 @@ def refund_request(
     )
 
 
-def attempt(method: Any, request: object) -> Answer:
-    """Call, and take an error as an answer."""
-    try:
-        return Answer(method(request, timeout=PATIENCE_SECONDS))
-    except grpc.RpcError as error:
-        call: Any = error  # every one is a call, too, whatever the stubs say
-        status = rpc_status.from_call(call)
-        info, bad = details.ErrorInfo(), details.BadRequest()
-        for detail in status.details if status else ():
-            detail.Unpack(info)
-            detail.Unpack(bad)
-        fields = tuple(violation.field for violation in bad.field_violations)
-        return Answer(None, call.code(), info.reason, fields)
+def call(method: Any, request: object) -> Answer:
+    """Call, repeat the request while the service is unavailable, and take an error as an answer.
 
-
-def attempt_concurrently(method: Any, requests: Sequence[object]) -> list[Answer]:
-    """The answers of calls that are all made at the same time."""
-    with ThreadPoolExecutor(len(requests)) as callers:
-        return list(callers.map(lambda request: attempt(method, request), requests))
-
-
-def wait_until(is_so: Callable[[], bool], otherwise: str) -> None:
-    """Return when something is so.
-
-    Raises:
-        TimeoutError: it is not for all our patience; says `otherwise`.
+    A busy machine makes a service unavailable for moments, which no test is about.
     """
     until = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        if time.monotonic() > until:
-            raise TimeoutError(otherwise)
+    while True:
+        try:
+            return Answer(method(request, timeout=PATIENCE_SECONDS))
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > until:
+                return _error(error)
         time.sleep(POLL_SECONDS)
+
+
+def _error(error: grpc.RpcError) -> Answer:
+    failed: Any = error  # every one is a call, too, whatever the stubs say
+    status = rpc_status.from_call(failed)
+    info, bad = details.ErrorInfo(), details.BadRequest()
+    for detail in status.details if status else ():
+        detail.Unpack(info)
+        detail.Unpack(bad)
+    fields = tuple(violation.field for violation in bad.field_violations)
+    return Answer(None, failed.code(), info.reason, fields)
+
+
+def call_concurrently(method: Any, requests: Sequence[object]) -> list[Answer]:
+    """The answers of calls that are all made at the same time."""
+    with ThreadPoolExecutor(len(requests)) as callers:
+        return list(callers.map(lambda request: call(method, request), requests))
 
 
 def movements(sandbox_port: int) -> list[dict[str, Any]]:
@@ -182,7 +188,7 @@ def movements(sandbox_port: int) -> list[dict[str, Any]]:
 
 
 def ask_sandbox(port: int, method: str, path: str, body: object = None) -> Any:
-    """A call of the sandbox's own interface, beside the processor's."""
+    """A call of the sandbox's control interface."""
     request = urllib.request.Request(
         f"http://{HOST}:{port}/_sandbox/{path}",
         method=method,

@@ -8,25 +8,22 @@ import json
 import os
 import shlex
 import signal
-import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from oncepay_cli.local import health, passwords
+from oncepay_cli.local import passwords
 from oncepay_cli.local.installation import Ports
 from oncepay_cli.local.paths import REPOSITORY, Paths
-from verification.local_stack import free_stack_ports
+from verification.commands import CommandFailed, run
+from verification.local_stack import free_stack_ports, is_ready
+from verification.waiting import wait_until
 
 # Migrations end; everything else runs on, and may crash.
 PARTS = ("customer", "payment", "sandbox", "customer-database", "payment-database")
 MIGRATIONS = ("customer-migration", "payment-migration")
-# Pulling bases and building on a busy machine; bounds, not expectations.
-COMPOSE_SECONDS = 900
-READY_SECONDS = 90
 
 
 class NotOurProcess(Exception):
@@ -51,8 +48,8 @@ class Containers:
         }
 
     def compose(self, *arguments: str) -> str:
-        """Run Compose to its end; what it writes to standard output."""
-        return run(*self._command, *arguments, environment=self._environment)
+        """Run Compose to its end; its standard output."""
+        return run(*self._command, *arguments, environment=self._environment).stdout.strip()
 
     def up(self) -> None:
         """Start what does not run, and wait until it serves."""
@@ -60,28 +57,18 @@ class Containers:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        until = time.monotonic() + READY_SECONDS
-        while not self._is_ready():
-            if time.monotonic() > until:
-                raise TimeoutError(f"not ready after {READY_SECONDS} s: {self.compose('logs')}")
-            time.sleep(0.2)
-
-    def _is_ready(self) -> bool:
-        return (
-            health.web_answers(self.ports.sandbox, "/_sandbox")
-            and health.service_is_ready(self.ports.customer)
-            and health.service_is_ready(self.ports.payment)
-        )
+        wait_until(lambda: is_ready(self.ports), lambda: f"not ready: {self.compose('logs')}")
 
     def id_of(self, part: str) -> str:
         """The container of a part, also of one that has ended."""
         label = f"label=com.docker.compose.service={part}"
         project = f"label=com.docker.compose.project={self._command[-1]}"
-        return run("docker", "ps", "-aq", "--no-trunc", "--filter", label, "--filter", project)
+        filters = ("--filter", label, "--filter", project)
+        return run("docker", "ps", "-aq", "--no-trunc", *filters).stdout.strip()
 
     def inspect(self, part: str) -> dict[str, Any]:
         """What the engine knows of a part's container."""
-        found: dict[str, Any] = json.loads(run("docker", "inspect", self.id_of(part)))[0]
+        found: dict[str, Any] = json.loads(run("docker", "inspect", self.id_of(part)).stdout)[0]
         return found
 
     def crash(self, part: str) -> None:
@@ -101,39 +88,18 @@ class Containers:
             os.kill(pid, signal.SIGKILL)
         except OSError as error:
             raise NotOurProcess(f"process {pid}: {error.strerror}") from error
-        until = time.monotonic() + READY_SECONDS
-        while self.inspect(part)["RestartCount"] == before["RestartCount"]:
-            if time.monotonic() > until:
-                raise TimeoutError(f"{part} was not started again")
-            time.sleep(0.1)
+        wait_until(
+            lambda: self.inspect(part)["RestartCount"] > before["RestartCount"],
+            f"{part} was not started again",
+        )
         self.wait_until_ready()
-
-
-def run(*command: str, environment: dict[str, str] | None = None) -> str:
-    """A program's standard output, stripped.
-
-    Raises:
-        RuntimeError: it failed; with its output.
-    """
-    done = subprocess.run(
-        command,
-        env=environment,
-        cwd=REPOSITORY,
-        text=True,
-        capture_output=True,
-        timeout=COMPOSE_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{shlex.join(command)}: {done.stdout[-2_000:]}{done.stderr[-2_000:]}")
-    return done.stdout.strip()
 
 
 def engine_answers() -> bool:
     """Whether there is a Docker engine."""
     try:
         run("docker", "info")
-    except (OSError, RuntimeError, subprocess.TimeoutExpired):
+    except CommandFailed:
         return False
     return True
 

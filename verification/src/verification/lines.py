@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCT = ("chassis", "customer", "payment")
-"""What one reads to follow a payment, but for what is counted apart."""
+"""What one reads to follow a payment, except for what is counted apart."""
 APART = {"reconciliation": "reconciliation", "rebinding": "rebinding", "memory": "in-memory fakes"}
 """What of the product is counted apart, by the name of its package or of its module."""
 OTHERS = ("sandbox", "cli", "verification", "edge", "console")
@@ -95,7 +95,7 @@ def product_sizes(root: Path) -> tuple[Size, Size]:
 
 
 def other_sizes(root: Path) -> tuple[Size, Size]:
-    """What stands around the product, and every test."""
+    """The packages around the product, and all tests."""
     around, tests = Size(), Size()
     for package in OTHERS:
         for file in modules(root / package / "src"):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import asyncpg
 import psutil  # type: ignore[import-untyped]  # ships no types
 
-from oncepay_cli.local import passwords
+from oncepay_cli.local import health, passwords
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.installation import Installation, Ports
 from oncepay_cli.local.paths import Paths
@@ -62,6 +62,15 @@ def free_ports(count: int) -> list[int]:
 def free_stack_ports() -> Ports:
     """A free port for each process of a stack."""
     return Ports(*free_ports(len(fields(Ports))))
+
+
+def is_ready(ports: Ports) -> bool:
+    """Whether the sandbox and both services serve."""
+    return (
+        health.web_answers(ports.sandbox, "/_sandbox")
+        and health.service_is_ready(ports.customer)
+        and health.service_is_ready(ports.payment)
+    )
 
 
 def process_id(port: int) -> int:

@@ -1,15 +1,13 @@
 """`make rolling`: two replicas of each service, restarted one after the other under load.
 
-As Kubernetes does it: a replica is left alone for a moment (preStop), told to stop (SIGTERM), waited for
-while it drains, and started anew; the next one follows when this one has been ready for a while
-(minReadySeconds). Clients balance over the two, round robin. Proven: no call of a client that keeps the
+As Kubernetes does it: a replica gets a pause (preStop) and SIGTERM, drains and exits, and is started again;
+the next one follows when this one has been ready for a while (minReadySeconds). Clients balance over the two, round robin. Proven: no call of a client that keeps the
 contract fails, and each payment is captured once. A second round kills the replicas, for comparison.
 """
 
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +19,7 @@ from oncepay_cli.local.installation import Installation, Ports
 from verification.audit import discrepancies
 from verification.load import CLIENTS, Observations, under_load
 from verification.local_stack import free_ports, local_stack, process_id
+from verification.output import write_line
 from verification.processes import ServiceProcess
 
 SERVICES = ("customer", "payment")
@@ -63,7 +62,7 @@ class Restart:
             "  to drain, to be ready      "
             + "; ".join(f"{drained:.2f} s, {ready:.2f} s" for drained, ready in self.seconds),
         ]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines)
 
 
 class Replicas:
@@ -153,8 +152,7 @@ def main() -> None:
             ("killed, for comparison,", ServiceProcess.kill),
         ):
             for service in SERVICES:
-                sys.stdout.write(replicas.restart(service, end).as_text(how))
-                sys.stdout.flush()
+                write_line(replicas.restart(service, end).as_text(how))
 
 
 if __name__ == "__main__":

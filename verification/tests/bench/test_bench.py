@@ -1,5 +1,6 @@
 """The bench: what it measures of a system that is up, and the ratios that it makes of the figures."""
 
+import pytest
 import uvloop
 from rich.console import Console
 
@@ -14,7 +15,8 @@ from verification.bench.report import (
     ratio,
     reference_ratios,
 )
-from verification.bench.systems import System, echoing
+from verification.bench.systems import System, checkout, echoing
+from verification.commands import CommandFailed
 
 KINDS = ("GetCustomer", "CreatePayment")
 
@@ -40,6 +42,11 @@ def test_pgbench_runs_on_the_database_of_the_system(stack: Installation) -> None
     system = System("this", stack.ports, stack.paths)
 
     assert transactions_per_second(system, clients=2, seconds=1) > 0
+
+
+def test_a_commit_that_does_not_exist_is_named() -> None:
+    with pytest.raises(CommandFailed, match="no-such-commit"):
+        checkout("no-such-commit")
 
 
 def test_a_ratio_is_the_median_of_the_ratios_of_each_round() -> None:

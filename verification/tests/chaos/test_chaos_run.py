@@ -51,8 +51,9 @@ def test_everything_is_killed_and_every_payment_is_taken_once(tmp_path: Path) ->
 
 @pytest.mark.parametrize("design", ["charge_first", "save_first"])
 def test_an_ordinary_design_charges_twice_or_loses_payments(tmp_path: Path, design: str) -> None:
-    enough = ("--seconds", "12", "--kills", "10", "--payments", "100", "--quiescence", "2")
-    report = chaos(tmp_path, "--design", design, *enough)
+    enough = ("--seconds", "12", "--kills", "10", "--payments", "100")
+    soon = ("--quiescence", "2", "--late", "8")
+    report = chaos(tmp_path, "--design", design, *enough, *soon)
     assert report["found"]["double"] + report["found"]["lost"] > 0, report["text"]
 
 

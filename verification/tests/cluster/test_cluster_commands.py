@@ -9,7 +9,8 @@ pytest.importorskip("kubernetes_validate", reason="`make kubernetes-check` bring
 
 from verification.cluster import cluster as suite
 from verification.cluster.cluster import ADDRESSED, NAMESPACES, Cluster, NamespaceExists, installed
-from verification.cluster.kubectl import Kubectl, KubectlError
+from verification.cluster.kubectl import Kubectl
+from verification.commands import CommandFailed
 from verification.kubernetes.rendering import Rendering
 
 DEFAULT = {"storageclass.kubernetes.io/is-default-class": "true"}
@@ -49,7 +50,7 @@ class ScriptedKubectl(Kubectl):
         self.commands.append(arguments)
         self.inputs += [stdin] if stdin is not None else []
         if self._refusing in " ".join(arguments):
-            raise KubectlError(self._words)
+            raise CommandFailed(self._words)
         if arguments[0] == "get":
             answers = [self._objects.get(" ".join(arguments[1:count])) for count in (2, 3)]
             return json.dumps(next((each for each in answers if each), {"items": []})), ""
@@ -101,7 +102,7 @@ def test_what_was_made_is_removed_at_the_end_and_nothing_else() -> None:
 def test_it_is_removed_also_when_the_cluster_refuses(refusing: str) -> None:
     kubectl = ScriptedKubectl(refusing=refusing, words="no room")
 
-    with pytest.raises(KubectlError, match="no room"), installed(kubectl):
+    with pytest.raises(CommandFailed, match="no room"), installed(kubectl):
         pytest.fail("it counted as installed")
 
     assert kubectl.ran(*REMOVAL)
@@ -119,7 +120,7 @@ def test_it_is_removed_also_when_a_test_is_interrupted() -> None:
 def test_a_wait_in_vain_reports_pods_and_events() -> None:
     kubectl = ScriptedKubectl(refusing="rollout status")
 
-    with pytest.raises(KubectlError), installed(kubectl):
+    with pytest.raises(CommandFailed), installed(kubectl):
         pass
 
     assert kubectl.ran("get", "events")
@@ -167,7 +168,7 @@ def test_a_used_up_disruption_budget_is_distinguished_from_other_errors() -> Non
     assert not Cluster(ScriptedKubectl(refusing="eviction", words=used_up)).evict(
         "payment", "payment-1"
     )
-    with pytest.raises(KubectlError, match="not found"):
+    with pytest.raises(CommandFailed, match="not found"):
         Cluster(ScriptedKubectl(refusing="eviction", words="not found")).evict(
             "payment", "payment-1"
         )
@@ -182,5 +183,5 @@ def test_the_report_of_a_reconciliation_is_found_in_its_log() -> None:
 
 
 def test_a_failed_reconciliation_is_reported_with_its_log() -> None:
-    with pytest.raises(KubectlError, match="charged twice"):
+    with pytest.raises(CommandFailed, match="charged twice"):
         Cluster(ScriptedKubectl(refusing="wait", log="charged twice")).reconcile()

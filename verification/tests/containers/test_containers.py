@@ -12,17 +12,18 @@ from oncepay_cli.local.first_payment import AMOUNT
 from oncepay_cli.local.health import HOST
 from oncepay_cli.local.paths import Paths
 from verification.audit import discrepancies, list_payments
-from verification.client import execute_first_payment, wait_until
+from verification.client import execute_first_payment
+from verification.commands import CommandFailed, run
 from verification.containers import (
     MIGRATIONS,
     PARTS,
     Containers,
     NotOurProcess,
     engine_answers,
-    run,
     temporary_containers,
 )
 from verification.load import Observations, under_load
+from verification.waiting import wait_until
 
 COMPOSE = os.environ.get("COMPOSE", "")
 if not COMPOSE:
@@ -43,7 +44,7 @@ def containers() -> Iterator[Containers]:
 
 def python(containers: Containers, part: str, program: str) -> str:
     """The output of a Python program in a part's container."""
-    return run("docker", "exec", containers.id_of(part), "python", "-c", program)
+    return run("docker", "exec", containers.id_of(part), "python", "-c", program).stdout.strip()
 
 
 def load(containers: Containers) -> AbstractContextManager[Observations]:
@@ -154,8 +155,8 @@ def test_a_superuser_cannot_connect_from_outside(containers: Containers) -> None
 def test_the_image_has_a_health_check(containers: Containers, service: str) -> None:
     check = containers.inspect(service)["Config"]["Healthcheck"]["Test"]
     assert check[0] == "CMD"  # without a shell
-    assert run("docker", "exec", containers.id_of(service), *check[1:]) == ""
-    with pytest.raises(RuntimeError, match="UNAVAILABLE"):
+    assert run("docker", "exec", containers.id_of(service), *check[1:]).stdout == ""
+    with pytest.raises(CommandFailed, match="UNAVAILABLE"):
         run("docker", "exec", containers.id_of(service), *check[1:-1], "127.0.0.1:1")
 
 

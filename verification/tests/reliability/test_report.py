@@ -7,8 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from oncepay_cli.local.paths import REPOSITORY
-from verification.reliability.__main__ import report
+from verification.reliability.__main__ import FIGURES, report
 from verification.reliability.figures import quantile, read
 from verification.reliability.plot import plot
 from verification.reliability.tables import fill, tables
@@ -92,5 +91,5 @@ def test_the_picture_is_svg_with_the_figures_of_the_runs(folder: Path) -> None:
 
 
 def test_the_pages_and_their_picture_agree_with_the_figures() -> None:
-    for path, text in report(read(REPOSITORY / "docs" / "figures")).items():
+    for path, text in report(read(FIGURES)).items():
         assert path.read_text() == text, f"{path.name}: run `make report`"

@@ -1,4 +1,4 @@
-"""Pages of a list (AIP-158): their size, and the token that leads to the next one.
+"""Pages of a list (AIP-158): their size, their query, and the token that leads to the next one.
 
 A token holds where a page ends, and an HMAC over that and the whole request but for its page size.
 So nobody can make one up, or use it with another filter, and no server needs to remember it.
@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+from chassis.aip.filters import Comparison
 from chassis.values import InvalidValue
 
 DEFAULT_PAGE_SIZE = 50
@@ -40,6 +41,20 @@ class Position:
 
     create_time: datetime
     id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """Which page of a list to read: at most `limit` rows after a position, ordered by `create_time`.
+
+    A service's query adds conditions of its own. The rows of a page meet every one that is given.
+    """
+
+    limit: int
+    after: Position | None = None
+    newest_first: bool = True
+    show_deleted: bool = False
+    create_time: Sequence[tuple[Comparison, datetime]] = ()
 
 
 def page_size(asked: int) -> int:

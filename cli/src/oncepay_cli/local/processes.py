@@ -1,8 +1,8 @@
 """Child processes of `oncepay up`: the sandbox, the services and their migrations.
 
 A service runs in a session of its own, so that the terminal's Ctrl-C reaches only the command that started
-it, which stops the services in order. Each has a record on disk, so that the next start finds what a killed command
-left running.
+it, which stops the services in order. Each service has a record on disk, so that the next start finds what
+a killed command left running.
 """
 
 import json

@@ -133,20 +133,6 @@ class Customer:
         if (self.fingerprint is None) != (erased or self.request_id is None):
             raise AssertionError(f"{self.name}: a request_id has a fingerprint until the erasure")
 
-    @classmethod
-    def created(cls, new_id: UUID, request: CustomerRequest, now: datetime) -> Self:
-        """The first version of a customer."""
-        return cls(
-            id=new_id,
-            details=request.details,
-            reference=request.reference,
-            state=request.state,
-            create_time=now,
-            update_time=now,
-            request_id=request.request_id,
-            fingerprint=request.fingerprint,
-        )
-
     @property
     def name(self) -> CustomerName:
         return CustomerName(self.id)

@@ -34,7 +34,7 @@ class MemoryCustomers:
         await asyncio.sleep(0)
         if new_id in self._customers or any(self._conflicts(request.unique_keys, None)):
             return None
-        customer = Customer.created(new_id, request, self._clock())
+        customer = first_version(new_id, request, self._clock())
         self._customers[new_id] = customer
         return customer
 
@@ -69,6 +69,20 @@ class MemoryCustomers:
             yield from (o for o in others if _folded(o.unique_keys.email) == keys.email.key)
         if keys.reference is not None:
             yield from (other for other in others if other.reference == keys.reference)
+
+
+def first_version(new_id: UUID, request: CustomerRequest, now: datetime) -> Customer:
+    """The customer that an insert makes of a request."""
+    return Customer(
+        id=new_id,
+        details=request.details,
+        reference=request.reference,
+        state=request.state,
+        create_time=now,
+        update_time=now,
+        request_id=request.request_id,
+        fingerprint=request.fingerprint,
+    )
 
 
 def _folded(email: EmailAddress | None) -> str | None:

@@ -5,12 +5,10 @@ Whatever a repository writes is one statement and one commit. Times are the data
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from chassis.aip.filters import Comparison
-from chassis.aip.pages import Position
+from chassis.aip.pages import PageQuery
 from chassis.aip.resources import Snapshot
 from chassis.values import Reference
 from customer.domain.customer import Customer, CustomerRequest, State, UniqueKeys
@@ -18,17 +16,12 @@ from customer.domain.values import EmailAddress
 
 
 @dataclass(frozen=True, slots=True)
-class CustomerQuery:
-    """Which customers a page lists: `limit` at most, of those that meet every given condition."""
+class CustomerQuery(PageQuery):
+    """Which page of customers to read."""
 
-    limit: int
-    after: Position | None = None
-    newest_first: bool = True
-    show_deleted: bool = False
     state: State | None = None
     email: EmailAddress | None = None
     reference: Reference | None = None
-    create_time: Sequence[tuple[Comparison, datetime]] = ()
 
 
 class CustomerRepository(Protocol):

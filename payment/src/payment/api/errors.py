@@ -4,8 +4,15 @@ service's proto, as code. Invalid values and an unavailable database are answere
 
 from collections.abc import Mapping
 
-from grpc import StatusCode
-
+from chassis.answers import (
+    aborted,
+    already_exists,
+    failed_precondition,
+    internal,
+    invalid_argument,
+    not_found,
+    unavailable,
+)
 from chassis.errors import Answer, translator
 from payment.domain import errors
 from payment.domain.payment import State
@@ -51,98 +58,79 @@ def _state_fields(error: errors.WrongState) -> Mapping[str, object]:
 
 
 ANSWERS: dict[type[Exception], Answer] = {
-    errors.RequestIdReused: Answer(
-        StatusCode.INVALID_ARGUMENT,
+    errors.RequestIdReused: invalid_argument(
         "REQUEST_ID_REUSED",
         "this request_id came before, with another content; make a new request_id for each new "
         "request, and change nothing when you repeat one",
         field="request_id",
     ),
-    errors.RefusedByProcessor: Answer(
-        StatusCode.INVALID_ARGUMENT,
+    errors.RefusedByProcessor: invalid_argument(
         "REFUSED_BY_PROCESSOR",
         "the processor does not take this {field} ({code}), and nothing was done; send another one",
         field="{field}",
         fields=_refused_field,
     ),
-    errors.PaymentNotFound: Answer(
-        StatusCode.NOT_FOUND,
+    errors.PaymentNotFound: not_found(
         "PAYMENT_NOT_FOUND",
         "there is no {name}; no payment is ever removed, so look where this name comes from",
     ),
-    errors.RefundNotFound: Answer(
-        StatusCode.NOT_FOUND,
+    errors.RefundNotFound: not_found(
         "REFUND_NOT_FOUND",
         "there is no {name}; no refund is ever removed, so look where this name comes from",
     ),
-    errors.ReferenceTaken: Answer(
-        StatusCode.ALREADY_EXISTS,
+    errors.ReferenceTaken: already_exists(
         "REFERENCE_TAKEN",
         "another payment, {holder}, has this reference, and it would be paid twice; look at that "
         "payment, or give another reference",
         resource="holder",
     ),
-    errors.CustomerNotFound: Answer(
-        StatusCode.FAILED_PRECONDITION,
+    errors.CustomerNotFound: failed_precondition(
         "CUSTOMER_NOT_FOUND",
         "there is no {name}, and nothing was charged; register the customer first",
     ),
-    errors.CustomerDeleted: Answer(
-        StatusCode.FAILED_PRECONDITION,
+    errors.CustomerDeleted: failed_precondition(
         "CUSTOMER_DELETED",
         "{name} is deleted, and nothing was charged; undelete the customer first",
     ),
-    errors.CustomerBlocked: Answer(
-        StatusCode.FAILED_PRECONDITION,
+    errors.CustomerBlocked: failed_precondition(
         "CUSTOMER_BLOCKED",
         "{name} is blocked, and nothing was charged; UpdateCustomer can unblock the customer",
     ),
-    errors.WrongState: Answer(
-        StatusCode.FAILED_PRECONDITION,
+    errors.WrongState: failed_precondition(
         "PAYMENT_STATE",
         "{name} is {state} and cannot be {action}: only {allowed} can",
         fields=_state_fields,
     ),
-    errors.PaymentHeld: Answer(
-        StatusCode.FAILED_PRECONDITION,
+    errors.PaymentHeld: failed_precondition(
         "PAYMENT_HELD",
         "{name} needs manual review ({reason}); look into it, then call ReleasePayment",
     ),
-    errors.PaymentDeleted: Answer(
-        StatusCode.FAILED_PRECONDITION,
-        "PAYMENT_DELETED",
-        "{name} is deleted; undelete it first",
+    errors.PaymentDeleted: failed_precondition(
+        "PAYMENT_DELETED", "{name} is deleted; undelete it first"
     ),
-    errors.AmountTooLarge: Answer(
-        StatusCode.FAILED_PRECONDITION,
+    errors.AmountTooLarge: failed_precondition(
         "AMOUNT_TOO_LARGE",
         "of {name} at most {maximum} minor units of {currency_code} can be {action}; ask for that "
         "or less, in that currency",
     ),
-    errors.ReferenceSet: Answer(
-        StatusCode.FAILED_PRECONDITION,
+    errors.ReferenceSet: failed_precondition(
         "REFERENCE_SET",
         "{name} has a reference, which is set once: it guards against paying twice; leave it as "
         "it is",
     ),
-    errors.EtagMismatch: Answer(
-        StatusCode.ABORTED,
+    errors.EtagMismatch: aborted(
         "ETAG_MISMATCH",
         "{name} is not what this etag stands for any more; read it again, and decide anew",
     ),
-    errors.CustomerServiceUnavailable: Answer(
-        StatusCode.UNAVAILABLE,
+    errors.CustomerServiceUnavailable: unavailable(
         "CUSTOMER_SERVICE_UNAVAILABLE",
         f"the Customer service does not answer, and without it nobody pays; {AGAIN}",
     ),
-    errors.ProcessorUnavailable: Answer(
-        StatusCode.UNAVAILABLE,
-        "PROCESSOR_UNAVAILABLE",
-        f"the card processor does not answer; {AGAIN}",
+    errors.ProcessorUnavailable: unavailable(
+        "PROCESSOR_UNAVAILABLE", f"the card processor does not answer; {AGAIN}"
     ),
-    errors.TryAgain: Answer(StatusCode.UNAVAILABLE, "TRY_AGAIN", f"{{why}}; {AGAIN}"),
-    errors.InvariantViolation: Answer(
-        StatusCode.INTERNAL,
+    errors.TryAgain: unavailable("TRY_AGAIN", f"{{why}}; {AGAIN}"),
+    errors.InvariantViolation: internal(
         "INTERNAL",
         "an invariant does not hold, and this call went no further; an alert was raised, and the logs "
         "have more under the call id {call_id}",

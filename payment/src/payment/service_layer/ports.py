@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from chassis.aip.filters import Comparison
-from chassis.aip.pages import Position
+from chassis.aip.pages import PageQuery, Position
 from chassis.aip.resources import Snapshot
 from chassis.values import Reference, RequestId
 from payment.domain.creation import Conflicts, CreationAttempt
@@ -76,18 +75,13 @@ class DueRepository(Protocol[Resource]):
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentQuery:
-    """A page of payments: at most `limit` of those that meet every given condition."""
+class PaymentQuery(PageQuery):
+    """Which page of payments to read."""
 
-    limit: int
-    after: Position | None = None
-    newest_first: bool = True
-    show_deleted: bool = False
     customer: CustomerName | None = None
     state: PublicState | None = None
     reference: Reference | None = None
     held: bool | None = None
-    create_time: Sequence[tuple[Comparison, datetime]] = ()
 
 
 class PaymentRepository(DueRepository[Payment], Protocol):

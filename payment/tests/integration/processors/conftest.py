@@ -1,4 +1,4 @@
-"""Processors to test: each target of the contract, and the adapter with a sandbox to break."""
+"""The targets of the processor's contract, and the processes that they need."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from support.processors import (
     CANNOT,
     NAMES,
-    CannotBeMade,
+    CannotInstall,
     Target,
     localstripe_process,
     opened,
@@ -16,18 +16,18 @@ from support.processors import (
 
 @pytest.fixture(scope="session")
 def sandbox_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A sandbox that is a process, for the whole run."""
+    """The address of a sandbox process, which runs for the whole session."""
     with sandbox_process(tmp_path_factory.mktemp("sandbox")) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def localstripe_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A localstripe that is a process, for the whole run."""
+    """The address of a localstripe process, which runs for the whole session."""
     try:
         with localstripe_process(tmp_path_factory.mktemp("localstripe")) as address:
             yield address
-    except CannotBeMade as error:
+    except CannotInstall as error:
         pytest.skip(str(error))
 
 
@@ -37,7 +37,7 @@ def localstripe_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     ]
 )
 async def target(request: pytest.FixtureRequest) -> AsyncIterator[Target]:
-    """Each processor in turn; a test that it cannot pass is expected to fail."""
+    """Each target in turn. A test that it cannot pass is expected to fail."""
     name = request.param
     if reason := CANNOT[name].get(request.function.__name__):
         fails = pytest.mark.xfail(raises=AssertionError, reason=f"{name}: {reason}", strict=True)
@@ -45,5 +45,5 @@ async def target(request: pytest.FixtureRequest) -> AsyncIterator[Target]:
     address = None
     if name in ("sandbox", "localstripe"):
         address = request.getfixturevalue(f"{name}_address")
-    async with opened(name, address) as one:
-        yield one
+    async with opened(name, address) as target:
+        yield target

@@ -8,11 +8,11 @@ import pytest
 from support.examples import INSTALLATION
 from support.processor_examples import (
     a_confirmed_payment,
-    a_held_payment,
     a_payment,
     a_refund_of,
     an_attempt,
-    evidence,
+    an_authorized_payment,
+    intent_in,
     status_of,
 )
 from support.processors import Target
@@ -92,12 +92,12 @@ async def test_a_listed_intent_is_the_same_as_a_retrieved_one(target: Target) ->
     listed = await list_intents(target)
 
     for payment in payments:
-        retrieved = evidence(await target.processor.retrieve(payment.intent_id))
+        retrieved = intent_in(await target.processor.retrieve(payment.intent_id))
         assert listed[payment.intent_id].intent == retrieved
 
 
 async def test_a_listed_authorization_has_its_end(target: Target) -> None:
-    payment = await a_held_payment(target)
+    payment = await an_authorized_payment(target)
 
     listed = (await list_intents(target))[payment.intent_id]
 
@@ -107,7 +107,7 @@ async def test_a_listed_authorization_has_its_end(target: Target) -> None:
 
 async def test_an_intent_without_a_payment_is_listed(target: Target) -> None:
     attempt = await an_attempt(target)
-    intent = evidence(await target.processor.create(attempt))
+    intent = intent_in(await target.processor.create(attempt))
 
     listed = (await list_intents(target))[intent.id]
 
@@ -155,7 +155,7 @@ async def test_a_long_listing_comes_in_pages(
 async def test_an_unconfirmed_intent_is_canceled_by_discarding_it(target: Target) -> None:
     payment = await a_payment(target)
 
-    reply = evidence(await listing_of(target).discard(payment.intent_id))
+    reply = intent_in(await listing_of(target).discard(payment.intent_id))
 
     assert reply.status is IntentStatus.CANCELED
     assert await status_of(target, payment) is IntentStatus.CANCELED

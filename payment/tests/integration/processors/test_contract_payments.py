@@ -1,6 +1,6 @@
 """The contract of the port `Processor`, on everything that claims to be one: payments.
 
-`processor_targets` names them, with the one table of what each cannot do. What is left to each:
+`processor_targets` names them, with the one table of what first cannot do. What is left to first:
 evidence is an Intent, a definite no is Rejection, everything else is OutcomeUnknown, and nothing is raised.
 """
 
@@ -14,11 +14,11 @@ from support.processor_examples import (
     CONFIRM,
     EUR_20,
     a_confirmed_payment,
-    a_held_payment,
     a_payment,
     an_attempt,
+    an_authorized_payment,
     capture,
-    evidence,
+    intent_in,
     status_of,
 )
 from support.processors import Target
@@ -37,10 +37,10 @@ from payment.domain.values import Money, PaymentMethod, RequestPart, ReturnUrl
 # ---------------------------------------------------------------- create
 
 
-async def test_an_intent_is_created_unconfirmed_and_carries_what_is_ours(target: Target) -> None:
+async def test_a_new_intent_is_unconfirmed_and_has_our_ids(target: Target) -> None:
     attempt = await an_attempt(target)
 
-    intent = evidence(await target.processor.create(attempt))
+    intent = intent_in(await target.processor.create(attempt))
 
     assert intent.status is IntentStatus.REQUIRES_CONFIRMATION
     assert (intent.amount, intent.amount_received) == (EUR_20, 0)
@@ -49,30 +49,30 @@ async def test_an_intent_is_created_unconfirmed_and_carries_what_is_ours(target:
 
 
 async def test_two_attempts_get_two_intents(target: Target) -> None:
-    one, other = await a_payment(target), await a_payment(target)
+    first, other = await a_payment(target), await a_payment(target)
 
-    assert one.intent_id != other.intent_id
+    assert first.intent_id != other.intent_id
 
 
-async def test_the_same_attempt_again_gets_the_same_intent(target: Target) -> None:
+async def test_a_creation_sent_again_gets_the_same_intent(target: Target) -> None:
     attempt = await an_attempt(target)
 
     first = await target.processor.create(attempt)
     again = await target.processor.create(attempt)
 
-    assert evidence(first) == again
+    assert intent_in(first) == again
 
 
-async def test_the_same_key_with_another_content_is_misused(target: Target) -> None:
+async def test_a_creation_under_a_used_key_with_other_content_is_a_conflict(target: Target) -> None:
     attempt = await an_attempt(target)
     await target.processor.create(attempt)
 
-    dearer = replace(attempt, request=replace(attempt.request, amount=Money(2001, "EUR")))
+    other_content = replace(attempt, request=replace(attempt.request, amount=Money(2001, "EUR")))
 
-    assert await target.processor.create(dearer) == IdempotencyKeyConflict()
+    assert await target.processor.create(other_content) == IdempotencyKeyConflict()
 
 
-async def test_a_token_that_is_not_known_is_refused_by_name(target: Target) -> None:
+async def test_an_unknown_payment_method_is_refused_by_its_part(target: Target) -> None:
     unknown = await an_attempt(target, payment_method=PaymentMethod("pm_nobody_has_this"))
 
     reply = await target.processor.create(unknown)
@@ -81,14 +81,16 @@ async def test_a_token_that_is_not_known_is_refused_by_name(target: Target) -> N
     assert (reply.code, reply.part) == ("resource_missing", RequestPart.PAYMENT_METHOD)
 
 
-async def test_a_currency_that_stripe_does_not_take_is_refused_by_name(target: Target) -> None:
+async def test_a_currency_that_stripe_does_not_support_is_refused_by_its_part(
+    target: Target,
+) -> None:
     reply = await target.processor.create(await an_attempt(target, amount=Money(2000, "XTS")))
 
     assert isinstance(reply, Rejection)
     assert reply.part is RequestPart.CURRENCY
 
 
-async def test_an_amount_above_stripes_largest_is_refused_by_name(target: Target) -> None:
+async def test_an_amount_above_stripes_maximum_is_refused_by_its_part(target: Target) -> None:
     amount = Money(100_000_000, "EUR")
 
     reply = await target.processor.create(await an_attempt(target, amount=amount))
@@ -97,7 +99,9 @@ async def test_an_amount_above_stripes_largest_is_refused_by_name(target: Target
     assert (reply.code, reply.part) == ("amount_too_large", RequestPart.AMOUNT)
 
 
-async def test_an_amount_that_stripe_cannot_say_is_refused_by_name(target: Target) -> None:
+async def test_an_amount_that_stripes_units_cannot_express_is_refused_by_its_part(
+    target: Target,
+) -> None:
     amount = Money(5001, "KWD")
 
     reply = await target.processor.create(await an_attempt(target, amount=amount))
@@ -118,12 +122,12 @@ async def test_an_amount_that_stripe_cannot_say_is_refused_by_name(target: Targe
     ],
     ids=str,
 )
-async def test_an_amount_comes_back_as_it_was_asked_in_every_kind_of_currency(
+async def test_an_amount_is_reported_as_it_was_asked_for_in_every_kind_of_currency(
     target: Target, amount: Money
 ) -> None:
     payment = await a_confirmed_payment(target, amount=amount)
 
-    intent = evidence(await target.processor.retrieve(payment.intent_id))
+    intent = intent_in(await target.processor.retrieve(payment.intent_id))
 
     assert target.processor.supports_amount(amount)
     assert intent.status is IntentStatus.SUCCEEDED
@@ -133,45 +137,47 @@ async def test_an_amount_comes_back_as_it_was_asked_in_every_kind_of_currency(
 # ---------------------------------------------------------------- confirm
 
 
-async def test_a_good_card_is_charged(target: Target) -> None:
+async def test_the_confirmation_of_a_good_card_charges_it(target: Target) -> None:
     payment = await a_payment(target)
 
-    intent = evidence(await target.processor.post(payment, CONFIRM))
+    intent = intent_in(await target.processor.post(payment, CONFIRM))
 
     assert (intent.id, intent.payment_id) == (payment.intent_id, payment.id)
     assert intent.status is IntentStatus.SUCCEEDED
     assert intent.amount_received == EUR_20.minor_units
 
 
-async def test_a_confirm_sent_again_gets_the_same_answer(target: Target) -> None:
+async def test_a_confirmation_sent_again_gets_the_same_reply(target: Target) -> None:
     payment = await a_payment(target)
 
     first = await target.processor.post(payment, CONFIRM)
     again = await target.processor.post(payment, CONFIRM)
 
-    assert evidence(first) == again
+    assert intent_in(first) == again
 
 
-async def test_a_second_confirm_is_refused(target: Target) -> None:
+async def test_a_confirmation_of_a_charged_intent_under_a_new_key_is_refused(
+    target: Target,
+) -> None:
     payment = await a_confirmed_payment(target)
 
     assert isinstance(await target.processor.post(payment, Post(Operation.CONFIRM, 1)), Rejection)
 
 
-async def test_a_decline_is_evidence_in_the_reply_to_confirm(target: Target) -> None:
+async def test_a_declined_confirmation_is_answered_with_the_intent(target: Target) -> None:
     payment = await a_payment(target, "declined")
 
-    intent = evidence(await target.processor.post(payment, CONFIRM))
+    intent = intent_in(await target.processor.post(payment, CONFIRM))
 
     assert intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD
     assert intent.failure
     assert intent.failure.code == "card_declined"
 
 
-async def test_a_decline_is_told_when_the_intent_is_asked_for(target: Target) -> None:
+async def test_a_declined_intent_is_retrieved_with_its_failure(target: Target) -> None:
     payment = await a_confirmed_payment(target, "declined")
 
-    intent = evidence(await target.processor.retrieve(payment.intent_id))
+    intent = intent_in(await target.processor.retrieve(payment.intent_id))
 
     assert intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD
     assert (intent.amount, intent.amount_received) == (EUR_20, 0)
@@ -180,35 +186,37 @@ async def test_a_decline_is_told_when_the_intent_is_asked_for(target: Target) ->
     assert intent.failure.message
 
 
-async def test_a_decline_tells_the_issuers_own_code(target: Target) -> None:
+async def test_a_declined_intent_has_the_issuers_decline_code(target: Target) -> None:
     payment = await a_confirmed_payment(target, "without_funds")
 
-    intent = evidence(await target.processor.retrieve(payment.intent_id))
+    intent = intent_in(await target.processor.retrieve(payment.intent_id))
 
     assert intent.failure
     assert intent.failure.decline_code == "insufficient_funds"
 
 
-async def test_3d_secure_with_a_return_url_gives_an_address(target: Target) -> None:
+async def test_3d_secure_with_a_return_url_gives_the_address_where_the_customer_acts(
+    target: Target,
+) -> None:
     url = ReturnUrl("https://shop.example/back?cart=1")
     payment = await a_payment(target, "authenticated", return_url=url)
 
-    intent = evidence(await target.processor.post(payment, CONFIRM))
+    intent = intent_in(await target.processor.post(payment, CONFIRM))
 
     assert intent.status is IntentStatus.REQUIRES_ACTION
     assert intent.redirect_url.startswith("http")
 
 
-async def test_3d_secure_without_a_return_url_gives_none(target: Target) -> None:
+async def test_3d_secure_without_a_return_url_gives_no_address(target: Target) -> None:
     payment = await a_payment(target, "authenticated")
 
-    intent = evidence(await target.processor.post(payment, CONFIRM))
+    intent = intent_in(await target.processor.post(payment, CONFIRM))
 
     assert intent.status is IntentStatus.REQUIRES_ACTION
     assert intent.redirect_url == ""
 
 
-async def test_after_3d_secure_the_payment_succeeds(target: Target) -> None:
+async def test_an_approved_3d_secure_makes_the_intent_succeed(target: Target) -> None:
     payment = await a_confirmed_payment(target, "authenticated")
 
     await target.authenticate(payment.intent_id, approved=True)
@@ -216,12 +224,12 @@ async def test_after_3d_secure_the_payment_succeeds(target: Target) -> None:
     assert await status_of(target, payment) is IntentStatus.SUCCEEDED
 
 
-async def test_a_refused_3d_secure_is_no_success(target: Target) -> None:
+async def test_a_declined_3d_secure_needs_another_payment_method(target: Target) -> None:
     payment = await a_confirmed_payment(target, "authenticated")
 
     await target.authenticate(payment.intent_id, approved=False)
 
-    intent = evidence(await target.processor.retrieve(payment.intent_id))
+    intent = intent_in(await target.processor.retrieve(payment.intent_id))
     assert intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD
     assert intent.failure
     assert intent.failure.code == "payment_intent_authentication_failure"
@@ -230,47 +238,49 @@ async def test_a_refused_3d_secure_is_no_success(target: Target) -> None:
 # ---------------------------------------------------------------- capture
 
 
-async def test_with_manual_capture_the_money_is_only_held(target: Target) -> None:
+async def test_a_confirmation_with_manual_capture_authorizes_only(target: Target) -> None:
     payment = await a_payment(target, capture_method=CaptureMethod.MANUAL)
 
-    intent = evidence(await target.processor.post(payment, CONFIRM))
+    intent = intent_in(await target.processor.post(payment, CONFIRM))
 
     assert intent.status is IntentStatus.REQUIRES_CAPTURE
     assert intent.amount_received == 0
 
 
-async def test_a_hold_says_until_when_it_lasts(target: Target) -> None:
+async def test_an_authorization_has_the_time_of_its_end(target: Target) -> None:
     payment = await a_payment(target, capture_method=CaptureMethod.MANUAL)
 
-    confirmed = evidence(await target.processor.post(payment, CONFIRM))
-    asked = evidence(await target.processor.retrieve(payment.intent_id))
+    confirmed = intent_in(await target.processor.post(payment, CONFIRM))
+    retrieved = intent_in(await target.processor.retrieve(payment.intent_id))
 
-    assert asked.capture_before
-    lasts = asked.capture_before - datetime.now(UTC)
+    assert retrieved.capture_before
+    lasts = retrieved.capture_before - datetime.now(UTC)
     assert timedelta(days=2) < lasts < timedelta(days=31)
-    assert confirmed.capture_before == asked.capture_before
+    assert confirmed.capture_before == retrieved.capture_before
 
 
-async def test_capturing_all_takes_all(target: Target) -> None:
-    payment = await a_held_payment(target)
+async def test_a_capture_of_the_whole_amount_receives_it(target: Target) -> None:
+    payment = await an_authorized_payment(target)
 
-    intent = evidence(await target.processor.post(payment, capture(2000)))
+    intent = intent_in(await target.processor.post(payment, capture(2000)))
 
     assert intent.status is IntentStatus.SUCCEEDED
     assert intent.amount_received == 2000
 
 
-async def test_capturing_a_part_takes_that_part(target: Target) -> None:
-    payment = await a_held_payment(target)
+async def test_a_capture_of_a_part_receives_that_part(target: Target) -> None:
+    payment = await an_authorized_payment(target)
 
-    intent = evidence(await target.processor.post(payment, capture(700)))
+    intent = intent_in(await target.processor.post(payment, capture(700)))
 
     assert intent.status is IntentStatus.SUCCEEDED
     assert (intent.amount, intent.amount_received) == (EUR_20, 700)
 
 
-async def test_capturing_more_than_is_held_is_refused_and_changes_nothing(target: Target) -> None:
-    payment = await a_held_payment(target)
+async def test_a_capture_of_more_than_was_authorized_is_refused_and_changes_nothing(
+    target: Target,
+) -> None:
+    payment = await an_authorized_payment(target)
 
     reply = await target.processor.post(payment, capture(2001))
 
@@ -278,15 +288,17 @@ async def test_capturing_more_than_is_held_is_refused_and_changes_nothing(target
     assert await status_of(target, payment) is IntentStatus.REQUIRES_CAPTURE
 
 
-async def test_capturing_an_amount_that_stripe_cannot_say_is_refused(target: Target) -> None:
+async def test_a_capture_of_an_amount_that_stripes_units_cannot_express_is_refused(
+    target: Target,
+) -> None:
     kwd = Money(5120, "KWD")
     payment = await a_confirmed_payment(target, amount=kwd, capture_method=CaptureMethod.MANUAL)
 
     assert isinstance(await target.processor.post(payment, capture(5119)), Rejection)
 
 
-async def test_a_canceled_hold_cannot_be_captured(target: Target) -> None:
-    payment = await a_held_payment(target)
+async def test_a_capture_of_a_canceled_authorization_is_refused(target: Target) -> None:
+    payment = await an_authorized_payment(target)
     await target.processor.post(payment, CANCEL)
 
     reply = await target.processor.post(payment, capture(2000))
@@ -301,45 +313,45 @@ async def test_a_canceled_hold_cannot_be_captured(target: Target) -> None:
 async def test_an_unconfirmed_intent_is_canceled(target: Target) -> None:
     payment = await a_payment(target)
 
-    intent = evidence(await target.processor.post(payment, CANCEL))
+    intent = intent_in(await target.processor.post(payment, CANCEL))
 
     assert intent.status is IntentStatus.CANCELED
     assert await status_of(target, payment) is IntentStatus.CANCELED
 
 
-async def test_a_declined_intent_is_canceled_and_still_says_why(target: Target) -> None:
+async def test_a_declined_intent_is_canceled_without_money(target: Target) -> None:
     payment = await a_confirmed_payment(target, "declined")
 
-    intent = evidence(await target.processor.post(payment, CANCEL))
+    intent = intent_in(await target.processor.post(payment, CANCEL))
 
     assert intent.status is IntentStatus.CANCELED
     assert intent.amount_received == 0
 
 
-async def test_a_hold_is_released(target: Target) -> None:
-    payment = await a_held_payment(target)
+async def test_an_authorization_is_canceled(target: Target) -> None:
+    payment = await an_authorized_payment(target)
 
-    intent = evidence(await target.processor.post(payment, CANCEL))
+    intent = intent_in(await target.processor.post(payment, CANCEL))
 
     assert intent.status is IntentStatus.CANCELED
 
 
-async def test_3d_secure_that_is_under_way_is_canceled(target: Target) -> None:
+async def test_an_intent_that_requires_3d_secure_is_canceled(target: Target) -> None:
     payment = await a_confirmed_payment(target, "authenticated")
 
-    intent = evidence(await target.processor.post(payment, CANCEL))
+    intent = intent_in(await target.processor.post(payment, CANCEL))
 
     assert intent.status is IntentStatus.CANCELED
 
 
-async def test_a_charged_intent_cannot_be_canceled(target: Target) -> None:
+async def test_the_cancellation_of_a_charged_intent_is_refused(target: Target) -> None:
     payment = await a_confirmed_payment(target)
 
     assert isinstance(await target.processor.post(payment, CANCEL), Rejection)
     assert await status_of(target, payment) is IntentStatus.SUCCEEDED
 
 
-async def test_a_canceled_intent_cannot_be_confirmed(target: Target) -> None:
+async def test_the_confirmation_of_a_canceled_intent_is_refused(target: Target) -> None:
     payment = await a_payment(target)
     await target.processor.post(payment, CANCEL)
 
@@ -350,12 +362,14 @@ async def test_a_canceled_intent_cannot_be_confirmed(target: Target) -> None:
 # ---------------------------------------------------------------- what is not known
 
 
-async def test_retrieving_an_intent_that_does_not_exist_says_not_found(target: Target) -> None:
+async def test_an_unknown_intent_is_not_found(target: Target) -> None:
     assert await target.processor.retrieve("pi_nobodyhasthis") == NotFound()
 
 
-@pytest.mark.parametrize("post", [CONFIRM, capture(2000), CANCEL], ids=lambda one: one.operation)
-async def test_a_call_on_an_intent_that_is_not_known_proves_nothing(
+@pytest.mark.parametrize(
+    "post", [CONFIRM, capture(2000), CANCEL], ids=lambda post: post.operation.value
+)
+async def test_a_call_about_an_unknown_intent_has_an_unknown_outcome(
     target: Target, post: Post
 ) -> None:
     payment = replace(await a_payment(target), intent_id="pi_nobodyhasthis")

@@ -1,6 +1,4 @@
-"""Whatever comes back from Stripe's address, the adapter makes the right value of it, and raises
-nothing: each of its calls against each kind of answer.
-"""
+"""Every call of the adapter against every kind of reply: each becomes the right value, and none raises."""
 
 import asyncio
 import json
@@ -13,17 +11,17 @@ import aiohttp
 import pytest
 from support.examples import ATTEMPT, INSTALLATION, a_payment, a_refund
 from support.hostile_replies import (
-    ANSWERS,
-    AWAY,
-    FAULTED,
     INTENT,
-    MISUSED,
+    KEY_CONFLICT,
     NOT_FOUND,
     REFUND,
-    REFUSED,
+    REJECTION,
+    REPLIES,
+    SERVER_ERROR,
     UNKNOWN,
-    an_error,
+    UNREACHABLE,
     an_intent,
+    error_reply,
 )
 from support.hostile_server import HostileServer, hostile_server, http
 from support.processors import ANY_KEY
@@ -59,92 +57,92 @@ CALLS: dict[str, Call] = {
 
 @pytest.fixture
 async def server() -> AsyncIterator[HostileServer]:
-    async with hostile_server() as here:
-        yield here
+    async with hostile_server() as server:
+        yield server
 
 
 @pytest.fixture
 async def processor(server: HostileServer) -> AsyncIterator[StripeProcessor]:
-    async with StripeProcessor(Secret(ANY_KEY), server.address, INSTALLATION) as one:
-        yield one
+    async with StripeProcessor(Secret(ANY_KEY), server.address, INSTALLATION) as opened:
+        yield opened
 
 
 @pytest.fixture
-async def hasty_processor(server: HostileServer) -> AsyncIterator[StripeProcessor]:
-    timeout = aiohttp.ClientTimeout(total=0.2)
-    async with StripeProcessor(Secret(ANY_KEY), server.address, INSTALLATION, timeout) as one:
-        yield one
+async def impatient_processor(server: HostileServer) -> AsyncIterator[StripeProcessor]:
+    timeout = aiohttp.ClientTimeout(total=0.05)
+    async with StripeProcessor(Secret(ANY_KEY), server.address, INSTALLATION, timeout) as opened:
+        yield opened
 
 
-def kind_of(reply: object) -> str:
+def outcome_of(reply: object) -> str:
     match reply:
         case OutcomeUnknown(unreachable=True):
-            return AWAY
+            return UNREACHABLE
         case OutcomeUnknown():
             return UNKNOWN
         case NotFound():
             return NOT_FOUND
         case ServerError():
-            return FAULTED
+            return SERVER_ERROR
         case IdempotencyKeyConflict():
-            return MISUSED
+            return KEY_CONFLICT
         case Rejection():
-            return REFUSED
+            return REJECTION
     return type(reply).__name__
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
-async def test_each_call_makes_the_right_value_of(
-    answer: str, server: HostileServer, processor: StripeProcessor
+@pytest.mark.parametrize("name", REPLIES)
+async def test_every_call_turns_each_reply_into_its_value_and_posts_once(
+    name: str, server: HostileServer, processor: StripeProcessor
 ) -> None:
-    given, expected = ANSWERS[answer]
-    server.answers = [given]
+    reply, expected = REPLIES[name]
+    server.replies = [reply]
 
-    kinds = {name: kind_of(await call(processor)) for name, call in CALLS.items()}
+    outcomes = {each: outcome_of(await call(processor)) for each, call in CALLS.items()}
 
-    assert kinds == dict.fromkeys(CALLS, expected)
+    assert outcomes == dict.fromkeys(CALLS, expected)
     posts = [sent.path for sent in server.sent if sent.method == "POST"]
     assert len(posts) == len(CALLS) - 1, "each POST is made once"
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
-async def test_a_list_of_refunds_is_whole_or_unknown(
-    answer: str, server: HostileServer, processor: StripeProcessor
+@pytest.mark.parametrize("name", REPLIES)
+async def test_a_list_of_refunds_is_unknown_on_each_of_these_replies(
+    name: str, server: HostileServer, processor: StripeProcessor
 ) -> None:
-    given, expected = ANSWERS[answer]
-    server.answers = [given]
+    reply, expected = REPLIES[name]
+    server.replies = [reply]
 
     listed = await processor.refunds("pi_1")
 
     assert isinstance(listed, OutcomeUnknown)
-    assert listed.unreachable is (expected is AWAY)
+    assert listed.unreachable is (expected is UNREACHABLE)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [None, b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\nConnection: keep-alive\r\n\r\n{"],
     ids=["silence", "silence inside the body"],
 )
-async def test_beyond_the_time_out_every_call_is_unknown(
-    answer: bytes | None, server: HostileServer, hasty_processor: StripeProcessor
+async def test_every_call_that_times_out_has_an_unknown_outcome(
+    reply: bytes | None, server: HostileServer, impatient_processor: StripeProcessor
 ) -> None:
-    server.answers = [answer]
+    server.replies = [reply]
 
-    kinds = {name: kind_of(await call(hasty_processor)) for name, call in CALLS.items()}
+    outcomes = {name: outcome_of(await call(impatient_processor)) for name, call in CALLS.items()}
 
-    assert kinds == dict.fromkeys(CALLS, AWAY)
-    assert kind_of(await hasty_processor.refunds("pi_1")) == AWAY
+    assert outcomes == dict.fromkeys(CALLS, UNREACHABLE)
+    assert outcome_of(await impatient_processor.refunds("pi_1")) == UNREACHABLE
 
 
-async def test_a_404_of_stripes_is_a_refusal_of_a_creation_and_not_found_to_a_retrieval(
+async def test_a_404_of_stripe_refuses_a_creation_and_is_not_found_to_a_retrieval(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
-    server.answers = [an_error(404, code="resource_missing", param="payment_method")]
+    server.replies = [error_reply(404, code="resource_missing", param="payment_method")]
 
-    kinds = {name: kind_of(await call(processor)) for name, call in CALLS.items()}
+    outcomes = {each: outcome_of(await call(processor)) for each, call in CALLS.items()}
 
-    assert kinds == dict.fromkeys(CALLS, UNKNOWN) | {
-        "create": REFUSED,
+    assert outcomes == dict.fromkeys(CALLS, UNKNOWN) | {
+        "create": REJECTION,
         "retrieve": NOT_FOUND,
     }
 
@@ -152,10 +150,10 @@ async def test_a_404_of_stripes_is_a_refusal_of_a_creation_and_not_found_to_a_re
 async def test_an_intent_is_no_refund_and_a_refund_is_no_intent(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
-    server.answers = [http(200, json.dumps(INTENT)), http(200, json.dumps(REFUND))]
+    server.replies = [http(200, json.dumps(INTENT)), http(200, json.dumps(REFUND))]
 
-    assert kind_of(await processor.refund(a_refund())) == UNKNOWN
-    assert kind_of(await processor.retrieve("pi_1")) == UNKNOWN
+    assert outcome_of(await processor.refund(a_refund())) == UNKNOWN
+    assert outcome_of(await processor.retrieve("pi_1")) == UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -170,13 +168,13 @@ async def test_an_intent_is_no_refund_and_a_refund_is_no_intent(
     ],
     ids=str,
 )
-async def test_a_refused_creation_names_the_part_where_it_is_the_callers(
+async def test_a_refused_creation_has_the_part_of_the_request_where_it_is_the_callers(
     error: dict[str, str],
     part: RequestPart | None,
     server: HostileServer,
     processor: StripeProcessor,
 ) -> None:
-    server.answers = [an_error(400, **error)]
+    server.replies = [error_reply(400, **error)]
 
     reply = await processor.create(ATTEMPT)
 
@@ -184,7 +182,7 @@ async def test_a_refused_creation_names_the_part_where_it_is_the_callers(
     assert reply.part is part
 
 
-async def test_a_decline_is_evidence_of_the_intent_that_it_carries(
+async def test_a_decline_is_evidence_of_the_intent_in_it(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
     declined = {
@@ -193,7 +191,7 @@ async def test_a_decline_is_evidence_of_the_intent_that_it_carries(
         "amount_received": 0,
         "last_payment_error": {"code": "card_declined", "decline_code": "lost_card"},
     }
-    server.answers = [an_error(402, type="card_error", payment_intent=declined)]
+    server.replies = [error_reply(402, type="card_error", payment_intent=declined)]
 
     reply = await processor.post(a_payment(), CONFIRM)
 
@@ -203,19 +201,19 @@ async def test_a_decline_is_evidence_of_the_intent_that_it_carries(
     assert (reply.failure.code, reply.failure.decline_code) == ("card_declined", "lost_card")
 
 
-async def test_a_decline_whose_intent_cannot_be_read_is_unknown(
+async def test_a_decline_whose_intent_cannot_be_read_has_an_unknown_outcome(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
-    server.answers = [an_error(402, type="card_error", payment_intent={"id": "pi_1"})]
+    server.replies = [error_reply(402, type="card_error", payment_intent={"id": "pi_1"})]
 
-    assert kind_of(await processor.post(a_payment(), CONFIRM)) == UNKNOWN
+    assert outcome_of(await processor.post(a_payment(), CONFIRM)) == UNKNOWN
 
 
-async def test_what_a_database_cannot_keep_is_left_out_of_words(
+async def test_a_text_is_kept_without_the_characters_that_a_database_cannot_store(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
-    said = {"code": "card_declined\x00", "message": "No\ud800.\n" + "x" * 5000, "type": 7}
-    server.answers = [an_intent(status="requires_payment_method", last_payment_error=said)]
+    reported = {"code": "card_declined\x00", "message": "No\ud800.\n" + "x" * 5000, "type": 7}
+    server.replies = [an_intent(status="requires_payment_method", last_payment_error=reported)]
 
     reply = await processor.retrieve("pi_1")
 
@@ -226,11 +224,11 @@ async def test_what_a_database_cannot_keep_is_left_out_of_words(
     assert len(reply.failure.message) <= 2000
 
 
-async def test_an_intent_of_somebody_else_carries_no_id_of_ours(
+async def test_an_intent_of_somebody_else_has_no_id_of_ours(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
     for metadata in ({}, {"payment": "order 7"}, None):
-        server.answers = [an_intent(metadata=metadata)]
+        server.replies = [an_intent(metadata=metadata)]
 
         reply = await processor.retrieve("pi_1")
 
@@ -241,23 +239,25 @@ async def test_an_intent_of_somebody_else_carries_no_id_of_ours(
 async def test_a_refund_that_waits_for_a_bank_account_is_pending(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
-    server.answers = [http(200, json.dumps({**REFUND, "status": "requires_action"}))]
+    server.replies = [http(200, json.dumps({**REFUND, "status": "requires_action"}))]
 
-    word = await processor.refund(a_refund())
+    refunded = await processor.refund(a_refund())
 
-    assert isinstance(word, ProcessorRefund)
-    assert (word.status.value, word.refund_id) == ("pending", None)
+    assert isinstance(refunded, ProcessorRefund)
+    assert (refunded.status.value, refunded.refund_id) == ("pending", None)
 
 
-async def test_a_failed_refund_says_why(server: HostileServer, processor: StripeProcessor) -> None:
+async def test_a_failed_refund_has_its_reason(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
     failed = {**REFUND, "status": "failed", "failure_reason": "expired_or_canceled_card"}
-    server.answers = [http(200, json.dumps(failed))]
+    server.replies = [http(200, json.dumps(failed))]
 
-    word = await processor.refund(a_refund())
+    refunded = await processor.refund(a_refund())
 
-    assert isinstance(word, ProcessorRefund)
-    assert word.failure
-    assert word.failure.code == "expired_or_canceled_card"
+    assert isinstance(refunded, ProcessorRefund)
+    assert refunded.failure
+    assert refunded.failure.code == "expired_or_canceled_card"
 
 
 def a_page(*refunds: dict[str, Any], has_more: bool) -> bytes:
@@ -266,22 +266,28 @@ def a_page(*refunds: dict[str, Any], has_more: bool) -> bytes:
 
 @pytest.mark.parametrize(
     "second",
-    [http(503), b"", a_page(has_more=True), a_page({"id": "re_2"}, has_more=False), an_error(400)],
+    [
+        http(503),
+        b"",
+        a_page(has_more=True),
+        a_page({"id": "re_2"}, has_more=False),
+        error_reply(400),
+    ],
     ids=["503", "closed", "empty and not the last", "unreadable", "refused"],
 )
-async def test_a_list_that_breaks_off_is_unknown_as_a_whole(
+async def test_a_list_with_one_bad_page_is_unknown(
     second: bytes, server: HostileServer, processor: StripeProcessor
 ) -> None:
-    server.answers = [a_page(REFUND, has_more=True), second]
+    server.replies = [a_page(REFUND, has_more=True), second]
 
     assert isinstance(await processor.refunds("pi_1"), OutcomeUnknown)
 
 
-async def test_a_list_goes_on_after_the_last_of_a_page(
+async def test_the_next_page_of_a_list_begins_after_the_last_item(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
     other = {**REFUND, "id": "re_2"}
-    server.answers = [a_page(REFUND, has_more=True), a_page(other, has_more=False)]
+    server.replies = [a_page(REFUND, has_more=True), a_page(other, has_more=False)]
 
     listed = await processor.refunds("pi_1")
 
@@ -290,33 +296,33 @@ async def test_a_list_goes_on_after_the_last_of_a_page(
     assert [sent.query.get("starting_after") for sent in server.sent] == [None, "re_1"]
 
 
-async def test_a_list_without_an_end_is_given_up(
+async def test_a_list_of_too_many_pages_is_unknown(
     server: HostileServer, processor: StripeProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "MAX_PAGES", 3)
-    server.answers = [a_page(REFUND, has_more=True)]
+    server.replies = [a_page(REFUND, has_more=True)]
 
     assert isinstance(await processor.refunds("pi_1"), OutcomeUnknown)
     assert len(server.sent) == 3
 
 
-async def test_where_nobody_listens_every_call_is_unknown() -> None:
+async def test_every_call_to_an_address_without_a_listener_has_an_unknown_outcome() -> None:
     with socket.socket() as bound:  # bound, and never listening: nobody else can take the port
         bound.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{bound.getsockname()[1]}"
         async with StripeProcessor(Secret(ANY_KEY), address, INSTALLATION) as processor:
-            kinds = {name: kind_of(await call(processor)) for name, call in CALLS.items()}
+            outcomes = {each: outcome_of(await call(processor)) for each, call in CALLS.items()}
             listed = await processor.refunds("pi_1")
 
-    assert kinds == dict.fromkeys(CALLS, AWAY)
+    assert outcomes == dict.fromkeys(CALLS, UNREACHABLE)
     assert listed == OutcomeUnknown("no reply (ClientConnectorError)", unreachable=True)
 
 
-async def test_above_the_most_connections_a_call_is_unknown_and_unsent(
+async def test_a_call_without_a_free_connection_has_an_unknown_outcome_and_is_not_sent(
     server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "MAX_CONNECTIONS", 1)
-    server.answers = [None]
+    server.replies = [None]
     timeout = aiohttp.ClientTimeout(total=20, connect=0.1)
     async with (
         StripeProcessor(Secret(ANY_KEY), server.address, INSTALLATION, timeout) as processor,
@@ -325,28 +331,28 @@ async def test_above_the_most_connections_a_call_is_unknown_and_unsent(
         first = group.create_task(processor.retrieve("pi_1"))
         await server.waiting.wait()
 
-        assert kind_of(await processor.post(a_payment(), CONFIRM)) == AWAY
+        assert outcome_of(await processor.post(a_payment(), CONFIRM)) == UNREACHABLE
         assert len(server.sent) == 1
         first.cancel()
 
 
-async def test_a_kept_connection_that_breaks_does_not_make_a_post_twice(
+async def test_a_post_on_a_kept_connection_that_breaks_is_not_sent_again(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
-    server.answers = [http(200, json.dumps(INTENT), closes=False), b""]
+    server.replies = [http(200, json.dumps(INTENT), closes=False), b""]
     assert isinstance(await processor.retrieve("pi_1"), Intent)
 
     reply = await processor.post(a_payment(), CONFIRM)
 
-    assert kind_of(reply) == AWAY
+    assert outcome_of(reply) == UNREACHABLE
     assert [sent.method for sent in server.sent] == ["GET", "POST"]
 
 
-async def test_another_payments_intent_is_told_as_it_is(
+async def test_an_intent_of_another_payment_is_reported_as_it_is(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
     """The domain compares it with what was asked."""
-    server.answers = [an_intent(id="pi_2")]
+    server.replies = [an_intent(id="pi_2")]
 
     reply = await processor.post(replace(a_payment(), intent_id="pi_1"), CONFIRM)
 

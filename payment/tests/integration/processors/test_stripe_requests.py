@@ -1,5 +1,5 @@
-"""What leaves the house: exactly these parameters, our key on every POST, nothing about this
-machine; and nothing of it in any log.
+"""What the adapter sends: exactly these parameters, an idempotency key with every POST, nothing about this
+machine; and none of it in a log.
 """
 
 import json
@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 import stripe
-import structlog
 from stripe import _util
 from support.examples import (
     ATTEMPT,
@@ -20,14 +19,15 @@ from support.examples import (
     a_payment,
     a_refund,
 )
-from support.hostile_server import HostileServer, Sent, hostile_server, http
+from support.hostile_server import HostileServer, SentRequest, hostile_server, http
 
 from chassis import telemetry
 from chassis.settings import Secret
+from payment.domain.evidence import Rejection
 from payment.domain.machine import Operation, Post
 from payment.domain.payment import CaptureMethod
 from payment.domain.refund import RefundReason
-from payment.domain.values import Money, ReturnUrl
+from payment.domain.values import Money, PaymentMethod, RequestPart, ReturnUrl
 from payment.processors.stripe.adapter import API_VERSION, StripeProcessor
 
 KEY = "sk_test_canary_of_the_key"
@@ -35,26 +35,28 @@ KEY = "sk_test_canary_of_the_key"
 
 @pytest.fixture
 async def server() -> AsyncIterator[HostileServer]:
-    async with hostile_server() as here:
-        here.answers = [http(503)]
-        yield here
+    async with hostile_server() as server:
+        server.replies = [http(503)]
+        yield server
 
 
 @pytest.fixture
 async def processor(server: HostileServer) -> AsyncIterator[StripeProcessor]:
-    async with StripeProcessor(Secret(KEY), server.address + "/", INSTALLATION) as one:
-        yield one
+    async with StripeProcessor(Secret(KEY), server.address + "/", INSTALLATION) as opened:
+        yield opened
 
 
-def only(server: HostileServer) -> Sent:
+def only_request(server: HostileServer) -> SentRequest:
     (sent,) = server.sent
     return sent
 
 
-async def test_a_creation(server: HostileServer, processor: StripeProcessor) -> None:
+async def test_a_creation_sends_these_parameters(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
     await processor.create(ATTEMPT)
 
-    sent = only(server)
+    sent = only_request(server)
     assert (sent.method, sent.path) == ("POST", "/v1/payment_intents")
     assert sent.headers["idempotency-key"] == f"{INSTALLATION}:{PAYMENT_ID}:create"
     assert sent.form == {
@@ -69,7 +71,7 @@ async def test_a_creation(server: HostileServer, processor: StripeProcessor) -> 
     }
 
 
-async def test_a_creation_in_another_currency_to_be_captured_later(
+async def test_a_creation_sends_stripes_units_the_capture_method_and_no_description(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
     request = replace(
@@ -78,53 +80,61 @@ async def test_a_creation_in_another_currency_to_be_captured_later(
 
     await processor.create(replace(ATTEMPT, request=request))
 
-    form = only(server).form
+    form = only_request(server).form
     assert (form["amount"], form["currency"]) == ("150000", "isk")
     assert form["capture_method"] == "manual"
     assert "description" not in form
 
 
-async def test_a_confirm(server: HostileServer, processor: StripeProcessor) -> None:
+async def test_a_confirmation_sends_these_parameters(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
     await processor.post(a_payment(), Post(Operation.CONFIRM, 3))
 
-    sent = only(server)
+    sent = only_request(server)
     assert (sent.method, sent.path) == ("POST", "/v1/payment_intents/pi_1/confirm")
     assert sent.headers["idempotency-key"] == f"{INSTALLATION}:{PAYMENT_ID}:confirm:3"
     assert sent.form == {"expand[0]": "latest_charge"}
 
 
-async def test_a_confirm_with_an_address_to_come_back_to(
+async def test_a_confirmation_sends_the_return_url(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
     request = replace(REQUEST, return_url=ReturnUrl("https://shop.example/back?a=1&b=2"))
 
     await processor.post(replace(a_payment(), request=request), Post(Operation.CONFIRM, 0))
 
-    assert only(server).form["return_url"] == "https://shop.example/back?a=1&b=2"
+    assert only_request(server).form["return_url"] == "https://shop.example/back?a=1&b=2"
 
 
-async def test_a_capture(server: HostileServer, processor: StripeProcessor) -> None:
+async def test_a_capture_sends_its_amount(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
     await processor.post(a_payment(), Post(Operation.CAPTURE, 1, 700))
 
-    sent = only(server)
+    sent = only_request(server)
     assert (sent.method, sent.path) == ("POST", "/v1/payment_intents/pi_1/capture")
     assert sent.headers["idempotency-key"] == f"{INSTALLATION}:{PAYMENT_ID}:capture:1"
     assert sent.form == {"amount_to_capture": "700"}
 
 
-async def test_a_cancel(server: HostileServer, processor: StripeProcessor) -> None:
+async def test_a_cancellation_sends_no_parameters(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
     await processor.post(a_payment(), Post(Operation.CANCEL, 2))
 
-    sent = only(server)
+    sent = only_request(server)
     assert (sent.method, sent.path) == ("POST", "/v1/payment_intents/pi_1/cancel")
     assert sent.headers["idempotency-key"] == f"{INSTALLATION}:{PAYMENT_ID}:cancel:2"
     assert sent.form == {}
 
 
-async def test_a_refund(server: HostileServer, processor: StripeProcessor) -> None:
+async def test_a_refund_sends_these_parameters(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
     await processor.refund(a_refund())
 
-    sent = only(server)
+    sent = only_request(server)
     assert (sent.method, sent.path) == ("POST", "/v1/refunds")
     assert sent.headers["idempotency-key"] == f"{INSTALLATION}:{REFUND_ID}:refund"
     assert sent.form == {
@@ -136,13 +146,13 @@ async def test_a_refund(server: HostileServer, processor: StripeProcessor) -> No
     }
 
 
-async def test_a_refund_with_a_reason(server: HostileServer, processor: StripeProcessor) -> None:
+async def test_a_refund_sends_its_reason(server: HostileServer, processor: StripeProcessor) -> None:
     await processor.refund(a_refund(reason=RefundReason.DUPLICATE))
 
-    assert only(server).form["reason"] == "duplicate"
+    assert only_request(server).form["reason"] == "duplicate"
 
 
-async def test_nothing_is_sent_of_an_amount_that_stripe_cannot_say(
+async def test_an_amount_that_stripes_units_cannot_express_is_never_sent(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
     request = replace(REQUEST, amount=Money(5001, "KWD"))
@@ -154,27 +164,44 @@ async def test_nothing_is_sent_of_an_amount_that_stripe_cannot_say(
     assert server.sent == []
 
 
-async def test_a_question(server: HostileServer, processor: StripeProcessor) -> None:
+@pytest.mark.parametrize("token", ["tok_visa", "card_1", "pm_", "a1"])
+async def test_a_payment_method_that_is_none_of_stripes_is_never_sent(
+    token: str, server: HostileServer, processor: StripeProcessor
+) -> None:
+    """Our own rule is wider: any token that begins with a letter."""
+    request = replace(REQUEST, payment_method=PaymentMethod(token))
+
+    reply = await processor.create(replace(ATTEMPT, request=request))
+
+    assert reply == Rejection("payment_method_invalid", RequestPart.PAYMENT_METHOD)
+    assert server.sent == []
+
+
+async def test_a_retrieval_sends_no_idempotency_key(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
     await processor.retrieve("pi_1")
 
-    sent = only(server)
+    sent = only_request(server)
     assert (sent.method, sent.path) == ("GET", "/v1/payment_intents/pi_1")
     assert sent.query == {"expand[0]": "latest_charge"}
     assert "idempotency-key" not in sent.headers
 
 
-async def test_a_list(server: HostileServer, processor: StripeProcessor) -> None:
+async def test_a_list_asks_for_pages_of_a_hundred(
+    server: HostileServer, processor: StripeProcessor
+) -> None:
     await processor.refunds("pi_1")
 
-    sent = only(server)
+    sent = only_request(server)
     assert (sent.method, sent.path) == ("GET", "/v1/refunds")
     assert sent.query == {"payment_intent": "pi_1", "limit": "100"}
 
 
-async def test_every_call_pins_the_version_and_tells_nothing_about_this_machine(
+async def test_every_call_sends_the_pinned_version_and_nothing_about_this_machine(
     server: HostileServer, processor: StripeProcessor
 ) -> None:
-    server.answers = [
+    server.replies = [
         b"HTTP/1.1 503 Service Unavailable\r\nRequest-Id: req_1\r\nContent-Length: 0\r\n\r\n"
     ]
     await processor.create(ATTEMPT)
@@ -189,7 +216,7 @@ async def test_every_call_pins_the_version_and_tells_nothing_about_this_machine(
 
 
 SECRETS = (KEY, "canary", "pm_card_visa", "4242", "No such")
-ANSWERS = {
+REPLIES = {
     "a 200": http(200, json.dumps({"id": "pi_canary", "last4": "4242"})),
     "a refusal": http(
         400, json.dumps({"error": {"message": "No such PaymentMethod: 'pm_card_visa'"}})
@@ -203,59 +230,54 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
-async def test_no_key_no_token_and_no_card_gets_into_a_log(
-    answer: str,
+@pytest.mark.parametrize("reply", REPLIES)
+async def test_no_log_contains_an_api_key_a_token_or_a_card(
+    reply: str,
     server: HostileServer,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Even where all are told to be talkative."""
+    """At the level debug, of the library's logs too."""
     telemetry.configure("payment", "json", "debug", fields=("processor_request",))
     logging.getLogger().addHandler(caplog.handler)
     monkeypatch.setattr(_util, "STRIPE_LOG", "debug")
     monkeypatch.setattr(stripe, "log", "debug")
     caplog.set_level(logging.DEBUG)
-    server.answers = [ANSWERS[answer]]
+    server.replies = [REPLIES[reply]]
 
     async with StripeProcessor(Secret(KEY), server.address, INSTALLATION) as processor:
         await processor.create(ATTEMPT)
         await processor.refund(a_refund())
 
     captured = capsys.readouterr()
-    said = captured.out + captured.err + caplog.text
-    structlog.reset_defaults()
-    assert not [secret for secret in SECRETS if secret in said]
+    logged = captured.out + captured.err + caplog.text
+    assert not [secret for secret in SECRETS if secret in logged]
     assert KEY not in repr(processor)
 
 
-async def test_a_key_that_stripe_does_not_take_raises_an_alarm(
+async def test_an_api_key_that_stripe_refuses_is_logged_as_an_error(
     server: HostileServer, processor: StripeProcessor, capsys: pytest.CaptureFixture[str]
 ) -> None:
     telemetry.configure("payment", "json", fields=("processor_request",))
-    server.answers = [
+    server.replies = [
         b"HTTP/1.1 401 Unauthorized\r\nRequest-Id: req_7\r\nContent-Length: 0\r\n\r\n"
     ]
-    try:
-        await processor.create(ATTEMPT)
-    finally:
-        structlog.reset_defaults()
+
+    await processor.create(ATTEMPT)
 
     (line,) = map(json.loads, capsys.readouterr().err.splitlines())
     assert (line["level"], line["event"]) == ("error", "processor_api_key_refused")
     assert line["reason"] == "HTTP 401"
 
 
-async def test_an_intent_that_stripe_does_not_have_is_logged_as_a_reply_that_says_nothing(
+async def test_an_unknown_intent_is_logged_as_a_warning(
     server: HostileServer, processor: StripeProcessor, capsys: pytest.CaptureFixture[str]
 ) -> None:
     telemetry.configure("payment", "json", fields=("processor_request",))
-    server.answers = [http(404, json.dumps({"error": {"code": "resource_missing"}}))]
-    try:
-        await processor.retrieve("pi_1")
-    finally:
-        structlog.reset_defaults()
+    server.replies = [http(404, json.dumps({"error": {"code": "resource_missing"}}))]
+
+    await processor.retrieve("pi_1")
 
     (line,) = map(json.loads, capsys.readouterr().err.splitlines())
     assert (line["level"], line["event"]) == ("warning", "processor_outcome_unknown")

@@ -1,7 +1,6 @@
-"""Each store in turn, and what is done behind the service's back.
+"""The repositories to test, in memory and in PostgreSQL, and a superuser's connection.
 
-One database for all of these tests, emptied before each: a database made for each would cost more
-than the tests themselves.
+All tests share one database, which is emptied before each: creating one would take longer than a test.
 """
 
 from collections.abc import AsyncIterator
@@ -9,7 +8,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from support.repositories import Repositories
+from support.repositories import DELETE_ALL, Repositories
 
 from chassis.database import Connection, Database
 from chassis.settings import Secret
@@ -21,25 +20,17 @@ from payment.repository.postgresql.events import PostgresEvents
 from payment.repository.postgresql.payments import PostgresPayments
 from payment.repository.postgresql.refunds import PostgresRefunds
 
-# Without the triggers that keep every row for ever.
-EMPTY = """
-SET session_replication_role = replica;
-DELETE FROM webhook_notifications; DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds;
-DELETE FROM payments;
-SET session_replication_role = origin
-"""
-
 
 @pytest.fixture(scope="session")
 def address(postgresql: PostgreSQL, payment_template: Roles) -> str:
-    """Where the one database is: all but the role."""
+    """The address of the one database: host, port and name."""
     make_database(postgresql, "payment_repository", payment_template, "payment_template")
     return f"127.0.0.1:{postgresql.port}/payment_repository"
 
 
 @pytest.fixture
 async def superuser(postgresql: PostgreSQL, address: str) -> AsyncIterator[Connection]:
-    """A connection for what is done behind the service's back."""
+    """A connection for what the service's role may not do."""
     connection = await asyncpg.connect(
         f"postgresql://{SUPERUSER}@{address}", password=postgresql.password
     )
@@ -51,8 +42,8 @@ async def superuser(postgresql: PostgreSQL, address: str) -> AsyncIterator[Conne
 async def database(
     payment_template: Roles, address: str, superuser: Connection
 ) -> AsyncIterator[Database]:
-    """The database as the service uses it: its role, its pool. It is empty."""
-    await superuser.execute(EMPTY)
+    """The database as the service opens it, by its role. It is empty."""
+    await superuser.execute(DELETE_ALL)
     async with Database.open(
         f"postgresql://{payment_template.user}@{address}",
         Secret(payment_template.password),
@@ -64,7 +55,7 @@ async def database(
 
 @pytest.fixture
 def postgres(database: Database) -> Repositories:
-    """The store that the service works with."""
+    """The repositories that the service uses."""
     return Repositories(
         PostgresPayments(database.pool),
         PostgresRefunds(database.pool),
@@ -73,8 +64,8 @@ def postgres(database: Database) -> Repositories:
 
 
 @pytest.fixture(params=["memory", "postgresql"])
-def stores(request: pytest.FixtureRequest) -> Repositories:
-    """Each store in turn. Memory takes the real time, as PostgreSQL does."""
+def repositories(request: pytest.FixtureRequest) -> Repositories:
+    """The repositories of each kind in turn. Those in memory read the real clock, as PostgreSQL does."""
     if request.param == "memory":
         store = Store(lambda: datetime.now(UTC))
         return Repositories(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))

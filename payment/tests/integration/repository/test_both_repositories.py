@@ -1,7 +1,7 @@
-"""Whatever is asked of the store in memory and of PostgreSQL, both answer the same. The explorer and
-the simulator work on the first: what they show of the second holds because of this.
+"""Any sequence of calls gets the same answers from the repositories in memory and in PostgreSQL.
 
-`EXAMPLES=2000` tries more sequences of calls than an ordinary run does.
+The explorer and the simulator run on those in memory: because of this, what they show holds for
+PostgreSQL too. `EXAMPLES=2000` tries more sequences than an ordinary run does.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -27,17 +27,24 @@ from hypothesis.stateful import (
 )
 from support.both_repositories import (
     BothRepositories,
-    Side,
+    Implementation,
     as_list,
     changes,
-    hint_taken_by,
-    inserted_by,
-    postponed_by,
-    refund_postponed_by,
-    refund_saved_by,
-    saved_by,
+    insert_payment,
+    record_notification_of,
+    reschedule_payment,
+    reschedule_refund,
+    save_payment,
+    save_refund,
 )
-from support.repositories import PATHS, moved, request_record, unsaved_payment, unsaved_refund
+from support.repositories import (
+    DELETE_ALL,
+    PATHS_TO,
+    moved_to,
+    request_record,
+    unsaved_payment,
+    unsaved_refund,
+)
 
 from chassis.aip.filters import Comparison
 from chassis.aip.pages import Position
@@ -57,25 +64,29 @@ from payment.service_layer.ports import PaymentQuery, RequestRecord
 if TYPE_CHECKING:
     from payment.domain.refund import Refund
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
+Reschedules = Sequence[tuple[int, timedelta | None, int]]
+"""For each: which version, how long to wait, and the number of the attempt."""
 
 HOUR = timedelta(hours=1)
 CUSTOMERS = [CustomerName(UUID(int=number)) for number in (1, 2)]
 REFERENCES = [None, Reference("order-1"), Reference("order-2")]
-pick = some.integers(0, 11)
-"""One of what there is, counted from the newest on."""
-maybe = some.none() | pick
-# Nothing becomes due by chance: its time has passed, or will not while a test runs.
-waits = some.sampled_from([-HOUR, -HOUR, None, HOUR])
+INDEX = st.integers(0, 11)
+"""Which one of those there are, counted from the newest."""
+OPTIONAL_INDEX = st.none() | INDEX
+# Nothing becomes due by chance: its time has passed, or does not pass while a test runs.
+WAITS = st.sampled_from([-HOUR, -HOUR, None, HOUR])
+RESCHEDULES = st.lists(st.tuples(INDEX, WAITS, st.integers(1, 9)), max_size=3)
 
 
-def picked(things: Sequence[Answer], number: int) -> Answer:
-    return things[-1 - number % len(things)]
+def at(values: Sequence[Value], index: int) -> Value:
+    """The value of this index, counted from the newest; beyond the oldest it begins anew."""
+    return values[-1 - index % len(values)]
 
 
-class BothStores(RuleBasedStateMachine):
-    """Makes up calls, out of what earlier ones brought: most often the newest, so that payments get
-    somewhere, and now and then what is long outdated.
+class Calls(RuleBasedStateMachine):
+    """Makes up sequences of calls out of what earlier calls returned: mostly of the newest versions, so
+    that payments proceed, and sometimes of outdated ones.
     """
 
     runner: asyncio.Runner
@@ -84,296 +95,281 @@ class BothStores(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner.run(self.superuser.execute(EMPTY))
-        self.stores = BothRepositories(self.database.pool, self.database.installation.generation)
-        self.payments: list[Payment] = []  # every version that was ever seen
+        self.runner.run(self.superuser.execute(DELETE_ALL))
+        generation = self.database.installation.generation
+        self.repositories = BothRepositories(self.database.pool, generation)
+        self.payments: list[Payment] = []  # every version that was ever returned
         self.refunds: list[Refund] = []
         self.requests: list[RequestId] = []
 
-    def ask(self, call: Callable[[Side], Awaitable[Answer]]) -> Answer | None:
-        return self.runner.run(self.stores.ask(call))
+    def call(self, call: Callable[[Implementation], Awaitable[Value]]) -> Value | None:
+        return self.runner.run(self.repositories.call(call))
 
     def read(self, payment_id: UUID) -> None:
-        if seen := self.ask(lambda side: side.payments.get(payment_id)):
-            self.payments.append(seen.resource)
+        if read := self.call(lambda of: of.payments.get(payment_id)):
+            self.payments.append(read.resource)
 
     # ------------------------------------------------------------------ payments
 
     @initialize(
-        states=some.lists(some.sampled_from([*State, State.SUCCEEDED]), max_size=3),
-        words=some.lists(some.sampled_from(RefundStatus), max_size=2),
+        states=st.lists(st.sampled_from([*State, State.SUCCEEDED]), max_size=3),
+        statuses=st.lists(st.sampled_from(RefundStatus), max_size=2),
     )
-    def begin(self, states: Sequence[State], words: Sequence[RefundStatus]) -> None:
-        """Some payments that have come somewhere, and a refund that was heard of."""
+    def begin(self, states: Sequence[State], statuses: Sequence[RefundStatus]) -> None:
+        """Create payments in these states, and a refund that the processor has reported."""
         for state in states:
             payment = unsaved_payment()
             insert_by = payment.create_time + timedelta(days=365_000)
-            build_payment = self.ask(partial(inserted_by, payment, insert_by))
-            assert build_payment is not None
-            self.payments.append(build_payment)
-            self.requests.append(build_payment.request.request_id)
-            for step in PATHS[state]:
+            created = self.call(partial(insert_payment, payment, insert_by))
+            assert created is not None
+            self.payments.append(created)
+            self.requests.append(created.request.request_id)
+            for step in PATHS_TO[state]:
                 before = self.payments[-1]
-                after = moved(before, step)
-                what = event_for(before, after)
-                saved = self.ask(partial(saved_by, before, after, what, None))
+                after = moved_to(before, step)
+                event = event_for(before, after)
+                saved = self.call(partial(save_payment, before, after, event, None))
                 assert saved is not None
                 self.payments.append(saved)
         if State.SUCCEEDED in states:
-            self.insert_refund(which=0, amount=400, request=None)
-            self.save_refund(which=0, words=words, name=1)
+            self.insert_refund(payment=0, amount=400, request=None)
+            self.save_refund(refund=0, statuses=statuses, number=1)
 
     @rule(
-        customer=some.sampled_from(CUSTOMERS),
-        reference=some.sampled_from(REFERENCES),
-        request=maybe,
-        takes_the_id_of=maybe,
-        takes_the_intent_of=maybe,
-        in_time=some.sampled_from([True, True, True, False]),
+        customer=st.sampled_from(CUSTOMERS),
+        reference=st.sampled_from(REFERENCES),
+        request_of=OPTIONAL_INDEX,
+        id_of=OPTIONAL_INDEX,
+        intent_of=OPTIONAL_INDEX,
+        in_time=st.sampled_from([True, True, True, False]),
     )
     def insert(
         self,
         customer: CustomerName,
         reference: Reference | None,
-        request: int | None,
-        takes_the_id_of: int | None,
-        takes_the_intent_of: int | None,
+        request_of: int | None,
+        id_of: int | None,
+        intent_of: int | None,
         in_time: bool,
     ) -> None:
-        """Most are new; some want what another has: its request_id, id, intent, reference."""
-        taken: dict[str, Any] = {}
-        if request is not None and request > 7 and self.requests:
-            taken["request_id"] = picked(self.requests, request)
-        if takes_the_id_of is not None and takes_the_id_of > 9 and self.payments:
-            taken["id"] = picked(self.payments, takes_the_id_of).id
-        if takes_the_intent_of is not None and takes_the_intent_of > 9 and self.payments:
-            taken["intent_id"] = picked(self.payments, takes_the_intent_of).intent_id
-        payment = unsaved_payment(customer=customer, reference=reference, **taken)
-        clock = self.ask(
-            lambda side: side.payments.find_conflicts(payment.request.request_id, reference)
-        )
-        assert clock is not None
-        insert_by = clock.now + (HOUR if in_time else -HOUR)
-        build_payment = self.ask(lambda side: side.payments.insert(payment, insert_by))
-        self.ask(lambda side: side.find_conflicts(payment))
-        if build_payment is not None:
-            self.payments.append(build_payment)
-            self.requests.append(payment.request.request_id)
+        """Insert a new payment; some have the request_id, id, intent or reference of another."""
+        shared: dict[str, Any] = {}
+        if request_of is not None and request_of > 7 and self.requests:
+            shared["request_id"] = at(self.requests, request_of)
+        if id_of is not None and id_of > 9 and self.payments:
+            shared["id"] = at(self.payments, id_of).id
+        if intent_of is not None and intent_of > 9 and self.payments:
+            shared["intent_id"] = at(self.payments, intent_of).intent_id
+        payment = unsaved_payment(customer=customer, reference=reference, **shared)
+        request_id = payment.request.request_id
+        conflicts = self.call(lambda of: of.payments.find_conflicts(request_id, reference))
+        assert conflicts is not None
+        insert_by = conflicts.now + (HOUR if in_time else -HOUR)
+        created = self.call(partial(insert_payment, payment, insert_by))
+        self.call(lambda of: of.find_conflicts(payment))
+        if created is not None:
+            self.payments.append(created)
+            self.requests.append(request_id)
 
     @precondition(lambda self: self.payments)
     @rule(
-        moves=some.lists(some.tuples(some.integers(0, 4), pick, maybe), min_size=1, max_size=5),
-        reference=some.sampled_from(REFERENCES),
+        saves=st.lists(st.tuples(st.integers(0, 4), INDEX, OPTIONAL_INDEX), min_size=1, max_size=5),
+        reference=st.sampled_from(REFERENCES),
     )
     def save(
-        self, moves: Sequence[tuple[int, int, int | None]], reference: Reference | None
+        self, saves: Sequence[tuple[int, int, int | None]], reference: Reference | None
     ) -> None:
-        """Versions that were seen go on, or try to: others may have been faster."""
-        for which, where, request in moves:
-            before = picked(self.payments, which)
-            after, what = picked(changes(before, reference), where)
+        """Save changes of returned versions; another save may have been faster."""
+        for version, change, request in saves:
+            before = at(self.payments, version)
+            after, event = at(changes(before, reference), change)
             record = self.record_of(before, request)
-            saved = self.ask(partial(saved_by, before, after, what, record))
+            saved = self.call(partial(save_payment, before, after, event, record))
             if saved is not None:
                 self.payments.append(saved)
                 self.requests += [record.request_id] if record else []
 
     def record_of(self, payment: Payment, request: int | None) -> RequestRecord | None:
-        """None, one of a new request, or of one that was used."""
+        """No record, that of a new request, or that of a used one."""
         if request is None:
             return None
         record = request_record(payment)
         if request > 7 and self.requests:
-            record = replace(record, request_id=picked(self.requests, request))
+            record = replace(record, request_id=at(self.requests, request))
         return record
 
     @precondition(lambda self: self.payments)
-    @rule(which=pick)
-    def get(self, which: int) -> None:
-        self.read(picked(self.payments, which).id)
+    @rule(payment=INDEX)
+    def get(self, payment: int) -> None:
+        self.read(at(self.payments, payment).id)
 
     @rule()
-    def get_what_is_not_there(self) -> None:
-        nobody = UUID(int=0)
-        assert self.ask(lambda side: side.payments.get(nobody)) is None
-        assert self.ask(lambda side: side.refunds.get(nobody, nobody)) is None
+    def get_unknown(self) -> None:
+        unknown = UUID(int=0)
+        assert self.call(lambda of: of.payments.get(unknown)) is None
+        assert self.call(lambda of: of.refunds.get(unknown, unknown)) is None
 
     @precondition(lambda self: self.requests)
-    @rule(which=pick, reference=some.sampled_from(REFERENCES))
-    def find(self, which: int, reference: Reference | None) -> None:
-        request_id = picked(self.requests, which)
-        self.ask(lambda side: side.payments.find_request(request_id))
-        self.ask(lambda side: side.payments.find_conflicts(request_id, reference))
+    @rule(request=INDEX, reference=st.sampled_from(REFERENCES))
+    def find(self, request: int, reference: Reference | None) -> None:
+        request_id = at(self.requests, request)
+        self.call(lambda of: of.payments.find_request(request_id))
+        self.call(lambda of: of.payments.find_conflicts(request_id, reference))
 
     @precondition(lambda self: self.payments)
-    @rule(
-        seen=some.lists(some.tuples(pick, waits, some.integers(1, 9)), max_size=3),
-        limit=some.sampled_from([3, 3, 1, 0]),
-    )
-    def postpone_and_claim(
-        self, seen: Sequence[tuple[int, timedelta | None, int]], limit: int
-    ) -> None:
-        """What ends an attempt, and whose turn it is then; the order of turns does not matter."""
-        for which, wait, attempt in seen:
-            payment = picked(self.payments, which)
-            self.ask(partial(postponed_by, payment, wait, attempt))
+    @rule(reschedules=RESCHEDULES, limit=st.sampled_from([3, 3, 1, 0]))
+    def reschedule_and_claim(self, reschedules: Reschedules, limit: int) -> None:
+        for version, wait, attempt in reschedules:
+            payment = at(self.payments, version)
+            self.call(partial(reschedule_payment, payment, wait, attempt))
             self.claim(limit)
 
     def claim(self, limit: int) -> None:
-        """How manieth time it is for each is part of the answer."""
+        """Claim what is due, in whatever order."""
 
-        async def claimed(side: Side) -> Any:
-            payments = await side.payments.claim_due(limit)
-            refunds = await side.refunds.claim_due(limit)
+        async def claimed(of: Implementation) -> Any:
+            payments = await of.payments.claim_due(limit)
+            refunds = await of.refunds.claim_due(limit)
             return {*payments}, {*refunds}
 
-        self.ask(claimed)
+        self.call(claimed)
 
     @rule(
-        limit=some.integers(1, 4),
-        newest_first=some.booleans(),
-        show_deleted=some.booleans(),
-        customer=some.none() | some.sampled_from(CUSTOMERS),
-        state=some.none() | some.sampled_from(PublicState),
-        reference=some.sampled_from([*REFERENCES, Reference("order-3")]),
-        held=some.sampled_from([None, None, True, False]),
-        after=maybe,
-        ranges=some.lists(some.tuples(some.sampled_from(Comparison), pick), max_size=2),
+        limit=st.integers(1, 4),
+        newest_first=st.booleans(),
+        show_deleted=st.booleans(),
+        customer=st.none() | st.sampled_from(CUSTOMERS),
+        state=st.none() | st.sampled_from(PublicState),
+        reference=st.sampled_from([*REFERENCES, Reference("order-3")]),
+        held=st.sampled_from([None, None, True, False]),
+        after=OPTIONAL_INDEX,
+        ranges=st.lists(st.tuples(st.sampled_from(Comparison), INDEX), max_size=2),
     )
     def list(self, after: int | None, ranges: Any, **restrictions: Any) -> None:
-        place = None
+        position = None
         create_time: Sequence[tuple[Comparison, datetime]] = ()
         if self.payments:
             times = [payment.create_time for payment in self.payments]
-            create_time = tuple((how, picked(times, number)) for how, number in ranges)
+            create_time = tuple((comparison, at(times, index)) for comparison, index in ranges)
             if after is not None:
-                last = picked(self.payments, after)
-                place = Position(last.create_time, last.id)
-        query = PaymentQuery(after=place, create_time=create_time, **restrictions)
-        self.ask(lambda side: as_list(side.payments.list(query)))
+                last = at(self.payments, after)
+                position = Position(last.create_time, last.id)
+        query = PaymentQuery(after=position, create_time=create_time, **restrictions)
+        self.call(lambda of: as_list(of.payments.list(query)))
 
     # ------------------------------------------------------------------ refunds
 
     @precondition(lambda self: self.payments)
-    @rule(which=pick, amount=some.sampled_from([400, 600, 1, 1000, 1001]), request=maybe)
-    def insert_refund(self, which: int, amount: int, request: int | None) -> None:
-        """Of a payment that succeeded, if there is one; up to its amount, and over it."""
+    @rule(payment=INDEX, amount=st.sampled_from([400, 600, 1, 1000, 1001]), request=OPTIONAL_INDEX)
+    def insert_refund(self, payment: int, amount: int, request: int | None) -> None:
+        """Insert a refund of a payment that succeeded, if there is one; some exceed its amount."""
         succeeded = [each for each in self.payments if each.state is State.SUCCEEDED]
-        payment = picked(succeeded or self.payments, which)
-        refund = unsaved_refund(payment, amount)
-        record = request_record(payment, refund)
+        of_payment = at(succeeded or self.payments, payment)
+        refund = unsaved_refund(of_payment, amount)
+        record = request_record(of_payment, refund)
         if request is not None and request > 7 and self.requests:
-            record = replace(record, request_id=picked(self.requests, request))
-        build_payment = self.ask(lambda side: side.refunds.insert(refund, record))
-        if build_payment is not None:
-            self.refunds.append(build_payment)
+            record = replace(record, request_id=at(self.requests, request))
+        created = self.call(lambda of: of.refunds.insert(refund, record))
+        if created is not None:
+            self.refunds.append(created)
             self.requests.append(record.request_id)
-            self.read(payment.id)
+            self.read(of_payment.id)
 
     @precondition(lambda self: self.refunds)
     @rule(
-        which=pick,
-        words=some.lists(some.sampled_from([*RefundStatus, RefundStatus.FAILED]), max_size=3),
-        name=some.integers(0, 20),
+        refund=INDEX,
+        statuses=st.lists(st.sampled_from([*RefundStatus, RefundStatus.FAILED]), max_size=3),
+        number=st.integers(0, 20),
     )
-    def save_refund(self, which: int, words: Sequence[RefundStatus], name: int) -> None:
-        """The processor's words on a version that was seen; its names are sometimes doubled."""
-        before = picked(self.refunds, which)
-        known = before.processor_id or f"re_{name}"
-        for status in words:
-            after = before.apply(ProcessorRefund(known, status, before.amount, before.id))
-            what = refund_event_for(before, after)
-            saved = self.ask(partial(refund_saved_by, before, after, what)) if what else None
+    def save_refund(self, refund: int, statuses: Sequence[RefundStatus], number: int) -> None:
+        """Save what the processor reports of a returned version; some ids are those of another refund."""
+        before = at(self.refunds, refund)
+        processor_id = before.processor_id or f"re_{number}"
+        for status in statuses:
+            after = before.apply(ProcessorRefund(processor_id, status, before.amount, before.id))
+            event = refund_event_for(before, after)
+            saved = self.call(partial(save_refund, before, after, event)) if event else None
             if saved is not None:
                 self.refunds.append(saved)
                 self.read(saved.payment_id)
                 before = saved
 
     @precondition(lambda self: self.refunds)
-    @rule(
-        seen=some.lists(some.tuples(pick, waits, some.integers(1, 9)), max_size=3),
-        limit=some.sampled_from([3, 3, 1, 0]),
-    )
-    def postpone_refunds_and_claim(
-        self, seen: Sequence[tuple[int, timedelta | None, int]], limit: int
-    ) -> None:
-        """The same for refunds."""
-        for which, wait, attempt in seen:
-            refund = picked(self.refunds, which)
-            self.ask(partial(refund_postponed_by, refund, wait, attempt))
+    @rule(reschedules=RESCHEDULES, limit=st.sampled_from([3, 3, 1, 0]))
+    def reschedule_refunds_and_claim(self, reschedules: Reschedules, limit: int) -> None:
+        for version, wait, attempt in reschedules:
+            refund = at(self.refunds, version)
+            self.call(partial(reschedule_refund, refund, wait, attempt))
             self.claim(limit)
 
     @precondition(lambda self: self.refunds)
-    @rule(which=pick, limit=some.integers(1, 3), after=maybe)
-    def list_refunds(self, which: int, limit: int, after: int | None) -> None:
-        refund = picked(self.refunds, which)
-        last = None if after is None else picked(self.refunds, after)
-        place = Position(last.create_time, last.id) if last else None
-        self.ask(lambda side: as_list(side.refunds.list(refund.payment_id, limit, place)))
-        self.ask(lambda side: side.refunds.get(refund.payment_id, refund.id))
+    @rule(refund=INDEX, limit=st.integers(1, 3), after=OPTIONAL_INDEX)
+    def list_refunds(self, refund: int, limit: int, after: int | None) -> None:
+        listed = at(self.refunds, refund)
+        last = None if after is None else at(self.refunds, after)
+        position = Position(last.create_time, last.id) if last else None
+        self.call(lambda of: as_list(of.refunds.list(listed.payment_id, limit, position)))
+        self.call(lambda of: of.refunds.get(listed.payment_id, listed.id))
 
-    # ------------------------------------------------------------------ hints and events
+    # ------------------------------------------------------------------ webhooks and events
 
     @rule(
-        name=some.integers(0, 5),
-        which=maybe,
-        refund=some.sampled_from(["", "re_1", "re_9"]),
-        times=some.integers(1, 3),
+        number=st.integers(0, 5),
+        payment=OPTIONAL_INDEX,
+        processor_id=st.sampled_from(["", "re_1", "re_9"]),
+        times=st.integers(1, 3),
     )
-    def record_notification(self, name: int, which: int | None, refund: str, times: int) -> None:
-        """Of a payment that is there, or not; of a refund whose name is known, or not; again."""
-        intent_id = "pi_nobody" if which is None else "pi_none"
-        if which is not None and self.payments:
-            intent_id = picked(self.payments, which).intent_id
-        if refund and self.refunds:
-            about = picked(self.refunds, name)
-            intent_id = about.intent_id
-            refund = about.processor_id if refund == "re_1" and about.processor_id else refund
-        hint = WebhookNotification(f"evt_{name}", "charge.updated", intent_id, refund)
+    def record_notification(
+        self, number: int, payment: int | None, processor_id: str, times: int
+    ) -> None:
+        """Record a notification once or again; some are of unknown payments and refunds."""
+        intent_id = "pi_unknown" if payment is None else "pi_none"
+        if payment is not None and self.payments:
+            intent_id = at(self.payments, payment).intent_id
+        if processor_id and self.refunds:
+            refund = at(self.refunds, number)
+            intent_id = refund.intent_id
+            if processor_id == "re_1" and refund.processor_id:
+                processor_id = refund.processor_id
+        notification = WebhookNotification(
+            f"evt_{number}", "charge.updated", intent_id, processor_id
+        )
         for _ in range(times):
-            self.ask(partial(hint_taken_by, hint))
+            self.call(partial(record_notification_of, notification))
             self.claim(3)
 
-    @rule(which=maybe, limit=some.integers(1, 5), after=some.integers(0, 9), place=pick)
-    def events(self, which: int | None, limit: int, after: int, place: int) -> None:
+    @rule(payment=OPTIONAL_INDEX, limit=st.integers(1, 5), after=st.integers(0, 9), cursor=INDEX)
+    def events(self, payment: int | None, limit: int, after: int, cursor: int) -> None:
         payment_id = None
-        if which is not None and self.payments:
-            payment_id = picked(self.payments, which).id
-            of = payment_id
-            self.ask(lambda side: as_list(side.events.of_payment(of, limit, after)))
-        self.runner.run(self.stores.settled())
-        self.ask(lambda side: side.stream(payment_id, limit, place))
+        if payment is not None and self.payments:
+            payment_id = listed_id = at(self.payments, payment).id
+            self.call(lambda of: as_list(of.events.of_payment(listed_id, limit, after)))
+        self.runner.run(self.repositories.until_stream_is_complete())
+        self.call(lambda of: of.stream(payment_id, limit, cursor))
 
     def teardown(self) -> None:
-        """At the end, everything that both have."""
-        self.runner.run(self.stores.settled())
-        self.ask(lambda side: side.stream(None, 10_000, 0))
-        self.ask(lambda side: as_list(side.payments.list(PaymentQuery(1000, show_deleted=True))))
+        """Compare everything at the end."""
+        self.runner.run(self.repositories.until_stream_is_complete())
+        self.call(lambda of: of.stream(None, 10_000, 0))
+        self.call(lambda of: as_list(of.payments.list(PaymentQuery(1000, show_deleted=True))))
         for payment_id in {payment.id for payment in self.payments}:
             self.read(payment_id)
-            of = payment_id
-            self.ask(lambda side, of=of: as_list(side.refunds.list(of, 1000, None)))  # type: ignore[misc]
+            self.call(partial(list_all_refunds, payment_id))
 
 
-# Without the triggers that keep every row for ever.
-EMPTY = """
-SET session_replication_role = replica;
-DELETE FROM webhook_notifications; DELETE FROM payment_events; DELETE FROM requests; DELETE FROM refunds; DELETE FROM payments;
-SET session_replication_role = origin
-"""
+async def list_all_refunds(payment_id: UUID, of: Implementation) -> Any:
+    return await as_list(of.refunds.list(payment_id, 1000, None))
 
 
 @pytest.fixture
-def both_stores(
-    postgresql: PostgreSQL, payment_template: Roles, address: str
-) -> Iterator[type[BothStores]]:
-    """The calls' maker, on an event loop of its own: Hypothesis waits for nothing."""
+def calls(postgresql: PostgreSQL, payment_template: Roles, address: str) -> Iterator[type[Calls]]:
+    """The generator of calls, on an event loop of its own, since Hypothesis is synchronous."""
 
     async def connect(stack: AsyncExitStack) -> None:
         url, password = f"postgresql://{SUPERUSER}@{address}", postgresql.password
-        BothStores.superuser = await asyncpg.connect(url, password=password)
-        stack.push_async_callback(BothStores.superuser.close)
-        BothStores.database = await stack.enter_async_context(
+        Calls.superuser = await asyncpg.connect(url, password=password)
+        stack.push_async_callback(Calls.superuser.close)
+        Calls.database = await stack.enter_async_context(
             Database.open(
                 f"postgresql://{payment_template.user}@{address}",
                 Secret(payment_template.password),
@@ -385,14 +381,16 @@ def both_stores(
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         runner.run(connect(stack))
-        BothStores.runner = runner
-        yield BothStores
+        Calls.runner = runner
+        yield Calls
         runner.run(stack.aclose())
 
 
-def test_whatever_is_asked_both_stores_answer_the_same(both_stores: type[BothStores]) -> None:
+def test_any_sequence_of_calls_gets_the_same_answers_from_memory_and_from_postgresql(
+    calls: type[Calls],
+) -> None:
     run_state_machine_as_test(
-        both_stores,
+        calls,
         settings=settings(
             max_examples=int(os.environ.get("EXAMPLES", "25")),
             stateful_step_count=30,

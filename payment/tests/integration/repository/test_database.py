@@ -1,14 +1,15 @@
-"""What the database itself refuses, whatever the code says."""
+"""The database's own rules: what it refuses and writes, whatever the code does."""
 
 # ruff: noqa: S608 - the statements are put together of the pieces in this file
 
+from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
-from support.repositories import SECOND, Repositories, some
+from support.repositories import SECOND, Repositories, not_none
 
 from chassis.database import Connection, Database
 from chassis.values import Reference
@@ -19,37 +20,39 @@ from payment.domain.payment import CancelReason, Payment, State
 from payment.domain.refund import RefundState
 from payment.domain.schedule import CLAIM_LASTS
 
+Result = TypeVar("Result")
+
 UPDATED = NewEvent(EventType.REFUND_UPDATED)
-NEXT = "UPDATE payments SET version = version + 1"
-BIRTH = (
+NEXT_VERSION = "UPDATE payments SET version = version + 1"
+INSERT = (
     "INSERT INTO payments (id, request_id, fingerprint, customer_id, customer_etag, amount,"
     " currency_code, payment_method, capture_method, description, metadata, intent_id, start_by"
 )
-BORN = (
+VALUES = (
     "gen_random_uuid(), gen_random_uuid(), '', gen_random_uuid(), '', 1, 'EUR', 'pm_1',"
     " 'AUTOMATIC', '', '{}', 'pi_new', now()"
 )
 
-NO_RIGHT = [
+FORBIDDEN = [
     "DELETE FROM payments",
     "DELETE FROM payment_events",
     "DELETE FROM refunds",
     "DELETE FROM requests",
     "TRUNCATE payments, payment_events, refunds, requests",
-    f"{NEXT}, id = gen_random_uuid()",
-    f"{NEXT}, request_id = gen_random_uuid()",
-    f"{NEXT}, fingerprint = ''",
-    f"{NEXT}, intent_id = 'pi_other'",
-    f"{NEXT}, customer_id = gen_random_uuid()",
-    f"{NEXT}, amount = amount + 1",
-    f"{NEXT}, currency_code = 'JPY'",
-    f"{NEXT}, payment_method = 'pm_other'",
-    f"{NEXT}, start_by = now()",
-    f"{NEXT}, create_time = now()",
-    f"{BIRTH}, state) VALUES ({BORN}, 'SUCCEEDED')",
-    f"{BIRTH}, amount_captured) VALUES ({BORN}, 1)",
-    f"{BIRTH}, version) VALUES ({BORN}, 7)",
-    f"{BIRTH}, create_time) VALUES ({BORN}, now())",
+    f"{NEXT_VERSION}, id = gen_random_uuid()",
+    f"{NEXT_VERSION}, request_id = gen_random_uuid()",
+    f"{NEXT_VERSION}, fingerprint = ''",
+    f"{NEXT_VERSION}, intent_id = 'pi_other'",
+    f"{NEXT_VERSION}, customer_id = gen_random_uuid()",
+    f"{NEXT_VERSION}, amount = amount + 1",
+    f"{NEXT_VERSION}, currency_code = 'JPY'",
+    f"{NEXT_VERSION}, payment_method = 'pm_other'",
+    f"{NEXT_VERSION}, start_by = now()",
+    f"{NEXT_VERSION}, create_time = now()",
+    f"{INSERT}, state) VALUES ({VALUES}, 'SUCCEEDED')",
+    f"{INSERT}, amount_captured) VALUES ({VALUES}, 1)",
+    f"{INSERT}, version) VALUES ({VALUES}, 7)",
+    f"{INSERT}, create_time) VALUES ({VALUES}, now())",
     "UPDATE webhook_notifications SET payment_id = payment_id",
     "TRUNCATE webhook_notifications",
     "UPDATE payment_events SET note = 'x'",
@@ -69,22 +72,22 @@ NO_RIGHT = [
 @pytest.fixture
 async def succeeded(postgres: Repositories) -> Payment:
     """A payment of 1000 of which 400 were refunded."""
-    payment = await postgres.payment_in(State.SUCCEEDED, reference=Reference("A-1"))
-    await postgres.refund(payment, 400)
-    return await postgres.now(payment)
+    payment = await postgres.create_in(State.SUCCEEDED, reference=Reference("A-1"))
+    await postgres.create_refund(payment, 400)
+    return await postgres.current(payment)
 
 
-async def test_the_service_has_no_right_to_more_than_it_does(
+async def test_the_services_role_may_do_no_more_than_the_service_does(
     database: Database, postgres: Repositories, succeeded: Payment, subtests: Any
 ) -> None:
-    for statement in NO_RIGHT:
+    for statement in FORBIDDEN:
         with subtests.test(statement), pytest.raises(asyncpg.InsufficientPrivilegeError):
             await database.pool.execute(statement)
-    assert await postgres.now(succeeded) == succeeded
+    assert await postgres.current(succeeded) == succeeded
 
 
-# State a payment is in, what is written, and the rule that refuses it, whoever writes.
-LAWLESS: list[tuple[State, str, str]] = [
+# The state of a payment, an update of it, and the rule that refuses that update.
+BROKEN_RULES: list[tuple[State, str, str]] = [
     (State.CONFIRMING, "intent_id = 'pi_other'", "request_never_changes"),
     (State.CONFIRMING, "id = gen_random_uuid()", "request_never_changes"),
     (State.CONFIRMING, "request_id = gen_random_uuid()", "request_never_changes"),
@@ -123,7 +126,7 @@ LAWLESS: list[tuple[State, str, str]] = [
     (State.AUTHORIZED, "state = 'CAPTURING', amount_capturing = -1", "money_adds_up"),
     (State.CONFIRMING, "amount_refunded = 1", "money_adds_up"),
 ]
-UNTOLD = [
+CHANGES_WITHOUT_A_VERSION = [
     "state = 'AUTHORIZED'",
     "amount_capturing = 1",
     "action_by = now()",
@@ -141,34 +144,34 @@ UNTOLD = [
 
 
 @pytest.mark.parametrize("as_superuser", [False, True])
-async def test_a_change_that_breaks_a_rule_is_refused(
+async def test_an_update_that_breaks_a_rule_is_refused_whoever_writes_it(
     postgres: Repositories,
     database: Database,
     superuser: Connection,
     as_superuser: bool,
     subtests: Any,
 ) -> None:
-    """By a rule, or to the service by its rights already."""
-    written = superuser if as_superuser else database.pool
+    """By the rule; the service's role may lack the privilege already."""
+    connection = superuser if as_superuser else database.pool
     refusals: list[type[asyncpg.PostgresError]] = [asyncpg.IntegrityConstraintViolationError]
     if not as_superuser:
         refusals.append(asyncpg.InsufficientPrivilegeError)
-    for number, (state, changes, rule) in enumerate(LAWLESS):
-        payment = await postgres.payment_in(state, reference=Reference(f"A-{number}0"))
+    for number, (state, changes, rule) in enumerate(BROKEN_RULES):
+        payment = await postgres.create_in(state, reference=Reference(f"A-{number}0"))
         version = "" if "version" in changes else "version = version + 1, "
         statement = f"UPDATE payments SET {version}{changes} WHERE id = $1"
-        with subtests.test(statement), pytest.raises(tuple(refusals)) as refused:
-            await written.execute(statement, payment.id)
-        assert await postgres.now(payment) == payment
+        with subtests.test(statement), pytest.raises(tuple(refusals)) as error:
+            await connection.execute(statement, payment.id)
+        assert await postgres.current(payment) == payment
         if as_superuser:
-            assert refused.value.constraint_name == rule
-    for changes in UNTOLD:
-        payment = await postgres.build_payment()
+            assert error.value.constraint_name == rule
+    for changes in CHANGES_WITHOUT_A_VERSION:
+        payment = await postgres.create()
         statement = f"UPDATE payments SET {changes} WHERE id = $1"
-        with subtests.test(statement), pytest.raises(asyncpg.PostgresError) as refused:
-            await written.execute(statement, payment.id)
-        assert refused.value.constraint_name == "versions_follow"
-        assert await postgres.now(payment) == payment
+        with subtests.test(statement), pytest.raises(asyncpg.PostgresError) as error:
+            await connection.execute(statement, payment.id)
+        assert error.value.constraint_name == "versions_follow"
+        assert await postgres.current(payment) == payment
 
 
 FORWARD = {
@@ -181,28 +184,30 @@ FORWARD = {
 
 
 @pytest.mark.parametrize("state", State)
-async def test_states_go_forward_only_and_the_last_ones_stay(
+async def test_an_update_of_a_state_goes_forward_or_is_refused(
     postgres: Repositories, database: Database, state: State
 ) -> None:
     for target in State:
-        payment = await postgres.payment_in(state)
+        payment = await postgres.create_in(state)
         captured = ", amount_captured = 1000" if target is State.SUCCEEDED else ""
-        statement = f"{NEXT}, state = $2{captured} WHERE id = $1"
+        statement = f"{NEXT_VERSION}, state = $2{captured} WHERE id = $1"
         if target is state or target.value in FORWARD.get(state, ()):
             await database.pool.execute(statement, payment.id, target.value)
         else:
-            with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
+            with pytest.raises(asyncpg.IntegrityConstraintViolationError) as error:
                 await database.pool.execute(statement, payment.id, target.value)
-            assert refused.value.constraint_name == "states_go_forward"
+            assert error.value.constraint_name == "states_go_forward"
 
 
-async def test_the_domain_moves_as_the_database_lets_it(postgres: Repositories) -> None:
-    """The machine's own table is inside the database's, and nothing else is."""
-    moved = {}
+async def test_the_domains_transitions_are_those_that_the_database_allows(
+    postgres: Repositories,
+) -> None:
+    """The transitions by evidence and by request together, in each state."""
+    reachable = {}
     for state in State:
-        payment = replace(await postgres.payment_in(state), cancel_reason=None)
+        payment = replace(await postgres.create_in(state), cancel_reason=None)
         declined = replace(payment, cancel_reason=CancelReason.DECLINE)
-        said = [
+        reported = [
             Intent(
                 id=payment.intent_id,
                 status=status,
@@ -214,17 +219,19 @@ async def test_the_domain_moves_as_the_database_lets_it(postgres: Repositories) 
         ]
         starts = [payment, declined] if state is State.CANCELING else [payment]
         reached = {
-            apply(start, each, payment.create_time).state.value for start in starts for each in said
+            apply(start, each, payment.create_time).state.value
+            for start in starts
+            for each in reported
         }
-        asked = {State.AUTHORIZED: {"CAPTURING", "CANCELING"}}.get(state, set())
+        requested = {State.AUTHORIZED: {"CAPTURING", "CANCELING"}}.get(state, set())
         if state in {State.CONFIRMING, State.REQUIRES_ACTION}:
-            asked = {"CANCELING"}
-        moved[state] = (reached | asked) - {state.value}
-    assert {state: goes for state, goes in moved.items() if goes} == FORWARD
+            requested = {"CANCELING"}
+        reachable[state] = (reached | requested) - {state.value}
+    assert {state: targets for state, targets in reachable.items() if targets} == FORWARD
 
 
 @pytest.mark.parametrize("table", ["payments", "payment_events", "refunds", "requests"])
-async def test_rows_stay_for_ever_whoever_would_have_them_gone(
+async def test_no_row_is_deleted_whoever_tries(
     postgres: Repositories, superuser: Connection, succeeded: Payment, table: str
 ) -> None:
     for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
@@ -233,14 +240,27 @@ async def test_rows_stay_for_ever_whoever_would_have_them_gone(
     if table in ("payment_events", "requests"):
         with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="written once"):
             await superuser.execute(f"UPDATE {table} SET payment_id = payment_id")
-    assert await postgres.now(succeeded) == succeeded
-    assert len(await postgres.told_of(succeeded)) == succeeded.version
+    assert await postgres.current(succeeded) == succeeded
+    assert len(await postgres.events_of(succeeded)) == succeeded.version
 
 
-async def test_a_refund_goes_forward_only(
+async def test_a_webhook_notification_is_never_changed_whoever_tries(
+    postgres: Repositories, superuser: Connection, succeeded: Payment
+) -> None:
+    insert = "INSERT INTO webhook_notifications (id, payment_id, type) VALUES ('evt_1', $1, 'x')"
+    await superuser.execute(insert, succeeded.id)
+    for statement in (
+        "UPDATE webhook_notifications SET receive_time = now()",
+        "TRUNCATE webhook_notifications",
+    ):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="written once"):
+            await superuser.execute(statement)
+
+
+async def test_an_update_of_a_refund_that_breaks_a_rule_is_refused(
     postgres: Repositories, superuser: Connection, succeeded: Payment, subtests: Any
 ) -> None:
-    lawless = {
+    broken_rules = {
         RefundState.PENDING: [
             "id = gen_random_uuid()",
             "amount = 1",
@@ -261,17 +281,17 @@ async def test_a_refund_goes_forward_only(
         RefundState.FAILED: ["state = 'PENDING'", "state = 'SUCCEEDED'"],
     }
     (refund,) = await postgres.refunds.list(succeeded.id, 10, None)
-    for state, changes in lawless.items():
+    for state, changes in broken_rules.items():
         if state is not RefundState.PENDING:
             after = replace(refund, state=state, processor_id="re_1")
-            refund = some(await postgres.refunds.save(refund, after, UPDATED))
+            refund = not_none(await postgres.refunds.save(refund, after, UPDATED))
         for change in changes:
             version = "" if "version" in change else "version = version + 1, "
             statement = f"UPDATE refunds SET {version}{change}"
             with subtests.test(f"{state}: {change}"):
-                with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
+                with pytest.raises(asyncpg.IntegrityConstraintViolationError) as error:
                     await superuser.execute(statement)
-                assert refused.value.constraint_name == "refunds_go_forward"
+                assert error.value.constraint_name == "refunds_go_forward"
     with pytest.raises(asyncpg.CheckViolationError):
         await superuser.execute(
             "INSERT INTO refunds (id, payment_id, amount) VALUES (gen_random_uuid(), $1, 0)",
@@ -279,7 +299,7 @@ async def test_a_refund_goes_forward_only(
         )
 
 
-async def test_what_belongs_to_a_payment_belongs_to_one_that_is_there(
+async def test_a_refund_or_request_of_an_unknown_payment_is_refused(
     superuser: Connection,
 ) -> None:
     for statement in (
@@ -292,47 +312,47 @@ async def test_what_belongs_to_a_payment_belongs_to_one_that_is_there(
             await superuser.execute(statement)
 
 
-async def test_every_write_sets_the_due_time_as_far_ahead_as_a_step_may_last(
+async def test_every_write_of_an_unfinished_payment_or_refund_makes_it_due_in_25_seconds(
     postgres: Repositories, superuser: Connection
 ) -> None:
-    async def ahead(table: str = "payments") -> timedelta | None:
-        return await superuser.fetchval(  # type: ignore[no-any-return]
-            f"SELECT due_time - $1::timestamptz FROM {table}",
-            await superuser.fetchval("SELECT now()"),
-        )
+    """A settled one is never due."""
 
-    def is_hold(since: timedelta | None) -> bool:
-        return since is not None and timedelta() < CLAIM_LASTS - since < timedelta(seconds=5)
+    async def due_time(table: str) -> datetime | None:
+        time: datetime | None = await superuser.fetchval(f"SELECT due_time FROM {table}")
+        return time
 
-    payment = await postgres.build_payment()
-    assert is_hold(await ahead())
+    async def after_a_claim_lasts(write: Awaitable[Result], table: str = "payments") -> Result:
+        """Write, and see that what was written is due when a claim of that moment ends."""
+        before = await superuser.fetchval("SELECT clock_timestamp()")
+        result = await write
+        after = await superuser.fetchval("SELECT clock_timestamp()")
+        assert before + CLAIM_LASTS <= not_none(await due_time(table)) <= after + CLAIM_LASTS
+        return result
+
+    payments, refunds = postgres.payments, postgres.refunds
+    payment = await after_a_claim_lasts(postgres.create())
     await postgres.make_due(payment)
-    await postgres.payments.claim_due(1)
-    assert is_hold(await ahead())
+    await after_a_claim_lasts(payments.claim_due(1))
     await postgres.make_due(payment)
-    payment = some(
-        await postgres.payments.save(payment, replace(payment, idempotency_counter=1), None)
-    )
-    assert is_hold(await ahead())
+    key_used_up = replace(payment, idempotency_counter=1)
+    payment = not_none(await after_a_claim_lasts(payments.save(payment, key_used_up, None)))
     await postgres.make_due(payment)
-    payment = await postgres.move(payment, State.AUTHORIZED)
-    assert is_hold(await ahead())
+    payment = await after_a_claim_lasts(postgres.move(payment, State.AUTHORIZED))
     payment = await postgres.move(payment, State.SUCCEEDED)
-    assert await ahead() is None
-    refund = await postgres.refund(payment)
-    assert is_hold(await ahead("refunds"))
-    await postgres.refunds.reschedule(refund, timedelta(seconds=-1), 1)
-    await postgres.refunds.claim_due(1)
-    assert is_hold(await ahead("refunds"))
-    await postgres.refunds.reschedule(refund, timedelta(seconds=-1), 1)
-    refund = some(await postgres.refunds.save(refund, replace(refund, processor_id="r"), UPDATED))
-    assert is_hold(await ahead("refunds"))
-    failed = replace(refund, state=RefundState.FAILED)
-    await postgres.refunds.save(refund, failed, UPDATED)
-    assert await ahead("refunds") is None
+    assert await due_time("payments") is None
+
+    refund = await after_a_claim_lasts(postgres.create_refund(payment), "refunds")
+    await refunds.reschedule(refund, -SECOND, 1)
+    await after_a_claim_lasts(refunds.claim_due(1), "refunds")
+    await refunds.reschedule(refund, -SECOND, 1)
+    accepted = replace(refund, processor_id="re_1")
+    save = refunds.save(refund, accepted, UPDATED)
+    refund = not_none(await after_a_claim_lasts(save, "refunds"))
+    await refunds.save(refund, replace(refund, state=RefundState.FAILED), UPDATED)
+    assert await due_time("refunds") is None
 
 
-async def test_attempts_are_counted_at_their_end_and_from_the_last_event(
+async def test_an_attempt_counts_when_it_ends_and_an_event_sets_the_count_back(
     postgres: Repositories, superuser: Connection
 ) -> None:
     async def attempts() -> tuple[int, int]:
@@ -342,15 +362,15 @@ async def test_attempts_are_counted_at_their_end_and_from_the_last_event(
         (due_refund,) = await postgres.refunds.claim_due(10)
         return due.attempt, due_refund.attempt
 
-    payment = await postgres.build_payment()
-    refund = await postgres.refund(await postgres.payment_in(State.SUCCEEDED))
+    payment = await postgres.create()
+    refund = await postgres.create_refund(await postgres.create_in(State.SUCCEEDED))
     assert [await attempts() for _ in range(3)] == [(1, 1)] * 3, "a crash cut them off"
     await postgres.payments.reschedule(payment, SECOND, 3)
     await postgres.refunds.reschedule(refund, SECOND, 3)
-    payment = some(
+    payment = not_none(
         await postgres.payments.save(payment, replace(payment, idempotency_counter=1), None)
     )
-    assert await attempts() == (4, 4), "n is no event"
+    assert await attempts() == (4, 4), "a used-up key is no event"
     await postgres.move(payment, State.AUTHORIZED)
     await postgres.refunds.save(refund, replace(refund, processor_id="re_1"), UPDATED)
     assert await attempts() == (1, 1)

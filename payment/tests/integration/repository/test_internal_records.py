@@ -25,15 +25,17 @@ def both(request: pytest.FixtureRequest) -> StoresAndRecords:
     """Repositories to write with, and the internal records in them."""
     if request.param == "memory":
         store = Store(lambda: datetime.now(UTC))
-        stores = Repositories(MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store))
-        return stores, MemoryInternalRecords(store)
+        repositories = Repositories(
+            MemoryPayments(store), MemoryRefunds(store), MemoryEvents(store)
+        )
+        return repositories, MemoryInternalRecords(store)
     database: Database = request.getfixturevalue("database")
     return request.getfixturevalue("postgres"), PostgresInternalRecords(database.pool)
 
 
 async def test_payments_are_found_by_their_intents(both: StoresAndRecords) -> None:
-    stores, records = both
-    one, other, _ = [await stores.build_payment() for _ in range(3)]
+    repositories, records = both
+    one, other, _ = [await repositories.create() for _ in range(3)]
 
     found = await records.payments_of([one.intent_id, other.intent_id, "pi_unknown"])
 
@@ -42,17 +44,20 @@ async def test_payments_are_found_by_their_intents(both: StoresAndRecords) -> No
 
 
 async def test_refunds_are_found_by_their_ids(both: StoresAndRecords) -> None:
-    stores, records = both
-    payment = await stores.payment_in(State.SUCCEEDED)
-    refund, _ = await stores.refund(payment, 300), await stores.refund(payment, 400)
+    repositories, records = both
+    payment = await repositories.create_in(State.SUCCEEDED)
+    refund, _ = (
+        await repositories.create_refund(payment, 300),
+        await repositories.create_refund(payment, 400),
+    )
 
     assert await records.refunds_of([refund.id, uuid7()]) == [refund]
 
 
 async def test_the_refunds_of_a_time_come_in_pages(both: StoresAndRecords) -> None:
-    stores, records = both
-    payment = await stores.payment_in(State.SUCCEEDED)
-    refunds = [await stores.refund(payment, 100) for _ in range(3)]
+    repositories, records = both
+    payment = await repositories.create_in(State.SUCCEEDED)
+    refunds = [await repositories.create_refund(payment, 100) for _ in range(3)]
     now = await records.now()
 
     first_page = await records.refunds_created(now - HOUR, now + HOUR, None, 2)
@@ -64,9 +69,9 @@ async def test_the_refunds_of_a_time_come_in_pages(both: StoresAndRecords) -> No
 async def test_the_refunds_of_a_time_begin_with_it_and_end_before_its_end(
     both: StoresAndRecords,
 ) -> None:
-    stores, records = both
-    payment = await stores.payment_in(State.SUCCEEDED)
-    refund = await stores.refund(payment, 100)
+    repositories, records = both
+    payment = await repositories.create_in(State.SUCCEEDED)
+    refund = await repositories.create_refund(payment, 100)
     created = refund.create_time
 
     assert await records.refunds_created(created, created + HOUR, None, 9) == [refund]
@@ -75,29 +80,27 @@ async def test_the_refunds_of_a_time_begin_with_it_and_end_before_its_end(
 
 
 async def test_what_is_made_due_is_claimed_next(both: StoresAndRecords) -> None:
-    stores, records = both
-    payment = await stores.payment_in(State.SUCCEEDED)
-    refund = await stores.refund(payment, 100)
-    await stores.refunds.reschedule(refund, None, 1)
-    authorized = await stores.payment_in(State.AUTHORIZED)
+    repositories, records = both
+    payment = await repositories.create_in(State.SUCCEEDED)
+    refund = await repositories.create_refund(payment, 100)
+    await repositories.refunds.reschedule(refund, None, 1)
+    authorized = await repositories.create_in(State.AUTHORIZED)
 
     await records.make_due(refund)
     await records.make_due(authorized)
 
-    assert [due.snapshot.resource.id for due in await stores.refunds.claim_due(9)] == [refund.id]
-    assert [due.snapshot.resource.id for due in await stores.payments.claim_due(9)] == [
-        authorized.id
-    ]
+    assert await repositories.claim_refunds(9) == [refund.id]
+    assert await repositories.claim(9) == [authorized.id]
 
 
 async def test_what_has_changed_since_it_was_read_is_not_made_due(both: StoresAndRecords) -> None:
-    stores, records = both
-    read = await stores.payment_in(State.AUTHORIZED)
-    await stores.move(read, State.CAPTURING)
+    repositories, records = both
+    read = await repositories.create_in(State.AUTHORIZED)
+    await repositories.move(read, State.CAPTURING)
 
     await records.make_due(read)
 
-    assert await stores.payments.claim_due(9) == []
+    assert await repositories.payments.claim_due(9) == []
 
 
 async def test_a_transaction_that_has_written_and_is_not_committed_is_an_open_write(
@@ -107,7 +110,7 @@ async def test_a_transaction_that_has_written_and_is_not_committed_is_an_open_wr
     assert not await records.has_open_write(timedelta(0))
     async with in_transaction(database.pool) as connection:
         payments, refunds = PostgresPayments(connection), PostgresRefunds(connection)
-        await Repositories(payments, refunds, postgres.events).build_payment()
+        await Repositories(payments, refunds, postgres.events).create()
 
         assert await records.has_open_write(timedelta(0))
         assert not await records.has_open_write(HOUR)

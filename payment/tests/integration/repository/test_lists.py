@@ -1,4 +1,4 @@
-"""What lists of payments hold, on each implementation."""
+"""Lists of payments: filters, order and pages, in each implementation."""
 
 import itertools
 from collections.abc import Callable
@@ -23,16 +23,18 @@ A_1 = Reference("A-1")
 
 
 @pytest.fixture
-async def listed(stores: Repositories) -> list[Payment]:
-    """A payment in each state, and some that differ; in the order of their births."""
-    made = [await stores.payment_in(state, customer=ANNA) for state in State]
-    made.append(await stores.payment_in(State.FAILED, customer=BORIS, reference=A_1))
-    made.append(await stores.hold(await stores.payment_in(State.CAPTURING, customer=BORIS)))
+async def listed(repositories: Repositories) -> list[Payment]:
+    """A payment in each state, and some with other customers, references and times; oldest first."""
+    created = [await repositories.create_in(state, customer=ANNA) for state in State]
+    created.append(await repositories.create_in(State.FAILED, customer=BORIS, reference=A_1))
+    created.append(
+        await repositories.hold(await repositories.create_in(State.CAPTURING, customer=BORIS))
+    )
     for state in (State.FAILED, State.CANCELED):
-        deleted = await stores.payment_in(state, customer=BORIS, reference=A_1)
-        made.append(await stores.delete(deleted))
-    made.append(await stores.payment_in(State.SUCCEEDED, customer=BORIS, reference=A_1))
-    return made
+        deleted = await repositories.create_in(state, customer=BORIS, reference=A_1)
+        created.append(await repositories.delete(deleted))
+    created.append(await repositories.create_in(State.SUCCEEDED, customer=BORIS, reference=A_1))
+    return created
 
 
 def state_is(*states: State) -> Callable[[Payment], bool]:
@@ -63,48 +65,58 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Payment], bool]]] = [
 ]
 
 
-async def test_a_list_holds_what_was_asked_for(
-    stores: Repositories, listed: list[Payment], subtests: Any
+async def test_a_list_has_the_payments_that_match_its_filter(
+    repositories: Repositories, listed: list[Payment], subtests: Any
 ) -> None:
-    for (filters, holds), show_deleted, newest_first in itertools.product(
+    for (filters, matches), show_deleted, newest_first in itertools.product(
         FILTERS, (False, True), (False, True)
     ):
         query = PaymentQuery(100, show_deleted=show_deleted, newest_first=newest_first, **filters)
-        wanted = [each for each in listed if holds(each) and (show_deleted or not each.delete_time)]
+        expected = [
+            each for each in listed if matches(each) and (show_deleted or not each.delete_time)
+        ]
         with subtests.test(str(query)):
-            found = await stores.payments.list(query)
-            assert found == (wanted[::-1] if newest_first else wanted)
+            found = await repositories.payments.list(query)
+            assert found == (expected[::-1] if newest_first else expected)
 
 
-async def test_pages_hold_every_payment_once(stores: Repositories, listed: list[Payment]) -> None:
+async def test_pages_have_every_payment_once_and_in_order(
+    repositories: Repositories, listed: list[Payment]
+) -> None:
     for newest_first, show_deleted in itertools.product((True, False), repeat=2):
         query = PaymentQuery(2, newest_first=newest_first, show_deleted=show_deleted)
         found: list[Payment] = []
-        while page := await stores.payments.list(query):
+        while page := await repositories.payments.list(query):
             assert len(page) <= 2
             found += page
             query = replace(query, after=Position(page[-1].create_time, page[-1].id))
-        assert found == await stores.payments.list(replace(query, limit=100, after=None))
+        assert found == await repositories.payments.list(replace(query, limit=100, after=None))
 
 
-async def test_a_range_of_times_has_exact_ends(stores: Repositories, listed: list[Payment]) -> None:
-    wanted = {"<": listed[:4], "<=": listed[:5], ">": listed[5:], ">=": listed[4:]}
-    for operator, payments in wanted.items():
+async def test_each_comparison_of_the_creation_time_is_exact_at_its_end(
+    repositories: Repositories, listed: list[Payment]
+) -> None:
+    expected = {"<": listed[:4], "<=": listed[:5], ">": listed[5:], ">=": listed[4:]}
+    for operator, payments in expected.items():
         range_ = ((Comparison(operator), listed[4].create_time),)
         query = PaymentQuery(100, show_deleted=True, newest_first=False, create_time=range_)
-        assert await stores.payments.list(query) == payments
+        assert await repositories.payments.list(query) == payments
 
 
-async def test_all_ranges_hold_at_once(stores: Repositories, listed: list[Payment]) -> None:
+async def test_several_comparisons_of_the_creation_time_apply_together(
+    repositories: Repositories, listed: list[Payment]
+) -> None:
     ranges = (
         (Comparison.AFTER, listed[1].create_time),
         (Comparison.UNTIL, listed[3].create_time),
     )
-    found = await stores.payments.list(PaymentQuery(100, newest_first=False, create_time=ranges))
+    found = await repositories.payments.list(
+        PaymentQuery(100, newest_first=False, create_time=ranges)
+    )
     assert found == listed[2:4]
 
 
-def test_an_operator_is_never_what_a_caller_wrote() -> None:
+def test_an_operator_that_is_none_of_ours_is_never_put_into_the_statement() -> None:
     ranges: Any = (("< now() --", NOW),)
     with pytest.raises(AttributeError):
         select(PaymentQuery(1, create_time=ranges))

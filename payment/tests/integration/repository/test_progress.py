@@ -1,7 +1,6 @@
-"""What PostgreSQL shows of work that stands still, and to whom."""
+"""ProgressReader in PostgreSQL: what it shows of a stream or a recovery that stalls."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -9,92 +8,86 @@ import pytest
 from support.repositories import Repositories, in_transaction
 
 from chassis.database import Connection, Database
+from oncepay_cli.local.databases import Roles
 from payment.repository.postgresql.progress import PostgresProgress
-
-MIGRATIONS = Path(__file__).parents[3] / "migrations"
 
 
 @pytest.fixture
-def signs(database: Database) -> PostgresProgress:
+def progress(database: Database) -> PostgresProgress:
     return PostgresProgress(database.pool)
 
 
-async def test_where_all_goes_on_there_is_nothing_to_see(
-    postgres: Repositories, signs: PostgresProgress
+async def test_while_the_stream_and_recovery_go_on_nothing_is_hidden_or_overdue(
+    postgres: Repositories, progress: PostgresProgress
 ) -> None:
-    assert await signs.oldest_hidden_event() is None
-    assert await signs.longest_due() is None
-    await postgres.build_payment()
-    assert await signs.oldest_hidden_event() is None
-    waited = await signs.longest_due()
+    assert await progress.oldest_hidden_event() is None
+    assert await progress.longest_due() is None
+    await postgres.create()
+    assert await progress.oldest_hidden_event() is None
+    waited = await progress.longest_due()
     assert waited is not None
-    assert waited < timedelta(0), "it is claimed"
+    assert waited < timedelta(0), "it is not due yet"
 
 
-async def test_a_writer_that_stays_in_its_transaction_is_seen_and_named_with_what_it_does(
-    postgres: Repositories, database: Database, signs: PostgresProgress
+async def test_an_open_transaction_of_our_role_blocks_the_stream_and_is_named_with_its_state(
+    postgres: Repositories, database: Database, progress: PostgresProgress
 ) -> None:
     async with in_transaction(database.pool) as connection:
         row = await connection.fetchrow("SELECT pg_backend_pid() AS pid, pg_current_xact_id()")
-        await postgres.build_payment()
-        hidden = await signs.oldest_hidden_event()
+        await postgres.create()
+        hidden = await progress.oldest_hidden_event()
         assert hidden is not None
-        (holder,) = await signs.stream_blockers()
-        assert holder.startswith(
+        (blocker,) = await progress.stream_blockers()
+        assert blocker.startswith(
             f"process {row['pid']} in database payment_repository (idle in trans"
         )
-    assert await signs.oldest_hidden_event() is None
-    assert await signs.stream_blockers() == []
+    assert await progress.oldest_hidden_event() is None
+    assert await progress.stream_blockers() == []
 
 
-async def test_a_writer_of_another_role_in_another_database_is_named_without_what_it_does(
-    postgres: Repositories, signs: PostgresProgress, customer_database: Any
+async def test_an_open_transaction_of_another_role_and_database_is_named_without_its_state(
+    postgres: Repositories, progress: PostgresProgress, customer_database: Any
 ) -> None:
     other = await asyncpg.connect(
         customer_database.owner_url, password=customer_database.owner_password
     )
     async with other.transaction():
         pid = await other.fetchval("SELECT pg_backend_pid() FROM pg_current_xact_id()")
-        await postgres.build_payment()
-        assert await signs.oldest_hidden_event() is not None
+        await postgres.create()
+        assert await progress.oldest_hidden_event() is not None
         place = f"process {pid} in database {customer_database.name} (of another role)"
-        assert await signs.stream_blockers() == [place]
+        assert await progress.stream_blockers() == [place]
     await other.close()
-    assert await signs.oldest_hidden_event() is None
+    assert await progress.oldest_hidden_event() is None
 
 
-async def test_a_long_report_and_a_backup_hold_nothing_up(
-    postgres: Repositories, signs: PostgresProgress, superuser: Connection
+async def test_a_transaction_that_only_reads_blocks_nothing(
+    postgres: Repositories, progress: PostgresProgress, superuser: Connection
 ) -> None:
     async with superuser.transaction(isolation="repeatable_read"):
         await superuser.fetch("SELECT * FROM payments")
-        await postgres.build_payment()
-        assert await signs.oldest_hidden_event() is None
+        await postgres.create()
+        assert await progress.oldest_hidden_event() is None
 
 
-async def test_what_nobody_takes_up_is_seen(
-    postgres: Repositories, signs: PostgresProgress, superuser: Connection
+async def test_a_payment_that_nobody_claims_is_seen_to_wait(
+    postgres: Repositories, progress: PostgresProgress, superuser: Connection
 ) -> None:
-    payment = await postgres.build_payment()
+    payment = await postgres.create()
     await superuser.execute(
         "UPDATE payments SET due_time = now() - interval '5 minutes' WHERE id = $1", payment.id
     )
-    waited = await signs.longest_due()
+    waited = await progress.longest_due()
     assert waited is not None
     assert waited > timedelta(minutes=4)
 
 
-async def test_a_person_at_a_prompt_cannot_hold_the_stream_up_for_long(
-    empty_database: Any,
+async def test_the_migration_bounds_idle_transactions_of_every_program_to_a_minute(
+    superuser: Connection, payment_template: Roles
 ) -> None:
-    """The limit is the database's: whoever comes, with whatever program."""
-    text = (MIGRATIONS / "0001_create_payments.sql").read_text()
-    owner = {"password": empty_database.owner_password}
-    connection = await asyncpg.connect(empty_database.owner_url, **owner)
-    statement = text[text.index("DO $$") : text.index("-- The service's role")]
-    await connection.execute(statement)
-    await connection.close()
-    connection = await asyncpg.connect(empty_database.owner_url, **owner)
-    limit = await connection.fetchval("SHOW idle_in_transaction_session_timeout")
-    await connection.close()
-    assert limit == "1min"
+    """A setting of the migrated database itself; the copies of other tests do not have it."""
+    settings = await superuser.fetchval(
+        "SELECT setconfig FROM pg_db_role_setting"
+        " JOIN pg_database ON pg_database.oid = setdatabase WHERE datname = 'payment_template'"
+    )
+    assert settings == ["idle_in_transaction_session_timeout=1min"]

@@ -1,4 +1,4 @@
-"""Which index serves what: looked up in PostgreSQL's plans, over a populated database."""
+"""Which index each statement uses, by PostgreSQL's plans on a populated database."""
 
 import itertools
 import json
@@ -38,15 +38,15 @@ SELECT gen_random_uuid(), gen_random_uuid(), '\\x00', customer::text::uuid, '"1"
   FROM generate_series(1, 10000) AS number,
        LATERAL (SELECT md5((number % 49)::text) AS customer,
                        coalesce((enum_range(NULL::payment_state))[1 + number % 200], 'SUCCEEDED')
-                         AS state) AS made
+                         AS state) AS derived
 """
-TOLD = """
+EVENTS = """
 INSERT INTO payment_events (payment_id, sequence, xid, type, state)
 SELECT id, sequence, (row_number() OVER (ORDER BY create_time))::text::xid8, 'payment.created',
        state
   FROM payments, generate_series(1, 2) AS sequence
 """
-RETURNED = """
+REFUNDS = """
 INSERT INTO refunds (id, payment_id, amount, create_time, due_time, processor_id)
 SELECT gen_random_uuid(), id, 1, create_time + number * interval '1 s',
        CASE WHEN number = 1 THEN now() END, intent_id || number
@@ -59,55 +59,57 @@ RANGE = (
     (Comparison.FROM, NOW + timedelta(minutes=2_000)),
     (Comparison.BEFORE, NOW + timedelta(minutes=8_000)),
 )
-LIVING, CUSTOMERS, STATES = (
+LIST_INDEXES, CUSTOMER_INDEXES, STATE_INDEXES = (
     {"payments_list", "payments_list_deleted"},
     {"payments_customer", "payments_customer_deleted"},
     {"payments_state", "payments_state_deleted"},
 )
-REFERENCES = {"payments_reference", "payments_living_reference"}
-SERVED: list[tuple[dict[str, Any], set[str]]] = [
-    ({}, LIVING),
-    ({"create_time": RANGE}, LIVING),
-    ({"customer": CUSTOMER}, CUSTOMERS),
-    ({"customer": CUSTOMER, "create_time": RANGE}, CUSTOMERS),
-    ({"customer": CUSTOMER, "state": PublicState.SUCCEEDED}, CUSTOMERS),
-    ({"customer": CUSTOMER, "held": False}, CUSTOMERS),
-    ({"reference": Reference("A-4")}, REFERENCES),
-    ({"reference": Reference("A-4"), "customer": CUSTOMER, "held": False}, REFERENCES | CUSTOMERS),
+REFERENCE_INDEXES = {"payments_reference", "payments_living_reference"}
+FILTERS: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, LIST_INDEXES),
+    ({"create_time": RANGE}, LIST_INDEXES),
+    ({"customer": CUSTOMER}, CUSTOMER_INDEXES),
+    ({"customer": CUSTOMER, "create_time": RANGE}, CUSTOMER_INDEXES),
+    ({"customer": CUSTOMER, "state": PublicState.SUCCEEDED}, CUSTOMER_INDEXES),
+    ({"customer": CUSTOMER, "held": False}, CUSTOMER_INDEXES),
+    ({"reference": Reference("A-4")}, REFERENCE_INDEXES),
+    (
+        {"reference": Reference("A-4"), "customer": CUSTOMER, "held": False},
+        REFERENCE_INDEXES | CUSTOMER_INDEXES,
+    ),
     ({"held": True}, {"payments_held"}),
-    ({"held": False}, LIVING),
+    ({"held": False}, LIST_INDEXES),
     *(
-        ({"state": state}, {"payments_list"} if state.value == "SUCCEEDED" else STATES)
+        ({"state": state}, {"payments_list"} if state.value == "SUCCEEDED" else STATE_INDEXES)
         for state in PublicState
     ),
     *(
-        ({"state": state, "create_time": RANGE}, STATES)
+        ({"state": state, "create_time": RANGE}, STATE_INDEXES)
         for state in PublicState
         if state.value[0] == "F"
     ),
 ]
 
 
-async def nodes(
+async def plan_nodes(
     superuser: Connection, statement: Statement, values: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """The nodes of a statement's plans: that for its arguments, and that for any arguments, which
-    PostgreSQL may use from the sixth execution on. What can be had in order is: of few rows it
-    would rather sort what it finds.
+    """The nodes of two plans of a statement: for its arguments, and the generic one, which PostgreSQL may
+    use from the sixth execution on. Sorting is off: PostgreSQL would rather sort the few rows here.
     """
     await superuser.execute("SET enable_sort = off; SET enable_bitmapscan = off")
 
-    def each_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
-        return [plan, *(node for child in plan.get("Plans", []) for node in each_of(child))]
+    def flatten(plan: dict[str, Any]) -> list[dict[str, Any]]:
+        return [plan, *(node for child in plan.get("Plans", []) for node in flatten(child))]
 
-    found = []
+    nodes = []
     for mode in ("force_custom_plan", "force_generic_plan"):
         await superuser.execute(f"SET plan_cache_mode = {mode}")
-        ((told,),) = await superuser.fetch(
+        ((output,),) = await superuser.fetch(
             f"EXPLAIN (FORMAT JSON) {statement.text}", *statement.arguments(**values)
         )
-        found += each_of(json.loads(told)[0]["Plan"])
-    return found
+        nodes += flatten(json.loads(output)[0]["Plan"])
+    return nodes
 
 
 def indexes(plan: list[dict[str, Any]]) -> set[str]:
@@ -117,13 +119,13 @@ def indexes(plan: list[dict[str, Any]]) -> set[str]:
 @pytest.fixture
 async def populated(database: Database, superuser: Connection) -> Connection:
     await superuser.execute(POPULATION, NOW)
-    await superuser.execute(TOLD)
-    await superuser.execute(RETURNED)
+    await superuser.execute(EVENTS)
+    await superuser.execute(REFUNDS)
     await superuser.execute("VACUUM ANALYZE payments, payment_events, refunds, requests")
     return superuser
 
 
-SORTS = {"Sort", "Incremental Sort"}
+SORT_NODES = {"Sort", "Incremental Sort"}
 BEGINNING = {
     "after_xid": "0",
     "after_payment_id": UUID(int=0),
@@ -133,11 +135,11 @@ BEGINNING = {
 CLAIM = {"limit": 50, "claim_lasts": timedelta(seconds=25)}
 FIRST_PAGE = {"create_time_before": None, "id_before": None}
 NEXT_PAGE = {"create_time_before": NOW, "id_before": PAYMENT_ID}
-LOOK_UPS: list[tuple[Statement, dict[str, Any], set[str]]] = [
+STATEMENTS: list[tuple[Statement, dict[str, Any], set[str]]] = [
     (
         payments.FIND_CONFLICTS,
         {"request_id": PAYMENT_ID, "id": PAYMENT_ID, "reference": "A-9"},
-        {"payments_request_id_key", "payments_pkey", "requests_pkey", *REFERENCES},
+        {"payments_request_id_key", "payments_pkey", "requests_pkey", *REFERENCE_INDEXES},
     ),
     (
         payments.FIND_REQUEST,
@@ -174,45 +176,45 @@ LOOK_UPS: list[tuple[Statement, dict[str, Any], set[str]]] = [
 ]
 
 
-async def test_every_statement_that_looks_is_served_by_an_index(
+async def test_every_statement_that_reads_uses_the_index_made_for_it(
     populated: Connection, subtests: Any
 ) -> None:
-    places = (None, Position(MIDDLE, PAYMENT_ID))
-    for (said, wanted), newest_first, show_deleted, after in itertools.product(
-        SERVED, (True, False), (True, False), places
+    positions = (None, Position(MIDDLE, PAYMENT_ID))
+    for (filters, expected), newest_first, show_deleted, after in itertools.product(
+        FILTERS, (True, False), (True, False), positions
     ):
-        query = PaymentQuery(51, after, newest_first, show_deleted, **said)
+        query = PaymentQuery(51, after, newest_first, show_deleted, **filters)
         with subtests.test(str(query)):
-            plan = await nodes(populated, *select(query))
-            assert indexes(plan) <= wanted
+            plan = await plan_nodes(populated, *select(query))
+            assert indexes(plan) <= expected
             kinds = {node["Node Type"] for node in plan}
             assert kinds & {"Index Scan", "Bitmap Index Scan"}
             assert "Seq Scan" not in kinds
-            assert not kinds & SORTS, "the index has the order"
-    await populated.execute("SET enable_seqscan = off")  # requests is empty
-    for statement, values, wanted in LOOK_UPS:
+            assert not kinds & SORT_NODES, "the index has the order"
+    await populated.execute("SET enable_seqscan = off")  # the table of requests is empty
+    for statement, values, expected in STATEMENTS:
         with subtests.test(statement.text):
-            plan = await nodes(populated, statement, values)
+            plan = await plan_nodes(populated, statement, values)
             kinds = {node["Node Type"] for node in plan}
-            assert indexes(plan) <= wanted
+            assert indexes(plan) <= expected
             assert "Seq Scan" not in kinds
             if statement in (events.STREAM, payments.CLAIM_DUE):
-                assert not kinds & SORTS, "the index has the order"
+                assert not kinds & SORT_NODES, "the index has the order"
 
 
-UPDATES = """
+UPDATE_COUNTS = """
 SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'payments'
 """
 
 
-async def test_a_refund_writes_no_index_of_the_payments(
+async def test_a_refund_writes_to_no_index_of_the_payments(
     postgres: Repositories, database: Database
 ) -> None:
-    """So that its new version of the payment is a HOT update, however many refunds there are."""
-    payment = await postgres.payment_in(State.SUCCEEDED, reference=Reference("A-1"))
+    """Its new version of the payment is a HOT update, however many refunds there are."""
+    payment = await postgres.create_in(State.SUCCEEDED, reference=Reference("A-1"))
     refund = unsaved_refund(payment)
     async with in_transaction(database.pool) as connection:
-        before = await connection.fetchrow(UPDATES)
+        before = await connection.fetchrow(UPDATE_COUNTS)
         await refunds.PostgresRefunds(connection).insert(refund, request_record(payment, refund))
-        after = await connection.fetchrow(UPDATES)
+        after = await connection.fetchrow(UPDATE_COUNTS)
     assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1]

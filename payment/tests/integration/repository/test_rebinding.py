@@ -38,7 +38,7 @@ async def transaction_ids(superuser: Connection) -> TransactionIds:
 @pytest.fixture
 async def restored(postgres: Repositories, superuser: Connection) -> TransactionIds:
     """Events of a cluster whose transaction ids were far beyond this one's."""
-    payments = [await postgres.build_payment() for _ in range(4)]
+    payments = [await postgres.create() for _ in range(4)]
     for payment in reversed(payments):
         await postgres.move(payment, State.AUTHORIZED, State.CAPTURING, State.SUCCEEDED)
     await superuser.execute(RAISE_TRANSACTION_IDS)
@@ -59,7 +59,7 @@ async def test_restored_events_keep_their_order_and_new_ones_come_after_them(
     assert list(lowered) == list(restored)
     assert len(set(lowered.values())) == len(restored), "there are enough ids"
     assert await superuser.fetchval(PAYMENTS_WITH_ANOTHER_XID_THAN_THEIR_LAST_EVENT) == 0
-    new = await postgres.build_payment()
+    new = await postgres.create()
     stream = await postgres.events.stream(None, 100, "")
     assert [(each.payment_id, each.sequence) for each in stream] == [*restored, (new.id, 1)]
 
@@ -81,7 +81,7 @@ async def test_with_too_few_ids_events_share_one_and_none_overtakes_another(
 async def test_events_that_are_below_already_are_left_as_they_are(
     postgres: Repositories, superuser: Connection
 ) -> None:
-    await postgres.payment_in(State.SUCCEEDED)
+    await postgres.create_in(State.SUCCEEDED)
     before = await transaction_ids(superuser)
 
     assert await lower_events(superuser) == before
@@ -106,7 +106,7 @@ async def test_a_database_is_reconciled_from_an_hour_before_its_last_change(
     since = await superuser.fetchval(RECONCILE_SINCE)
     assert (created - since).total_seconds() == HOUR_IN_SECONDS, "without any payment"
 
-    await postgres.build_payment()
-    last = await postgres.payment_in(State.SUCCEEDED)
+    await postgres.create()
+    last = await postgres.create_in(State.SUCCEEDED)
     since = await superuser.fetchval(RECONCILE_SINCE)
     assert (last.update_time - since).total_seconds() == HOUR_IN_SECONDS

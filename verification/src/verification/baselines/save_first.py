@@ -64,7 +64,7 @@ class SaveFirst(BaselineService):
 
 
 async def expire_abandoned(pool: Pool) -> None:
-    """Mark as failed what nobody works on any more, until it is cancelled."""
+    """Mark abandoned payments as failed, every few seconds, until the task is cancelled."""
     while True:
         await asyncio.sleep(INTERVAL_SECONDS)
         try:

@@ -1,4 +1,4 @@
-"""`python -m verification.bench`: measure this tree, and beside it another commit (--base)."""
+"""`python -m verification.bench`: measure this tree, and compare it with another commit (--base)."""
 
 import argparse
 import sys
@@ -18,6 +18,7 @@ from verification.bench.measure import (
 from verification.bench.pgbench import transactions_per_second
 from verification.bench.report import comparison_table, costs_table, reference_ratios
 from verification.bench.systems import NotStarted, checkout, echoing, running
+from verification.commands import CommandFailed
 
 OURS, BASE = "this", "base"
 
@@ -55,5 +56,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except NotStarted as refused:
-        sys.exit(str(refused))
+    except (NotStarted, CommandFailed) as error:
+        sys.exit(str(error))

@@ -5,20 +5,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from oncepay_cli.local import health
 from oncepay_cli.local.installation import Ports
 from oncepay_cli.local.paths import REPOSITORY, Paths
-from verification.local_stack import free_stack_ports
+from verification.commands import run
+from verification.local_stack import free_stack_ports, is_ready
+from verification.waiting import wait_until
 
-READY_SECONDS = 600.0
 STOP_SECONDS = 120.0
-POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class System:
 
 
 class NotStarted(Exception):
-    """A system cannot be built or does not come up."""
+    """A system does not come up."""
 
 
 @contextmanager
@@ -39,7 +37,8 @@ def running(tree: Path, name: str) -> Iterator[System]:
     """Everything of a tree, by its own command line and environment; stopped at the end.
 
     Raises:
-        NotStarted: it ended, or is not ready in time; with its output.
+        NotStarted: it ended by itself; with its output.
+        TimeoutError: it is not ready in time.
     """
     ports = free_stack_ports()
     options = [
@@ -59,23 +58,16 @@ def running(tree: Path, name: str) -> Iterator[System]:
                 start_new_session=True,  # the terminal's Ctrl-C is for us, who stop it
             )
         try:
-            _wait_until_ready(process, ports, output)
+            wait_until(
+                lambda: is_ready(ports) or process.poll() is not None,
+                lambda: output.read_text(errors="replace"),
+            )
+            if process.poll() is not None:
+                raise NotStarted(output.read_text(errors="replace"))
             yield System(name, ports, Paths(Path(folder)))
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(STOP_SECONDS)
-
-
-def _wait_until_ready(process: "subprocess.Popen[bytes]", ports: Ports, output: Path) -> None:
-    until = time.monotonic() + READY_SECONDS
-    while not (
-        health.service_is_ready(ports.customer)
-        and health.service_is_ready(ports.payment)
-        and health.web_answers(ports.sandbox, "/_sandbox")
-    ):
-        if process.poll() is not None or time.monotonic() > until:
-            raise NotStarted(output.read_text(errors="replace"))
-        time.sleep(POLL_SECONDS)
 
 
 def environment_python(tree: Path) -> str:
@@ -86,22 +78,16 @@ def checkout(commit: str) -> Path:
     """A git worktree of a commit, with an environment of its own; kept for the next time.
 
     Raises:
-        NotStarted: there is no such commit, or its environment cannot be made.
+        CommandFailed: there is no such commit, or its environment cannot be made.
     """
-    identifier = _run(REPOSITORY, "git", "rev-parse", "--verify", f"{commit}^{{commit}}").strip()
+    revision = f"{commit}^{{commit}}"
+    identifier = run("git", "rev-parse", "--verify", "--end-of-options", revision).stdout.strip()
     tree = REPOSITORY / ".oncepay" / "bench" / identifier[:12]
     if not tree.exists():
         # By force: `make clean` removes the folder, and git still has it in its list.
-        _run(REPOSITORY, "git", "worktree", "add", "--force", "--detach", str(tree), identifier)
-    _run(tree, "sh", "cli/environment.sh", sys.executable, "run")
+        run("git", "worktree", "add", "--force", "--detach", str(tree), identifier)
+    run("sh", "cli/environment.sh", sys.executable, "run", folder=tree)
     return tree
-
-
-def _run(folder: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotStarted(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-    return done.stdout
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from oncepay.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 from verification.chaos.snapshot import EventRow
 
 SILENCE_SECONDS = 20.0
-"""A stream that is silent for so long is opened anew: its replica may be paused."""
+"""A stream that is silent for so long is resumed: its replica may be paused."""
 RESUME_SECONDS = 0.3
 Stream: TypeAlias = "aio.UnaryStreamCall[WatchPaymentEventsRequest, WatchPaymentEventsResponse]"
 

@@ -54,7 +54,7 @@ class FaultInjector:
         return sum(service.kills for service in self._testbed.services)
 
     async def run(self, answered_payments: Callable[[], int]) -> None:
-        """Inject faults until the plan is fulfilled; then take all of them back."""
+        """Inject faults until the plan is fulfilled; then remove all of them."""
         plan = self._testbed.plan
         injectors = [
             *(self._kill_for_ever(service) for service in self._testbed.services),
@@ -92,7 +92,7 @@ class FaultInjector:
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {killed}\n")
 
     async def _stop(self) -> None:
-        """Take every fault back, and bring every process up."""
+        """Remove every fault, and bring every process up."""
         testbed = self._testbed
         testbed.fault_points.clear()
         await self._profile.clear()
@@ -124,18 +124,22 @@ class FaultInjector:
             if not (at_point and await self._at_point(victim, partial(self._kill, victim))):
                 self._kill(victim, f"{victim.service} at any instant")
 
-    async def _at_point(self, victim: ServiceProcess, inject: Callable[[str], object]) -> bool:
+    async def _at_point(self, victim: ServiceProcess, inject: Callable[[str], bool]) -> bool:
         """Inject at a named point of this replica's traffic; whether it was hit in time."""
         side, operation = self._choose_operation()
         number = victim.name.rpartition("-")[2]
         return await self._arm(f"{side}-{number}", operation, inject)
 
-    async def _arm(self, proxy: str, operation: str, inject: Callable[[str], object]) -> bool:
-        """Inject when an operation passes; it then ends where the point says."""
+    async def _arm(self, proxy: str, operation: str, inject: Callable[[str], bool]) -> bool:
+        """Inject when an operation passes, with the point's name; where a process died by it, the
+        operation ends there.
+        """
 
         def hit() -> Decision:
-            inject(str(point))
-            return Decision.FORWARD if point.moment is Moment.SENT else Decision.RESET
+            has_died = inject(str(point))
+            return (
+                Decision.RESET if has_died and point.moment is not Moment.SENT else Decision.FORWARD
+            )
 
         point = FaultPoint(proxy, operation, self._random.choice(MOMENTS), hit)
         return await self._testbed.fault_points.arm(point, ARMED_SECONDS)
@@ -144,12 +148,14 @@ class FaultInjector:
         ((side, operation),) = self._random.choices(list(OPERATIONS), list(OPERATIONS.values()))
         return side, operation
 
-    def _kill(self, victim: ServiceProcess, where: str) -> None:
-        if victim.up.is_set() and victim.kill():
-            self.points[where] += 1
-            task = asyncio.create_task(self._restart(victim))
-            self._restarts.add(task)
-            task.add_done_callback(self._restarted)
+    def _kill(self, victim: ServiceProcess, where: str) -> bool:
+        if not (victim.up.is_set() and victim.kill()):
+            return False
+        self.points[where] += 1
+        task = asyncio.create_task(self._restart(victim))
+        self._restarts.add(task)
+        task.add_done_callback(self._restarted)
+        return True
 
     async def _restart(self, service: ServiceProcess) -> None:
         """Start it again, a little later; now and then it is killed while it starts."""
@@ -173,18 +179,14 @@ class FaultInjector:
         if not ready:
             return
         victim, seconds = self._random.choice(ready), self._testbed.plan.pause
-        side, operation = self._choose_operation()
         paused: list[bool] = []
 
-        def pause() -> Decision:
+        def pause(_where: str) -> bool:
             paused.append(victim.pause())
-            return Decision.FORWARD
+            return False
 
-        number = victim.name.rpartition("-")[2]
-        moment = self._random.choice(MOMENTS)
-        point = FaultPoint(f"{side}-{number}", operation, moment, pause)
-        if not await self._testbed.fault_points.arm(point, ARMED_SECONDS):
-            pause()
+        if not await self._at_point(victim, pause):
+            pause("at any instant")
         if not any(paused):
             return
         self.faults[f"paused for {seconds:.0f} s"] += 1
@@ -203,9 +205,11 @@ class FaultInjector:
         await asyncio.sleep(self._random.uniform(*RESTART_SECONDS))
         await self._testbed.database.start()
 
-    def _kill_tree(self, where: str) -> None:
-        if self._testbed.database.kill():
+    def _kill_tree(self, where: str) -> bool:
+        is_killed = self._testbed.database.kill()
+        if is_killed:
             self.points[f"PostgreSQL, {where}"] += 1
+        return is_killed
 
     # ---------------------------------------------------------------- the network
 

@@ -9,7 +9,7 @@ from verification.client import ask_sandbox
 
 CHANGE_SECONDS = 10.0
 MAX_TIMES = 100_000
-"""Of one fault, more than can happen before it is taken back: what is left of it tells the count."""
+"""Of one fault, more than can happen before it is removed; what is left of it gives the count."""
 API = "^(GET|POST) /v1/"
 POSTS = "^POST /v1/payment_intents"
 WEBHOOKS = "^WEBHOOK "
@@ -46,7 +46,7 @@ class FaultProfile:
         self._counted = counted
 
     async def change_for_ever(self) -> None:
-        """None, usual or bad, anew every few seconds."""
+        """Change between no faults, the usual ones and more, every few seconds."""
         while True:
             await self.clear()
             factor = self._random.choice(FACTORS)
@@ -56,7 +56,7 @@ class FaultProfile:
             await asyncio.sleep(CHANGE_SECONDS)
 
     async def clear(self) -> None:
-        """Take every fault back, and count what it did."""
+        """Remove every fault, and count how often each happened."""
         armed = (await asyncio.to_thread(ask_sandbox, self._port, "GET", "faults"))["faults"]
         await asyncio.to_thread(ask_sandbox, self._port, "DELETE", "faults")
         for fault in armed:

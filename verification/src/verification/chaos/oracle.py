@@ -12,7 +12,7 @@ from verification.chaos.requests import DEFINITE, FINAL, Answer, Order
 from verification.chaos.snapshot import EventRow, FinalSnapshot, PaymentRow
 
 DOUBLE = "double"  # one order, two charges
-LOST = "lost"  # a charge that no payment stands for, or a payment that was named and is gone
+LOST = "lost"  # a charge without a payment, or a payment that was named and is gone
 UNPAID = "unpaid"  # a payment that SUCCEEDED, and no money came
 AMOUNT = "amount"
 REFUND = "refund"
@@ -124,9 +124,7 @@ def wrong_refunds(snapshot: FinalSnapshot) -> Iterator[str]:
     there = {f"{refund.payment}/refunds/{refund.id}" for refund in snapshot.refunds}
     yield from (f"{name} was named to a client, and is gone" for name in sorted(named - there))
     known = {refund.id for refund in snapshot.refunds}
-    yield from (
-        f"{sum(paid[name])} went back, and no refund stands for it" for name in paid.keys() - known
-    )
+    yield from (f"{sum(paid[name])} went back without a refund" for name in paid.keys() - known)
     for row in snapshot.payments:
         if row.refunded != sums[row.name] or row.refunded > row.captured:
             yield f"{row.name} says {row.refunded} of {sums[row.name]} refunded, {row.captured} captured"

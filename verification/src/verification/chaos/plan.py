@@ -27,7 +27,7 @@ class Plan:
         database_kill_interval: between two kills of PostgreSQL, on the average.
         quiescence: how long everything may take to come to rest by itself afterwards.
         pause: how long a replica is paused: longer than a claim, and than any one call (25 s, 20 s).
-        pause_interval: between two such pauses, on the average, beside their own length.
+        pause_interval: from the end of a pause to the next one, on the average.
         late: how long the network holds a late request back: longer than its caller waits.
         concurrent_refunds: so many refunds of one payment are asked for at once.
     """

@@ -40,7 +40,7 @@ class Decision(Enum):
 
     FORWARD = "forward"
     RESET = "reset"  # the connection is reset, now
-    DELIVER_LATE = "deliver late"  # the request goes on, later; its answer reaches nobody
+    DELIVER_LATE = "deliver late"  # the request is forwarded later; its answer is dropped
 
 
 Interceptor = Callable[[str, str, Moment], Decision]
@@ -125,7 +125,7 @@ class Proxy:
             connection.reset()
 
     def partition(self) -> None:
-        """From now on nothing passes, and nobody is told. What was connected never works again."""
+        """From now on nothing passes, and no side gets an error. Open connections never work again."""
         self._is_partitioned = True
         for connection in self._connections:
             connection.is_partitioned = True

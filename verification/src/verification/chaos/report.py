@@ -3,8 +3,7 @@
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ from verification.chaos.plan import Plan
 from verification.chaos.quiescence import Quiescence
 from verification.reliability.figures import CONFIDENCE, quantile
 
+IN_OTHER_LINES = ("plan", "commit", "quiescence", "findings")
 MAX_FINDINGS = 20
 """How many are shown to people; the JSON has all."""
 LOG_FIELDS = ("event", "error", "sqlstate", "reason")
-"""What of an error's line tells one kind from another."""
+"""The fields of a log line that distinguish one kind of error from another."""
 
 
 @dataclass(frozen=True)
@@ -73,32 +73,20 @@ class Report:
         }
 
     def as_text(self) -> str:
-        """The same, for people."""
-        plan, rest = self.plan, self.quiescence
-        payments = sum(self.payments.values())
+        """The same, for people: a line for each attribute, the largest counts first."""
+        counted = [field.name for field in fields(self) if field.name not in IN_OTHER_LINES]
+        rest = self.quiescence
         lines = [
-            f"{plan.design} at {self.commit}, seed {plan.seed}, keys live {plan.key_life} s",
-            f"  killed: {sum(self.kills.values())} services, {self.database_kills} times PostgreSQL",
-            *(f"    {count:5} {name}" for name, count in _by_count(self.points)),
-            "  other faults:",
-            *(f"    {count:5} {name}" for name, count in _by_count(self.faults)),
-            f"  {self.orders} orders in {self.calls} calls; {payments} payments:"
-            f" {_counts(self.payments)}; {self.charged} charged or held;"
-            f" refunds: {_counts(self.refunds)}",
-            f"  answers: {_counts(self.codes)}; to refunds: {_counts(self.refund_codes)}",
-            f"  webhook notifications: {self.notifications}",
-            f"  events: {self.events}; the reader resumed from its cursor {self.resumed} times",
-            f"  unknown outcomes decided, faults going on: {_spread(self.decided_during_faults)}",
-            f"  unknown outcomes decided, from the faults' end: {_spread(self.decided_after_faults)}",
+            f"{self.plan.design} at {self.commit}, seed {self.plan.seed}",
+            *(f"  {name.replace('_', ' ')}: {_words(getattr(self, name))}" for name in counted),
             f"  at rest {rest.seconds:.0f} s after the faults' end;"
             f" {len(rest.brought_forward)} brought forward; {len(rest.unfinished)} never",
-            f"  alarms: {_counts(self.alarms)}",
-            f"  double charges: {self.found[DOUBLE]}, lost: {self.found[LOST]}, all findings:"
-            f" {len(self.findings)} ({_counts(self.found)})",
+            f"  double charges: {self.found[DOUBLE]}; lost: {self.found[LOST]};"
+            f" all findings: {len(self.findings)}",
             *(f"    {one.kind}: {one.message}" for one in self.findings[:MAX_FINDINGS]),
         ]
-        if payments and not self.findings:
-            rate = f"1 in {payments / CONFIDENCE:.0f}"
+        if self.payments and not self.findings:
+            rate = f"1 in {sum(self.payments.values()) / CONFIDENCE:.0f}"
             lines.append(f"  so, with 95 % confidence, under these faults: less than {rate}")
         return "\n".join(lines)
 
@@ -134,16 +122,13 @@ def alarms(logs: Path) -> dict[str, int]:
     return dict(found)
 
 
-def _by_count(counted: Mapping[str, int]) -> list[tuple[str, int]]:
-    return Counter(counted).most_common()
-
-
-def _counts(counted: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in _by_count(counted)) or "none"
-
-
-def _spread(seconds: list[float]) -> str:
-    if not seconds:
-        return "none"
-    p50, p99, most = (quantile(seconds, share) for share in (0.5, 0.99, 1))
-    return f"{len(seconds)}; p50 {p50:.1f} s, p99 {p99:.1f} s, max {most:.1f} s"
+def _words(value: dict[str, int] | list[float] | int) -> str:
+    """Counts by name, the spread of durations, or a number."""
+    if isinstance(value, dict):
+        counted = Counter(value).most_common()
+        return ", ".join(f"{count} {name}" for name, count in counted) or "none"
+    if isinstance(value, list):
+        shares = {"p50": 0.5, "p99": 0.99, "max": 1}
+        spread = (f"{name} {quantile(value, share):.1f} s" for name, share in shares.items())
+        return ", ".join([str(len(value)), *spread]) if value else "none"
+    return str(value)

@@ -83,7 +83,7 @@ class Testbed:
         return self.paths.sandbox / "ledger.jsonl"
 
     async def rows(self, sql: str) -> list[Any]:
-        """What a statement finds in Payment's database, beside every proxy, as the superuser."""
+        """What a statement finds in Payment's database, past every proxy, as the superuser."""
         async with superuser_connection(self.database.server, "payment") as connection:
             return list(await connection.fetch(sql))
 

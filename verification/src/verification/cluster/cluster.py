@@ -7,7 +7,8 @@ from ipaddress import ip_network
 from itertools import islice
 from typing import Any
 
-from verification.cluster.kubectl import Kubectl, KubectlError
+from verification.cluster.kubectl import Kubectl
+from verification.commands import CommandFailed
 from verification.kubernetes.rendering import Object, Rendering, namespace_of, read, render
 
 ADDRESSED = (
@@ -71,10 +72,11 @@ class Cluster:
         free = (str(host) for host in hosts if str(host) not in taken)
         return dict(zip(ADDRESSED, free, strict=False))
 
-    def refuse_existing(self) -> None:
-        """
+    def check_namespaces(self) -> None:
+        """Check that none of our namespaces exists.
+
         Raises:
-            NamespaceExists: whoever made it would lose it.
+            NamespaceExists: one does, and `remove` would delete what somebody else made.
         """
         existing = {each["metadata"]["name"] for each in self.kubectl.get("namespaces")["items"]}
         if found := sorted(existing & {*NAMESPACES}):
@@ -91,7 +93,7 @@ class Cluster:
         """Return when the migrations are through and every pod is ready.
 
         Raises:
-            KubectlError: they are not in time; with the pods and events of the cluster.
+            CommandFailed: they are not in time; with the pods and events of the cluster.
         """
         try:
             for each in self.rendering.of("StatefulSet", "Deployment"):
@@ -101,8 +103,8 @@ class Cluster:
                 bound = f"--timeout={READY_SECONDS}s"
                 wanted = ("wait", "-n", namespace, f"job/{name}", "--for=condition=Complete", bound)
                 self.kubectl.run(*wanted, seconds=READY_SECONDS + 10)
-        except KubectlError as refused:
-            raise KubectlError(f"{refused}\n{self._diagnosis()}") from refused
+        except CommandFailed as refused:
+            raise CommandFailed(f"{refused}\n{self._diagnosis()}") from refused
 
     def _wait_for_rollout(self, kind: str, namespace: str, name: str) -> None:
         status = ("rollout", "status", f"{kind.lower()}/{name}", "-n", namespace)
@@ -113,7 +115,7 @@ class Cluster:
         found = [NO_DNS_EXPLANATION] if self.overlay == "no-dns" else []
         for namespace in NAMESPACES:
             for what in (("pods", "--output=wide"), ("events", "--sort-by=.lastTimestamp")):
-                with suppress(KubectlError):
+                with suppress(CommandFailed):
                     found.append(self.kubectl.run("get", *what, "-n", namespace)[0][-4_000:])
         return "\n".join(found)
 
@@ -124,14 +126,14 @@ class Cluster:
 
     def pods(self, service: str) -> list[str]:
         """The pods of a service that are not being deleted, by name."""
-        namespace, part = f"oncepay-{service}", f"oncepay/component={service}"
-        pods = self.kubectl.get("pods", "-n", namespace, "-l", part)["items"]
+        namespace, label = f"oncepay-{service}", f"oncepay/component={service}"
+        pods = self.kubectl.get("pods", "-n", namespace, "-l", label)["items"]
         return [
             each["metadata"]["name"] for each in pods if "deletionTimestamp" not in each["metadata"]
         ]
 
     def roll(self, service: str) -> None:
-        """Start every pod of a service anew, as a release would; return when that is done."""
+        """Replace every pod of a service, as a release would; return when that is done."""
         namespace = f"oncepay-{service}"
         self.kubectl.run("rollout", "restart", f"deployment/{service}", "-n", namespace)
         self.wait_until_complete(service)
@@ -140,14 +142,14 @@ class Cluster:
         """Return when a service has all its pods, and they have been available long enough."""
         try:
             self._wait_for_rollout("Deployment", f"oncepay-{service}", service)
-        except KubectlError as refused:
-            raise KubectlError(f"{refused}\n{self._diagnosis()}") from refused
+        except CommandFailed as refused:
+            raise CommandFailed(f"{refused}\n{self._diagnosis()}") from refused
 
     def reconcile(self) -> Any:
         """Run the reconciliation now, as its CronJob would; its report.
 
         Raises:
-            KubectlError: it found a difference, or could not compare; with its output.
+            CommandFailed: it found a difference, or could not compare; with its output.
         """
         namespace, job = ("-n", "oncepay-payment"), "job/reconcile-now"
         self.kubectl.run("create", "job", "--from=cronjob/reconcile", "reconcile-now", *namespace)
@@ -155,8 +157,8 @@ class Cluster:
         try:
             ended = ("wait", *namespace, job, "--for=condition=Complete", bound)
             self.kubectl.run(*ended, seconds=RECONCILE_SECONDS + 10)
-        except KubectlError as refused:
-            raise KubectlError(
+        except CommandFailed as refused:
+            raise CommandFailed(
                 f"{refused}\n{self.kubectl.run('logs', *namespace, job)[0]}"
             ) from refused
         log = self.kubectl.run("logs", *namespace, job)[0]  # among lines of the log, an object each
@@ -166,7 +168,7 @@ class Cluster:
         """Evict a pod, as `kubectl drain` does; False where its disruption budget is used up.
 
         Raises:
-            KubectlError: for another reason.
+            CommandFailed: for another reason.
         """
         namespace = f"oncepay-{service}"
         eviction = {
@@ -177,7 +179,7 @@ class Cluster:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
         try:
             self.kubectl.run("create", "--raw", path, "--filename=-", stdin=json.dumps(eviction))
-        except KubectlError as refused:
+        except CommandFailed as refused:
             if "disruption budget" in str(refused):
                 return False
             raise
@@ -207,10 +209,10 @@ def installed(kubectl: Kubectl, overlay: str = "") -> Iterator[Cluster]:
 
     Raises:
         NamespaceExists: before anything was applied.
-        KubectlError: the cluster does not take it, or it does not become ready.
+        CommandFailed: the cluster does not take it, or it does not become ready.
     """
     cluster = Cluster(kubectl, overlay)
-    cluster.refuse_existing()
+    cluster.check_namespaces()
     try:
         cluster.apply()
         cluster.wait()

@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from verification.commands import CommandFailed, run
+
 PROGRAM = "kubectl"
 COMMAND_SECONDS = 120.0
 FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
-
-
-class KubectlError(Exception):
-    """kubectl, or the cluster, refused a command; the message is theirs."""
 
 
 class Kubectl:
@@ -27,28 +25,12 @@ class Kubectl:
     def run(
         self, *arguments: str, stdin: str | None = None, seconds: float = COMMAND_SECONDS
     ) -> tuple[str, str]:
-        """What it writes to its two outputs.
+        """Its standard output and its standard error.
 
         Raises:
-            KubectlError: it failed, or took longer than that.
+            CommandFailed: kubectl, or the cluster, refused it; or it took longer than that.
         """
-        try:
-            done = subprocess.run(
-                [PROGRAM, *arguments],
-                input=stdin,
-                text=True,
-                capture_output=True,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise KubectlError(
-                f"kubectl {' '.join(arguments)}: no end after {seconds:g} s"
-            ) from None
-        if done.returncode:
-            raise KubectlError(
-                f"kubectl {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}"
-            )
+        done = run(PROGRAM, *arguments, stdin=stdin, seconds=seconds)
         return done.stdout, done.stderr
 
     def get(self, *arguments: str) -> Any:
@@ -64,7 +46,7 @@ class Kubectl:
                 output = forwarding.stdout.readline() if forwarding.stdout else ""
                 found = FORWARDING.match(output)
                 if found is None:
-                    raise KubectlError(
+                    raise CommandFailed(
                         f"{' '.join(command)}: {output.strip() or 'see its output above'}"
                     )
                 yield int(found[1])

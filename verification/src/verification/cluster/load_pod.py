@@ -10,8 +10,8 @@ from oncepay_cli.local.installation import Ports
 from verification import load
 from verification.cluster.cluster import LOAD_NAMESPACE, Cluster
 from verification.kubernetes.rendering import Object
+from verification.waiting import wait_until
 
-START_SECONDS = 300.0
 WARM_SECONDS = 3.0
 """How long they call before anything is done, and after."""
 STOP = "import os, signal; os.kill(1, signal.SIGTERM)"
@@ -40,14 +40,12 @@ def under_load(cluster: Cluster) -> Iterator[load.Observations]:
 
 
 def _wait_until_running(cluster: Cluster) -> None:
-    until = time.monotonic() + START_SECONDS
-    while True:
-        phase = cluster.kubectl.get("pod", "-n", LOAD_NAMESPACE, "load")["status"].get("phase")
-        if phase == "Running":
-            break
-        if time.monotonic() > until:
-            raise TimeoutError(f"the pod of the load is {phase} after {START_SECONDS:g} s")
-        time.sleep(0.5)
+    def phase() -> str | None:
+        pod = cluster.kubectl.get("pod", "-n", LOAD_NAMESPACE, "load")
+        found: str | None = pod["status"].get("phase")
+        return found
+
+    wait_until(lambda: phase() == "Running", lambda: f"the pod of the load is {phase()}")
     time.sleep(WARM_SECONDS)
 
 

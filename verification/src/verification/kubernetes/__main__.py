@@ -19,6 +19,7 @@ from verification.kubernetes.rendering import (
     render,
 )
 from verification.kubernetes.rules import RULES
+from verification.output import write_line
 
 
 def main() -> int:
@@ -28,7 +29,7 @@ def main() -> int:
     try:
         renderings = {overlay: render(overlay) for overlay in OVERLAYS}
     except NotRendered as error:
-        print_line(f"✗ {error}")
+        write_line(f"✗ {error}")
         return 1
     with ThreadPoolExecutor() as pool:  # the schemas and the scanner are processes of their own
         checks = pool.map(check, renderings, renderings.values(), repeat(definitions))
@@ -39,7 +40,7 @@ def main() -> int:
                 unset = []
             count += len(faults)
             report(rendering, faults, definitions.missing(rendering), unset)
-    print_line(f"{count} faults" if count else "✓ no fault")
+    write_line(f"{count} faults" if count else "✓ no fault")
     return int(bool(count))
 
 
@@ -50,19 +51,19 @@ def check(overlay: str, text: str, definitions: schemas.Definitions) -> tuple[Re
 
 def report(rendering: Rendering, faults: list[str], missing: list[str], unset: list[str]) -> None:
     for fault in faults:
-        print_line(f"✗ {rendering.overlay}: {fault}")
+        write_line(f"✗ {rendering.overlay}: {fault}")
     arrows = len(set(network.possible_arrows(rendering)))
-    print_line(
+    write_line(
         f"{rendering.overlay}: {len(rendering.objects)} objects, schemas of Kubernetes "
         f"{' and '.join(schemas.VERSIONS)}, trivy, {len(RULES)} rules, {arrows} arrows"
     )
     if missing:
-        print_line(
+        write_line(
             f"  not checked: the fields of {', '.join(missing)}. Their schemas are their "
             "operators': CRDS= names a folder of their CustomResourceDefinitions"
         )
     if unset:
-        print_line(f"  not set yet: {len(unset)} placeholders, which RELEASE=yes rejects")
+        write_line(f"  not set yet: {len(unset)} placeholders, which RELEASE=yes rejects")
 
 
 def find_faults(rendering: Rendering, text: str, definitions: schemas.Definitions) -> Iterator[str]:
@@ -88,11 +89,6 @@ def scanner_faults(rendered: Path) -> Iterator[str]:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         yield f"trivy: {(result.stdout + result.stderr).strip()}"
-
-
-def print_line(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

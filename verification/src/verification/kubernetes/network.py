@@ -20,7 +20,7 @@ from verification.kubernetes.rendering import (
 )
 
 UNUSED_PORTS = ("9", "9/UDP")
-"""Tried beside every port of the manifests: a peer that is open here is open at every port."""
+"""Tried in addition to every port of the manifests: a peer that is open here is open at every port."""
 
 
 @dataclass(frozen=True, slots=True)

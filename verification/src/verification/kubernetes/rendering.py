@@ -82,6 +82,13 @@ class Rendering:
             labels = labels | {"cnpg.io/cluster": name}
             yield Workload(name, namespace_of(each), each, {}, labels)
 
+    def containers(self, *kinds: str) -> Iterator[tuple[Workload, Object]]:
+        """Every container with its workload, of these kinds or of all."""
+        for workload in self.workloads():
+            if not kinds or workload.object["kind"] in kinds:
+                for container in workload.containers:
+                    yield workload, container
+
 
 def namespace_of(item: Object) -> str:
     return str(item["metadata"].get("namespace", ""))

@@ -1,11 +1,5 @@
-"""`python -m verification.reliability`: write what was measured into the pages and the picture.
+"""`python -m verification.reliability`: write what was measured into the pages and the picture."""
 
---figures FOLDER   where the tools' JSON is (docs/figures)
---check            change nothing; exit code 1 where a page is not what the figures say
-"""
-
-import argparse
-import sys
 from pathlib import Path
 
 from oncepay_cli.local.paths import REPOSITORY
@@ -14,26 +8,10 @@ from verification.reliability.plot import plot
 from verification.reliability.tables import fill, tables
 
 DOCS = REPOSITORY / "docs"
+FIGURES = DOCS / "figures"
 PAGES = (DOCS / "reliability.md", DOCS / "reliability-figures.md")
 """The page that one reads, and its appendix; each table has its place in one of them."""
 PICTURE = DOCS / "pictures" / "reliability.svg"
-
-
-def main() -> int:
-    """Write the pages and the picture, or check that they are up to date."""
-    parser = argparse.ArgumentParser(prog="python -m verification.reliability", description=__doc__)
-    parser.add_argument("--figures", type=Path, default=DOCS / "figures")
-    parser.add_argument("--check", action="store_true", help="change nothing")
-    asked = parser.parse_args()
-    made = report(read(asked.figures))
-    if asked.check:
-        wrong = [path for path, text in made.items() if path.read_text() != text]
-        for path in wrong:
-            sys.stderr.write(f"{path.name} is not what the figures say: `make report`\n")
-        return 1 if wrong else 0
-    for path, text in made.items():
-        path.write_text(text)
-    return 0
 
 
 def report(figures: Figures) -> dict[Path, str]:
@@ -43,4 +21,5 @@ def report(figures: Figures) -> dict[Path, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    for path, text in report(read(FIGURES)).items():
+        path.write_text(text)

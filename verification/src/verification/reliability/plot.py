@@ -14,8 +14,8 @@ LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 60, 60, 420, 250
 SHORTEST, LONGEST = 0.1, 3600.0 * 1.5
 TICKS = {0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 300: "5 min", 3600: "1 h"}
 OTHERS = (60, 300, 3600)
-"""When others first look at an unknown outcome: a switch, a billing platform, the well-known
-idempotency example, by their published code.
+"""When other systems first check an unknown outcome, by their published code: a payment switch, a billing
+platform, a well-known example of idempotency keys.
 """
 BARS_LEFT, BAR_HEIGHT, BARS_WIDTH = 560, 22, 300
 

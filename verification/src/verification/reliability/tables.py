@@ -147,7 +147,7 @@ def simulated(run: dict[str, Any]) -> str:
 
 
 def chaos(designs: dict[str, ChaosRuns]) -> str:
-    """Oncepay beside the baselines."""
+    """Oncepay and the baselines, a line each."""
     lines = []
     for design, name in DESIGNS.items():
         if design not in designs:

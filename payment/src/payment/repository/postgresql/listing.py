@@ -1,6 +1,6 @@
 """The statement of a page of payments."""
 
-from chassis.sql import Statement
+from chassis.sql import Statement, page_clauses
 from payment.domain.payment import PublicState
 from payment.service_layer.ports import PaymentQuery
 
@@ -9,8 +9,7 @@ def select(query: PaymentQuery) -> tuple[Statement, dict[str, object]]:
     """The statement, made of fixed pieces, and its values. Each condition is written so that
     PostgreSQL finds its index: tests look at the plans.
     """
-    values: dict[str, object] = {"limit": query.limit}
-    conditions: list[str] = []
+    conditions, values, order = page_clauses(query)
     if query.customer is not None:
         conditions.append("customer_id = :customer_id")
         values["customer_id"] = query.customer.id
@@ -24,14 +23,6 @@ def select(query: PaymentQuery) -> tuple[Statement, dict[str, object]]:
         values["reference"] = query.reference.text
     if query.held is not None:
         conditions.append(f"held_time IS {'NOT NULL' if query.held else 'NULL'}")
-    for number, (comparison, time) in enumerate(query.create_time):
-        conditions.append(f"create_time {comparison.value} :time_{number}")
-        values[f"time_{number}"] = time
-    passed, direction = ("<", "DESC") if query.newest_first else (">", "ASC")
-    if query.after is not None:
-        conditions.append(f"(create_time, id) {passed} (:after_time, :after_id)")
-        values |= {"after_time": query.after.create_time, "after_id": query.after.id}
-    order = f"ORDER BY create_time {direction}, id {direction} LIMIT :limit"
     pages = (
         f"(SELECT * FROM payments WHERE {' AND '.join([*conditions, half])} {order})"  # noqa: S608
         for half in halves(query)

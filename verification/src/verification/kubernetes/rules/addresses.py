@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from verification.kubernetes.rendering import Rendering, Workload, describe, namespace_of
-from verification.kubernetes.rules.references import ADDRESS
+from verification.kubernetes.rendering import Rendering, describe
+from verification.kubernetes.rules.references import named_addresses
 
 NO_DNS = "no-dns"
 
@@ -36,24 +36,14 @@ def hosts_files_name_every_target(rendering: Rendering) -> Iterator[str]:
     for item in rendering.workloads():
         aliases = item.pod.get("hostAliases", [])
         known = {name: alias["ip"] for alias in aliases for name in alias["hostnames"]}
-        for name, namespace, host in _targets(item):
-            service = rendering.named("Service", namespace, host)
+        for _, host, namespace, _ in named_addresses(item):
+            name = f"{host}.{namespace}.svc.cluster.local" if namespace else host
+            service = rendering.named("Service", namespace or item.namespace, host)
             address = service["spec"].get("clusterIP") if service else None
             if name in known and known[name] != address:
                 yield f"{item}: its hosts file says {known[name]} for {name}, which is {address}"
             elif name not in known and rendering.overlay == NO_DNS:
                 yield f"{item}: calls {name}, whose address is in no hosts file"
-
-
-def _targets(item: Workload) -> Iterator[tuple[str, str, str]]:
-    """Each host that a variable names: as it is written, its namespace, its Service."""
-    for container in item.containers:
-        for variable in container.get("env", []):
-            if variable["name"].endswith("LISTEN_ADDRESS"):
-                continue
-            for host, namespace, _ in ADDRESS.findall(variable.get("value", "")):
-                written = f"{host}.{namespace}.svc.cluster.local" if namespace else host
-                yield written, namespace or namespace_of(item.object), host
 
 
 def _is_address(text: str | None) -> bool:

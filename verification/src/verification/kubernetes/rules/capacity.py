@@ -19,7 +19,7 @@ DEFAULTS = {
 HEALTH_CONNECTIONS = 1
 """The connection of each pod over which it checks that the database is there."""
 SURGE_PODS = 2
-"""Pods beside the maximum: the new one of a rolling update, and an old one that still drains: it keeps its
+"""Pods in addition to the maximum: the new one of a rolling update, and an old one that still drains: it keeps its
 pools until its last call is over, while the next one starts.
 """
 IDLE_BYTES, MAX_CALL_BYTES = 78_000_000, 160_000

@@ -45,17 +45,16 @@ def pods_keep_the_restricted_standard(rendering: Rendering) -> Iterator[str]:
 
 def containers_keep_the_restricted_standard(rendering: Rendering) -> Iterator[str]:
     """And a read-only root file system, which the standard does not require."""
-    for item in rendering.workloads():
-        for container in item.containers:
-            own = container.get("securityContext", {})
-            if own.get("allowPrivilegeEscalation") is not False or own.get("privileged"):
-                yield f"{item}: allowPrivilegeEscalation must be false"
-            if own.get("capabilities") != {"drop": ["ALL"]}:
-                yield f"{item}: every capability must be dropped"
-            if own.get("readOnlyRootFilesystem") is not True:
-                yield f"{item}: readOnlyRootFilesystem must be true"
-            if own.get("runAsUser") == 0 or own.get("runAsNonRoot") is False:
-                yield f"{item}: its container must not run as root"
+    for item, container in rendering.containers():
+        own = container.get("securityContext", {})
+        if own.get("allowPrivilegeEscalation") is not False or own.get("privileged"):
+            yield f"{item}: allowPrivilegeEscalation must be false"
+        if own.get("capabilities") != {"drop": ["ALL"]}:
+            yield f"{item}: every capability must be dropped"
+        if own.get("readOnlyRootFilesystem") is not True:
+            yield f"{item}: readOnlyRootFilesystem must be true"
+        if own.get("runAsUser") == 0 or own.get("runAsNonRoot") is False:
+            yield f"{item}: its container must not run as root"
 
 
 def no_pod_has_a_token(rendering: Rendering) -> Iterator[str]:
@@ -66,47 +65,44 @@ def no_pod_has_a_token(rendering: Rendering) -> Iterator[str]:
 
 def secrets_are_files(rendering: Rendering) -> Iterator[str]:
     """Variables are visible to everybody who may read the pod; files only inside it."""
-    for item in rendering.workloads():
-        for container in item.containers:
-            for variable in container.get("env", []):
-                named = variable["name"].split("_")
-                if any(word in named for word in SECRET_WORDS) and named[-1] != "FILE":
-                    yield f"{item}: {variable['name']} must come from a file, as {variable['name']}_FILE"
-                if PASSWORD_IN_URL.search(variable.get("value", "")):
-                    yield f"{item}: {variable['name']} has a password in its address"
-                if "secretKeyRef" in variable.get("valueFrom", {}):
-                    yield f"{item}: {variable['name']} must be a file, not a Secret's key"
+    for item, container in rendering.containers():
+        for variable in container.get("env", []):
+            named = variable["name"].split("_")
+            if any(word in named for word in SECRET_WORDS) and named[-1] != "FILE":
+                yield f"{item}: {variable['name']} must come from a file, as {variable['name']}_FILE"
+            if PASSWORD_IN_URL.search(variable.get("value", "")):
+                yield f"{item}: {variable['name']} has a password in its address"
+            if "secretKeyRef" in variable.get("valueFrom", {}):
+                yield f"{item}: {variable['name']} must be a file, not a Secret's key"
 
 
 def variables_are_settings(rendering: Rendering) -> Iterator[str]:
     """The services ignore a variable that they do not know: a misspelt one has no effect."""
-    for item in rendering.workloads():
-        for container in item.containers:
-            settings = SERVICES.get(container["name"])
-            if container["name"] == "reconcile":
-                settings = PaymentSettings
-            if container["name"] == "migrate":
-                settings = MigrationSettings
-            if settings is None:
-                continue
-            known = {field.name.upper() for field in fields(settings)}
-            if container["name"] == "migrate":
-                known.add("LOG_FORMAT")
-            for variable in container.get("env", []):
-                if variable["name"].removesuffix("_FILE") not in known:
-                    yield f"{item}: {variable['name']} is no setting of {container['name']}"
+    for item, container in rendering.containers():
+        settings = SERVICES.get(container["name"])
+        if container["name"] == "reconcile":
+            settings = PaymentSettings
+        if container["name"] == "migrate":
+            settings = MigrationSettings
+        if settings is None:
+            continue
+        known = {field.name.upper() for field in fields(settings)}
+        if container["name"] == "migrate":
+            known.add("LOG_FORMAT")
+        for variable in container.get("env", []):
+            if variable["name"].removesuffix("_FILE") not in known:
+                yield f"{item}: {variable['name']} is no setting of {container['name']}"
 
 
 def images_are_pinned(rendering: Rendering) -> Iterator[str]:
     """By digest in production, by a tag elsewhere."""
-    for item in rendering.workloads():
-        for container in item.containers:
-            image = container["image"]
-            tag = image.rpartition("/")[2].partition(":")[2]
-            if rendering.overlay == "production" and "@sha256:" not in image:
-                yield f"{item}: {image} must be named by its digest"
-            elif tag in ("", "latest"):
-                yield f"{item}: {image} must have a tag other than latest"
+    for item, container in rendering.containers():
+        image = container["image"]
+        tag = image.rpartition("/")[2].partition(":")[2]
+        if rendering.overlay == "production" and "@sha256:" not in image:
+            yield f"{item}: {image} must be named by its digest"
+        elif tag in ("", "latest"):
+            yield f"{item}: {image} must have a tag other than latest"
 
 
 RULES = (

@@ -53,7 +53,7 @@ def autoscalers_have_a_target(rendering: Rendering) -> Iterator[str]:
             yield f"{describe(each)}: there is no {wanted['kind']} {wanted['name']}"
             continue
         if "replicas" in target["spec"]:
-            yield f"{describe(target)}: replicas beside an autoscaler reset it with each apply"
+            yield f"{describe(target)}: must have no replicas: each apply would undo what its autoscaler set"
         for container in target["spec"]["template"]["spec"]["containers"]:
             if "cpu" not in container.get("resources", {}).get("requests", {}):
                 yield f"{describe(target)}: an autoscaler needs a request of CPU"
@@ -102,13 +102,18 @@ def namespaces_exist(rendering: Rendering) -> Iterator[str]:
 def addresses_are_services(rendering: Rendering) -> Iterator[str]:
     """A host and port in a variable are those of a Service."""
     for item in rendering.workloads():
-        for container in item.containers:
-            for variable in container.get("env", []):
-                if variable["name"].endswith("LISTEN_ADDRESS"):
-                    continue
-                for host, namespace, port in ADDRESS.findall(variable.get("value", "")):
-                    if not _is_served(rendering, namespace or item.namespace, host, int(port)):
-                        yield f"{item}: {variable['name']} names {host}:{port}, which no Service is"
+        for variable, host, namespace, port in named_addresses(item):
+            if not _is_served(rendering, namespace or item.namespace, host, int(port)):
+                yield f"{item}: {variable} names {host}:{port}, which no Service is"
+
+
+def named_addresses(item: Workload) -> Iterator[tuple[str, str, str, str]]:
+    """Each address that a variable names: the variable, the host, its namespace if stated, the port."""
+    for container in item.containers:
+        for variable in container.get("env", []):
+            if not variable["name"].endswith("LISTEN_ADDRESS"):
+                for address in ADDRESS.findall(variable.get("value", "")):
+                    yield variable["name"], *address
 
 
 def _is_served(rendering: Rendering, namespace: str, host: str, port: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from payment.customers.client import RESOLVE_AGAIN_MILLISECONDS
-from verification.kubernetes.rendering import Object, Rendering, Workload, describe
+from verification.kubernetes.rendering import Object, Rendering, describe
 
 CLOSING_SECONDS = 8
 """After the drain: 2 s for the webhooks, 5 s for the connections, 1 s for the interpreter."""
@@ -36,7 +36,7 @@ def rolling_updates_are_slower_than_dns(rendering: Rendering) -> Iterator[str]:
 
 def pods_outlive_their_drain(rendering: Rendering) -> Iterator[str]:
     """preStop, then DRAIN_SECONDS for calls and background tasks, then what closes."""
-    for item, container in _servers(rendering):
+    for item, container in rendering.containers("Deployment"):
         drain = float(_variable(container, "DRAIN_SECONDS") or 10)
         needed = _sleep(container) + drain + CLOSING_SECONDS
         grace = item.pod.get("terminationGracePeriodSeconds", 30)
@@ -46,7 +46,7 @@ def pods_outlive_their_drain(rendering: Rendering) -> Iterator[str]:
 
 def pods_wait_until_their_endpoint_is_removed(rendering: Rendering) -> Iterator[str]:
     """SIGTERM and the endpoint's removal are concurrent; and our images need no shell."""
-    for item, container in _servers(rendering):
+    for item, container in rendering.containers("Deployment"):
         hook = container.get("lifecycle", {}).get("preStop", {})
         if hook.keys() != {"sleep"} or _sleep(container) < 3:
             yield f"{item}: preStop must be Kubernetes' own sleep, of 3 s or more"
@@ -59,7 +59,7 @@ def probes_use_existing_health_services(rendering: Rendering) -> Iterator[str]:
         "livenessProbe": "liveness",
         "readinessProbe": "readiness",
     }
-    for item, container in _servers(rendering):
+    for item, container in rendering.containers("Deployment"):
         port = next(each["containerPort"] for each in container["ports"] if each["name"] == "grpc")
         for name, service in wanted.items():
             asked = container.get(name, {}).get("grpc")
@@ -69,17 +69,15 @@ def probes_use_existing_health_services(rendering: Rendering) -> Iterator[str]:
 
 def images_keep_their_entrypoint(rendering: Rendering) -> Iterator[str]:
     """A command would replace the image's entrypoint, which handles SIGTERM from the start."""
-    for item in rendering.workloads():
-        if any("command" in container for container in item.containers):
+    for item, container in rendering.containers():
+        if "command" in container:
             yield f"{item}: must not have a command; arguments go into args"
 
 
 def servers_have_probes(rendering: Rendering) -> Iterator[str]:
-    for item in rendering.workloads():
-        if item.object["kind"] in ("Deployment", "StatefulSet"):
-            for container in item.containers:
-                if not container.keys() >= {"readinessProbe", "livenessProbe"}:
-                    yield f"{item}: {container['name']} needs a readinessProbe and a livenessProbe"
+    for item, container in rendering.containers("Deployment", "StatefulSet"):
+        if not container.keys() >= {"readinessProbe", "livenessProbe"}:
+            yield f"{item}: {container['name']} needs a readinessProbe and a livenessProbe"
 
 
 def disruption_budgets_let_a_node_drain(rendering: Rendering) -> Iterator[str]:
@@ -122,19 +120,13 @@ def immutable_fields_name_no_release(rendering: Rendering) -> Iterator[str]:
 
 
 def jobs_use_the_image_of_their_service(rendering: Rendering) -> Iterator[str]:
-    images = {(item.namespace, container["image"]) for item, container in _servers(rendering)}
-    for item in rendering.workloads():
-        if item.object["kind"] in ("Job", "CronJob"):
-            for container in item.containers:
-                if (item.namespace, container["image"]) not in images:
-                    yield f"{item}: must use the image of the service"
-
-
-def _servers(rendering: Rendering) -> Iterator[tuple[Workload, Object]]:
-    for item in rendering.workloads():
-        if item.object["kind"] == "Deployment":
-            for container in item.containers:
-                yield item, container
+    images = {
+        (item.namespace, container["image"])
+        for item, container in rendering.containers("Deployment")
+    }
+    for item, container in rendering.containers("Job", "CronJob"):
+        if (item.namespace, container["image"]) not in images:
+            yield f"{item}: must use the image of the service"
 
 
 def _key(item: Object) -> tuple[str, str]:

@@ -110,11 +110,10 @@ def _amounts(item: Object, resources: Object) -> Iterator[str]:
 
 
 def variables_are_set_once(rendering: Rendering) -> Iterator[str]:
-    for item in rendering.workloads():
-        for container in item.containers:
-            counts = Counter(variable["name"] for variable in container.get("env", []))
-            for name in (name for name, count in counts.items() if count > 1):
-                yield f"{item}: {name} is set twice"
+    for item, container in rendering.containers():
+        counts = Counter(variable["name"] for variable in container.get("env", []))
+        for name in (name for name, count in counts.items() if count > 1):
+            yield f"{item}: {name} is set twice"
 
 
 def jobs_never_restart_containers(rendering: Rendering) -> Iterator[str]:
@@ -125,12 +124,11 @@ def jobs_never_restart_containers(rendering: Rendering) -> Iterator[str]:
 
 
 def probes_have_one_handler(rendering: Rendering) -> Iterator[str]:
-    for item in rendering.workloads():
-        for container in item.containers:
-            for name in ("startupProbe", "livenessProbe", "readinessProbe"):
-                handlers = container.get(name, {}).keys() & {"grpc", "httpGet", "tcpSocket", "exec"}
-                if name in container and len(handlers) != 1:
-                    yield f"{item}: {name} must have one handler, and has {len(handlers)}"
+    for item, container in rendering.containers():
+        for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+            handlers = container.get(name, {}).keys() & {"grpc", "httpGet", "tcpSocket", "exec"}
+            if name in container and len(handlers) != 1:
+                yield f"{item}: {name} must have one handler, and has {len(handlers)}"
 
 
 RULES = (

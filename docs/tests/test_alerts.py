@@ -18,8 +18,8 @@ LOGS_ITS_ARGUMENT = {"log.error(alert.value, about=about, reason=words)"}
 """Calls of `log.error` whose event is no literal: an alert is logged by its own name."""
 
 
-def test_the_table_of_alarms_has_every_event_at_level_error() -> None:
-    table = PAGE.split("**Alarms.**")[1].split("\n\nNo alarm")[0]
+def test_the_table_of_alerts_has_every_event_at_level_error() -> None:
+    table = PAGE.split("**Alerts.**")[1].split("\n\nNo alert")[0]
     rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
 
