@@ -42,17 +42,17 @@ class Echo:
         entered: a call waits, or a stream has sent all that it has.
         release: ends the waiting.
         ended: a call or stream that waited has ended.
-        seen: what the last call saw of itself.
+        observed: what the last call saw of itself.
     """
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
         self.release = asyncio.Event()
         self.ended = asyncio.Event()
-        self.seen: dict[str, Any] = {}
+        self.observed: dict[str, Any] = {}
 
     async def reply(self, request: StringValue, context: Any) -> StringValue:
-        self.seen = {"id": call.call_id(), "left": call.remaining(99), "sent": call.metadata()}
+        self.observed = {"id": call.call_id(), "left": call.remaining(99), "sent": call.metadata()}
         match request.value:
             case "invalid":
                 raise InvalidValue("customer.email", "EMAIL", "it has no @")
@@ -75,7 +75,7 @@ class Echo:
         return StringValue(value=request.value)
 
     async def stream(self, request: StringValue, _context: Any) -> AsyncIterator[StringValue]:
-        self.seen = {"left": call.remaining(99)}
+        self.observed = {"left": call.remaining(99)}
         try:
             for word in request.value.split():
                 if word == "unexpected":

@@ -22,16 +22,16 @@ async def test_a_call_is_answered_and_its_id_is_returned() -> None:
         made = at.reply("hello", metadata=sent)
         assert StringValue.FromString(await made).value == "hello"
         assert sent[0] in list(await made.trailing_metadata())
-        assert at.echo.seen["id"] == sent[0][1]
-        assert at.echo.seen["sent"] == sent
+        assert at.echo.observed["id"] == sent[0][1]
+        assert at.echo.observed["sent"] == sent
 
 
 @pytest.mark.parametrize("given", [PERSONAL, "4242424242424242", "x" * 300, "anna-meyer-berlin"])
 async def test_a_call_id_that_could_be_a_personal_detail_is_replaced(given: str) -> None:
     async with running() as at:
         await at.reply("hello", metadata=(("x-request-id", given),))
-        assert at.echo.seen["id"] != given
-        assert VALID_CALL_ID.fullmatch(at.echo.seen["id"])
+        assert at.echo.observed["id"] != given
+        assert VALID_CALL_ID.fullmatch(at.echo.observed["id"])
 
 
 async def test_an_invalid_value_is_invalid_argument_with_its_field_and_rule() -> None:
@@ -60,9 +60,9 @@ async def test_of_an_unexpected_error_callers_get_the_call_id_and_no_text(text: 
         trailing = dict(await made.trailing_metadata())
     assert error.code is grpc.StatusCode.INTERNAL
     assert PERSONAL not in error.message + str(error.details) + str(trailing)
-    assert at.echo.seen["id"] in error.message
+    assert at.echo.observed["id"] in error.message
     call_id = error.details["ErrorInfo"].metadata["call_id"]
-    assert call_id == trailing["x-request-id"] == at.echo.seen["id"]
+    assert call_id == trailing["x-request-id"] == at.echo.observed["id"]
 
 
 async def test_a_call_without_an_answer_of_the_database_is_unavailable_and_says_when_to_repeat() -> (
@@ -113,7 +113,7 @@ async def test_a_call_has_ten_seconds_unless_its_client_says_otherwise_and_thirt
 ) -> None:
     async with running() as at:
         await at.reply("hello", timeout=given)
-        assert least < at.echo.seen["left"] <= most
+        assert least < at.echo.observed["left"] <= most
 
 
 async def test_a_call_out_of_time_is_deadline_exceeded_and_its_work_is_cancelled(
@@ -189,7 +189,7 @@ async def test_a_stream_is_delivered_and_has_no_deadline_of_ours() -> None:
     async with running() as at:
         words = [message.value async for message in at.stream("one two three")]
         assert words == ["one", "two", "three"]
-        assert at.echo.seen["left"] == 99
+        assert at.echo.observed["left"] == 99
 
 
 async def test_of_an_unexpected_error_in_a_stream_no_text_leaves() -> None:

@@ -99,19 +99,19 @@ async def test_the_pages_of_a_list_hold_every_row_once(size: int) -> None:
     """Two rows a microsecond, so that a time alone is no position."""
     times = [datetime(2026, 11, 24, tzinfo=UTC) + timedelta(microseconds=n // 2) for n in range(6)]
     rows = [Position(time, uuid7()) for time in times]
-    seen: list[Position] = []
+    listed: list[Position] = []
     sizes: list[int] = []
 
     async def read(limit: int, after: Position | None) -> Sequence[Position]:
-        assert after == (seen[-1] if seen else None)
-        return rows[len(seen) :][:limit]
+        assert after == (listed[-1] if listed else None)
+        return rows[len(listed) :][:limit]
 
     request = ListOperationsRequest(page_size=size)
     while request.page_token or not sizes:
         page, request.page_token = await TOKENS.page(request, read)
-        seen += page
+        listed += page
         sizes.append(len(page))
-    assert seen == rows
+    assert listed == rows
     assert sizes[:-1] == [size] * (len(sizes) - 1)
     assert sizes[-1] > 0, "no page is promised that is empty"
 

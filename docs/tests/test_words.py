@@ -105,8 +105,6 @@ IDENTIFIERS = {
     "signs": "progress",
     "reminders": "alert_throttle",
 }
-ELSEWHERE = {"Refused": "chassis/"}
-"""Names that are right in one folder: there a call is refused, and no evidence is meant."""
 FILES = {
     r"domain/birth\.py": "creation.py",
     r"processors/share\.py": "bulkhead.py",
@@ -124,7 +122,7 @@ FILES = {
 ORDINARY = re.compile(
     r"""
     (?<![a-z])type[ _]hints?\b          # Python's own term
-    | ^\s*trap[ ]['-]                   # the shell's builtin
+    | ^\s*trap[ ]                       # the shell's builtin
     """,
     re.VERBOSE | re.MULTILINE,
 )
@@ -204,8 +202,7 @@ def in_code(name: str) -> Iterator[str]:
     if name.endswith(".sql"):
         found += re.findall(r"\w+", re.sub("--.*", "", text))
     for identifier in sorted(set(found) & IDENTIFIERS.keys()):
-        if not name.startswith(ELSEWHERE.get(identifier, "nowhere")):
-            yield f"{identifier}: say {IDENTIFIERS[identifier]}"
+        yield f"{identifier}: say {IDENTIFIERS[identifier]}"
 
 
 # ---------------------------------------------------------------- the test itself

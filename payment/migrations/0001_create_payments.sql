@@ -189,7 +189,7 @@ CREATE TRIGGER request_never_changes BEFORE UPDATE ON payments FOR EACH ROW WHEN
     (OLD.id, OLD.request_id, OLD.fingerprint, OLD.intent_id, OLD.customer_id, OLD.customer_etag,
      OLD.amount, OLD.currency_code, OLD.payment_method, OLD.capture_method, OLD.return_url,
      OLD.start_by, OLD.create_time)
-) EXECUTE FUNCTION refuse('what a payment is build_payment with never changes');
+) EXECUTE FUNCTION refuse('what a payment is created with never changes');
 
 CREATE TRIGGER written_once BEFORE UPDATE ON payments FOR EACH ROW WHEN (
     OLD.reference IS NOT NULL AND NEW.reference IS DISTINCT FROM OLD.reference
@@ -262,15 +262,15 @@ BEGIN
                    current_database(), '1min');
 END $$;
 
--- The service's role. A payment can only be build_payment as the defaults say: CONFIRMING, nothing taken.
+-- The service's role. It can insert a payment only with these defaults: CONFIRMING, nothing captured.
 GRANT SELECT ON installation, schema_migrations, payments, payment_events, refunds, requests
     TO payment;
 GRANT INSERT (id, request_id, fingerprint, customer_id, customer_etag, amount, currency_code,
               payment_method, capture_method, return_url, description, reference, metadata,
               intent_id, start_by, due_time) ON payments TO payment;
 GRANT UPDATE (update_time, delete_time, due_time, action_by, capture_before, held_time,
-              held_reason, amount_capturing, amount_captured, amount_refunded, idempotency_counter, version, attempt,
-              event_xid, state, cancel_reason, reference, description, metadata, redirect_url,
+              held_reason, amount_capturing, amount_captured, amount_refunded,
+              idempotency_counter, version, attempt, event_xid, state, cancel_reason, reference, description, metadata, redirect_url,
               failure) ON payments TO payment;
 GRANT INSERT (payment_id, refund_id, xid, sequence, type, state, note)
     ON payment_events TO payment;

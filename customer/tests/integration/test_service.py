@@ -284,16 +284,16 @@ async def test_pages_lead_through_the_whole_list_and_only_with_the_same_filter_a
     service: "CustomerServiceAsyncStub",
 ) -> None:
     created = [await service.CreateCustomer(creation()) for _ in range(5)]
-    seen: list[Customer] = []
+    listed: list[Customer] = []
     request = ListCustomersRequest(page_size=2)
     while True:
         reply = await service.ListCustomers(request)
-        seen += reply.customers
+        listed += reply.customers
         if not reply.next_page_token:
             break
         request.page_token = reply.next_page_token
         request.page_size = 1  # the size may change on the way (AIP-158)
-    assert seen == created[::-1]
+    assert listed == created[::-1]
     for other in ({"order_by": "create_time"}, {"show_deleted": True}, {"filter": "state=ACTIVE"}):
         changed = ListCustomersRequest(page_token=request.page_token, **other)
         refused = await failure(service.ListCustomers(changed))

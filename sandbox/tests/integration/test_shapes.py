@@ -97,7 +97,7 @@ def test_the_examples_cover_every_status(objects: Objects) -> None:
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_object_has_the_fields_of_stripes_own_example(objects: Objects, kind: str) -> None:
     example = json.loads(FIXTURES.read_text())[kind]
-    declared = hints(CLASSES[kind])
+    declared = annotations(CLASSES[kind])
     assert objects[kind]
     for rendered in objects[kind]:
         assert set(example) <= set(rendered)
@@ -130,13 +130,13 @@ class Names(dict[str, Any]):
             raise KeyError(name) from None
 
 
-def hints(cls: type[stripe.StripeObject]) -> dict[str, tuple[Any, Names]]:
+def annotations(cls: type[stripe.StripeObject]) -> dict[str, tuple[Any, Names]]:
     found = {}
     for base in reversed(cls.__mro__):
         if issubclass(base, stripe.StripeObject) and base is not stripe.StripeObject:
             scope = Names({**vars(inspect.getmodule(base)), **vars(base)})
-            for name, hint in base.__annotations__.items():
-                found[name] = (hint, scope)
+            for name, annotation in base.__annotations__.items():
+                found[name] = (annotation, scope)
     return found
 
 
@@ -149,22 +149,24 @@ def test_every_value_has_the_type_that_the_official_library_declares(
 
 
 def walk(cls: type[stripe.StripeObject], value: dict[str, Any], path: str) -> None:
-    declared = hints(cls)
+    declared = annotations(cls)
     for name, inner in value.items():
         assert name in declared, f"{path}.{name} is not declared by the library"
-        hint, scope = declared[name]
-        assert fits(resolve(hint, scope), inner, scope, f"{path}.{name}"), f"{path}.{name}: {inner}"
+        annotation, scope = declared[name]
+        assert fits(resolve(annotation, scope), inner, scope, f"{path}.{name}"), (
+            f"{path}.{name}: {inner}"
+        )
 
 
-def resolve(hint: Any, scope: Names) -> Any:
-    return eval(hint, {}, scope) if isinstance(hint, str) else hint  # noqa: S307 - the library's own
+def resolve(annotation: Any, scope: Names) -> Any:
+    return eval(annotation, {}, scope) if isinstance(annotation, str) else annotation  # noqa: S307 - the library's own
 
 
-def fits(hint: Any, value: object, scope: Names, path: str) -> bool:
+def fits(annotation: Any, value: object, scope: Names, path: str) -> bool:
     """Whether a JSON value has the type of an annotation of the library, recursively."""
-    if isinstance(hint, typing.ForwardRef):
-        hint = resolve(hint.__forward_arg__, scope)
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(annotation, typing.ForwardRef):
+        annotation = resolve(annotation.__forward_arg__, scope)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Union:
         return any(fits(argument, value, scope, path) for argument in arguments)
     if origin is typing.Literal:
@@ -173,15 +175,15 @@ def fits(hint: Any, value: object, scope: Names, path: str) -> bool:
         return isinstance(value, list) and all(
             fits(arguments[0], item, scope, path) for item in value
         )
-    if hint is type(None):
+    if annotation is type(None):
         return value is None
-    if hint in (typing.Any, object):
+    if annotation in (typing.Any, object):
         return True
-    if hint is bool or hint is int or hint is str or hint is float:
-        return type(value) is hint
+    if annotation is bool or annotation is int or annotation is str or annotation is float:
+        return type(value) is annotation
     if not isinstance(value, dict):
         return False
-    cls = origin or hint
+    cls = origin or annotation
     if cls is dict or arguments or cls is stripe.StripeObject:
         return True
     walk(cls, value, path)

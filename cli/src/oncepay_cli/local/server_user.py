@@ -124,8 +124,8 @@ def _remove_if_stale(link: Path) -> None:
     is_copy = recorded != link and recorded.is_symlink() and recorded.readlink() == target
     if is_copy or not owner.exists():
         link.unlink()
-    else:
-        owner.write_text(str(link))  # the folder may have been moved
+    elif recorded != link:  # the folder has moved
+        owner.write_text(str(link))
 
 
 def _link(link: Path, fill: Callable[[Path], None] | None = None) -> None:

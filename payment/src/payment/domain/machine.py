@@ -208,10 +208,13 @@ UNFINISHED = frozenset(
 
 
 def next_post(payment: Payment, status: IntentStatus, idempotency_counter: int) -> Post | None:
-    """The one call that may follow, or None. `idempotency_counter` is the one read before the intent was asked for.
+    """The one call that may follow, or None.
 
     Confirm only what requires confirmation: anything else would try a card again after a decline.
     Never a call on `processing`: its refusal would be recorded, and then the bank declines.
+
+    Args:
+        idempotency_counter: as it was read before the intent was asked for.
     """
     if payment.is_settled:
         return None

@@ -134,8 +134,8 @@ class Checks:
 
 def saw_own_payment(ended: Node, request: PaymentRequest) -> bool:
     """Whether a thread, when it last looked, saw the payment of its own request."""
-    seen = [each.value for each in ended.results if isinstance(each.value, Conflicts)]
-    found = seen[-1].same_request if seen else None
+    conflicts = [each.value for each in ended.results if isinstance(each.value, Conflicts)]
+    found = conflicts[-1].same_request if conflicts else None
     return found is not None and found.request == request
 
 

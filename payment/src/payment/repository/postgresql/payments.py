@@ -55,7 +55,8 @@ SELECT * FROM inserted
 """)
 
 # Without an event (its type is NULL) an answer was used up, or nothing changed. Then a payment that a
-# webhook made due meanwhile stays due. `keeps_due_time`: the event moves no money.
+# webhook made due meanwhile stays due. `keeps_due_time`: the event moves no money. Without
+# `claim_lasts` (NULL) the payment is settled and never due again.
 SAVE = Statement("""
 WITH saved AS (
     UPDATE payments

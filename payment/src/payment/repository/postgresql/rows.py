@@ -47,7 +47,7 @@ async def insert(pool: Pool, statement: Statement, **values: object) -> Row | No
     """Run an insert.
 
     Raises:
-        CommitUnknown: it was sent, and got no answer. Another error means that it was not sent.
+        CommitUnknown: it was sent, and got no answer. After another error nothing was inserted.
     """
     async with pool.acquire() as connection:
         try:
