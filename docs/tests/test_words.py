@@ -140,6 +140,11 @@ NOT_READ = (
     "requirements/run.txt",
     "requirements/uv.txt",
     "docs/figures/",  # written by earlier runs, under the names of their day
+    "docs/reliability-figures.md",  # made from them
+    # Until they are rewritten:
+    *("payment/tests/integration/test_api", "payment/tests/integration/test_customers.py"),
+    *("payment/tests/integration/test_webhook", "payment/tests/support/customer_service.py"),
+    *("payment/tests/support/running_service.py", "payment/tests/unit/test_machine.py"),
 )
 
 
