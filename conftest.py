@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -80,11 +80,22 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_testnodedown(node: Any, error: object) -> None:
     """Ends the run when a worker dies. pytest-xdist would replace it, and with `loadfile` hang."""
     if error:
-        pytest.exit(
-            f"the worker {node.gateway.id} died ({error}), so this run ends. "
-            f"Its last test was {_last_reports.get(node, 'not begun')}.",
-            returncode=pytest.ExitCode.TESTS_FAILED,
-        )
+        _end_run(f"the worker {node.gateway.id} died ({error})")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_internalerror(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """The same, where tests were being sent to the worker before its death was noticed."""
+    if isinstance(excinfo.value, OSError) and "cannot send" in str(excinfo.value):
+        _end_run("a worker died while tests were sent to it")
+
+
+def _end_run(reason: str) -> NoReturn:
+    last = ", ".join(sorted(set(_last_reports.values()))) or "none"
+    pytest.exit(
+        f"{reason}, so this run ends. The last tests of all workers: {last}.",
+        returncode=pytest.ExitCode.TESTS_FAILED,
+    )
 
 
 @pytest.fixture(scope="session")

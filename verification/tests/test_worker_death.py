@@ -22,24 +22,60 @@ def test_dies(): os.kill(os.getpid(), signal.SIGKILL)
 
 def test_is_not_reached(): pass
 """
+# The other worker's first test has ended, and so it is about to be sent more, when it is killed.
+KILLS_THE_OTHER = """
+import time
+
+nodes = {}
+
+def pytest_testnodeready(node):
+    nodes[node.gateway.id] = node
+
+def pytest_runtest_logfinish(nodeid):
+    if nodes:
+        time.sleep(2)
+        process = nodes["gw1"].gateway._io.popen
+        nodes.clear()
+        process.kill()
+        process.wait()
+"""
 
 
-def test_a_run_whose_worker_dies_ends_at_once_with_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "test_0.py").write_text(DIES)
-    for number in range(1, FILES):
-        (tmp_path / f"test_{number}.py").write_text(LIVES)
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
     arguments = ["-n", "2", "--dist", "loadfile", "-p", "conftest", "-p", "no:cacheprovider"]
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments, f"--rootdir={tmp_path}", str(tmp_path)],
-        cwd=tmp_path,
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments, f"--rootdir={folder}", str(folder)],
+        cwd=folder,
         env={name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
         | {"PYTHONPATH": str(ROOT)},
         text=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         timeout=120,
         check=False,
     )
-    assert run.returncode == 1, run.stdout
-    assert "the worker gw" in run.stdout
-    assert "so this run ends. Its last test was test_0.py::test_dies." in run.stdout
-    assert "replacing crashed worker" not in run.stdout
+
+
+def write_tests(folder: Path) -> None:
+    for number in range(1, FILES):
+        (folder / f"test_{number}.py").write_text(LIVES)
+
+
+def test_a_run_whose_worker_dies_in_a_test_ends_at_once_with_a_sentence(tmp_path: Path) -> None:
+    write_tests(tmp_path)
+    (tmp_path / "test_0.py").write_text(DIES)
+    ended = run(tmp_path)
+    assert ended.returncode == 1, ended.stdout
+    assert "so this run ends. The last tests of all workers: test_0.py::" in ended.stdout
+    assert "replacing crashed worker" not in ended.stdout
+
+
+def test_a_run_whose_worker_dies_before_it_is_sent_more_ends_at_once_too(tmp_path: Path) -> None:
+    write_tests(tmp_path)
+    (tmp_path / "killing.py").write_text(KILLS_THE_OTHER)
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p killing\n")
+    ended = run(tmp_path)
+    assert ended.returncode == 1, ended.stdout
+    assert "died" in ended.stdout
+    assert "so this run ends. The last tests of all workers: test_" in ended.stdout
+    assert "replacing crashed worker" not in ended.stdout
