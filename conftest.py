@@ -202,6 +202,9 @@ def _migrated_template(server: PostgreSQL, service: str) -> Roles:
         check=False,
     )
     assert result.returncode == 0, f"{service}'s migrations failed: {result.stdout}{result.stderr}"
+    # A service waits for the schema that it needs; without this check a test would wait with it.
+    needed = importlib.import_module(f"{service}.repository.postgresql").SCHEMA_VERSION
+    assert list((ROOT / service / "migrations").glob(f"{needed}_*.sql")), f"no migration {needed}"
     return roles
 
 

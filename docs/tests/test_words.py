@@ -139,12 +139,8 @@ NOT_READ = (
     "requirements/localstripe.txt",
     "requirements/run.txt",
     "requirements/uv.txt",
-    "docs/figures/",  # written by earlier runs, under the names of their day
-    "docs/reliability-figures.md",  # made from them
-    # Until they are rewritten:
-    *("payment/tests/integration/test_api", "payment/tests/integration/test_customers.py"),
-    *("payment/tests/integration/test_webhook", "payment/tests/support/customer_service.py"),
-    *("payment/tests/support/running_service.py", "payment/tests/unit/test_machine.py"),
+    "docs/figures/chaos-charge_first",  # what earlier runs of the baselines wrote
+    "docs/figures/chaos-save_first",
 )
 
 
