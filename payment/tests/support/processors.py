@@ -9,6 +9,7 @@
 A test that is in the table must fail where the table says so, so that a repaired target is noticed.
 """
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -239,10 +240,19 @@ def localstripe_python() -> Path:
     pinned = ROOT / "requirements" / "localstripe.txt"
     environment = ROOT / ".oncepay" / "localstripe"
     python = environment / "bin" / "python"
+    environment.parent.mkdir(exist_ok=True)
+    # One test process makes it; the others wait for it.
+    with environment.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make_environment(environment, python, pinned)
+    return python
+
+
+def _make_environment(environment: Path, python: Path, pinned: Path) -> None:
     stamp = environment / "stamp"
     wanted = hashlib.sha256(pinned.read_bytes()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
-        return python
+        return
     install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r"]
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(environment)],
@@ -253,7 +263,6 @@ def localstripe_python() -> Path:
             last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
             raise CannotInstall(f"localstripe's environment cannot be made: {last[0]}")
     stamp.write_text(wanted)
-    return python
 
 
 @contextmanager

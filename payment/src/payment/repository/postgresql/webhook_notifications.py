@@ -13,7 +13,8 @@ REFUND_DUE = "now() + CASE WHEN processor_id IS NULL THEN :grace ELSE interval '
 
 # What is settled has no due time, and what is due sooner stays so; but a refund that succeeded may be
 # sent back long after its last check. A notification about an intent without a payment is not stored:
-# it had no effect, and may come again.
+# it had no effect, and may come again. `old` is a query of its own, which runs once: as a part of the
+# DELETE, PostgreSQL may run it again for each row, and delete more than its LIMIT.
 RECORD = Statement(f"""
 WITH stored AS (
     INSERT INTO webhook_notifications (id, type, payment_id)
@@ -32,11 +33,12 @@ WITH stored AS (
        AND (processor_id = :refund_id OR processor_id IS NULL)
        AND (due_time > {REFUND_DUE} OR due_time IS NULL AND state = 'SUCCEEDED')
     RETURNING due_time
+), old AS (
+    SELECT id FROM webhook_notifications
+     WHERE receive_time < now() - :keep::interval ORDER BY receive_time LIMIT 2
+       FOR UPDATE SKIP LOCKED
 ), expired AS (
-    DELETE FROM webhook_notifications WHERE id IN (
-        SELECT id FROM webhook_notifications
-         WHERE receive_time < now() - :keep::interval ORDER BY receive_time LIMIT 2
-           FOR UPDATE SKIP LOCKED)
+    DELETE FROM webhook_notifications USING old WHERE webhook_notifications.id = old.id
 )
 SELECT coalesce(bool_or(due_time <= now()), false)
   FROM (SELECT due_time FROM of_payment UNION ALL SELECT due_time FROM of_refund) AS made_due
