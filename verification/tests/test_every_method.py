@@ -17,10 +17,10 @@ METHODS = [
 
 
 def called_in_tests_of(service: str) -> set[str]:
-    """The names that the service's integration tests read from a client."""
+    """The attributes that the service's tests, and their support, read: a client's methods among them."""
     return {
         node.attr
-        for path in (ROOT / service / "tests" / "integration").rglob("test_*.py")
+        for path in (ROOT / service / "tests").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
     }
