@@ -27,7 +27,7 @@ run: environment ## start everything, execute a first payment, run until Ctrl-C
 
 # Two processes, one file at a time, in the order of pyproject.toml: a file's tests share fixtures.
 test: development ## every test, on a real PostgreSQL, with coverage
-	@echo "This takes about ten minutes on two idle cores, and more than twice that on busy ones."
+	@echo "This takes six minutes on two idle cores, and up to three times that on busy ones."
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
 
 check: development ## format, lint, types, layers, contracts, migrations, pinned dependencies

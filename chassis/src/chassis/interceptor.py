@@ -73,6 +73,7 @@ class CallInterceptor(aio.ServerInterceptor):
         self._services = frozenset(services)
         self._domain = domain
         self._translate = translate
+        self._handlers = dict[str, Handler]()  # of the services' methods, each made once
         self._running = 0
         self._streams = OpenStreams()
         self._is_draining = False
@@ -87,6 +88,8 @@ class CallInterceptor(aio.ServerInterceptor):
     ) -> Found:
         """Returns the handler of a method, with what surrounds its calls; None for an unknown one."""
         method = handler_call_details.method
+        if found := self._handlers.get(method):
+            return found
         is_ours = method.rpartition("/")[0].lstrip("/") in self._services
         if is_ours and self.is_starting:
             run = partial(self._run, method, _refuse_while_starting)
@@ -94,7 +97,10 @@ class CallInterceptor(aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        return self._surround(method, handler) if is_ours else self._ending_streams(handler)
+        if not is_ours:
+            return self._ending_streams(handler)
+        self._handlers[method] = self._surround(method, handler)
+        return self._handlers[method]
 
     def drain(self) -> None:
         """Takes no new call, and ends the services' streams."""
