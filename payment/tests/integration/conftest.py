@@ -9,7 +9,7 @@ import structlog
 from support.running_service import RunningService, running_service
 from support.waiting import LONG_SECONDS
 
-from chassis import database
+from chassis import database, interceptor
 from chassis.telemetry import log
 from payment.api import background_tasks, webhooks
 from payment.customers import client
@@ -18,10 +18,14 @@ from payment.service_layer import recovery
 
 @pytest.fixture(autouse=True)
 def _patient_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test here is about the service's own limits on its database, the Customer service and a webhook."""
+    """No test here is about the service's own limits on a call, a webhook, its database and the Customer
+    service.
+    """
     for name in ("CONNECT_SECONDS", "COMMAND_SECONDS", "ACQUIRE_SECONDS"):
         monkeypatch.setattr(database, name, LONG_SECONDS)
     monkeypatch.setattr(database, "LIMITS", dict.fromkeys(database.LIMITS, f"{LONG_SECONDS}s"))
+    for name in ("DEFAULT_CALL_SECONDS", "MAX_CALL_SECONDS"):
+        monkeypatch.setattr(interceptor, name, LONG_SECONDS)
     monkeypatch.setattr(client, "SECONDS", LONG_SECONDS)
     monkeypatch.setattr(webhooks, "REQUEST_SECONDS", LONG_SECONDS)
 

@@ -15,6 +15,7 @@ from support.webhook_sender import SECRET, WebhookSender, event
 
 from chassis.settings import Secret
 from payment.api.webhooks import MAX_CONCURRENT_REQUESTS
+from payment.service_layer import recovery
 from sandbox import webhooks
 from sandbox.faults import Kind
 
@@ -53,7 +54,10 @@ async def service_with_webhooks(
     address: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[RunningService]:
-    """The service, and a processor that sends it webhooks, soon again where one was refused."""
+    """The service, whose recovery only webhooks wake, and a processor that sends them, soon again where
+    one was refused.
+    """
+    monkeypatch.setattr(recovery, "POLL_SECONDS", LONG_SECONDS)
     monkeypatch.setattr(webhooks, "FIRST_WAIT_SECONDS", 0.02)
     async with running_service(
         payment_database, f"127.0.0.1:{free_port()}", tmp_path, webhooks=address

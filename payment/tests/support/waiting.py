@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
-LONG_SECONDS = 300
+LONG_SECONDS = 120
 """Longer than anything takes that a test waits for: after it, the test fails."""
 
 
