@@ -49,6 +49,15 @@ async def test_a_payment_that_is_due_is_claimed_once_with_the_number_of_its_atte
     assert await repositories.current(payment) == payment, "a claim is no change"
 
 
+async def test_attempts_are_counted_from_the_last_event(repositories: Repositories) -> None:
+    payment = await repositories.create()
+    await repositories.make_due(payment, 3)
+    described = payment.update(description="new", metadata=Metadata(), reference=None)
+    assert await repositories.save(payment, described) is not None
+    (due,) = await repositories.payments.claim_due(10)
+    assert due.attempt == 1
+
+
 async def test_the_payments_that_are_due_longest_are_claimed_first_up_to_the_limit(
     repositories: Repositories,
 ) -> None:

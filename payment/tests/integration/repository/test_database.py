@@ -4,7 +4,7 @@
 
 from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import asyncpg
@@ -336,6 +336,8 @@ async def test_every_write_of_an_unfinished_payment_or_refund_makes_it_due_in_25
     await postgres.make_due(payment)
     key_used_up = replace(payment, idempotency_counter=1)
     payment = not_none(await after_a_claim_lasts(payments.save(payment, key_used_up, None)))
+    await payments.reschedule(payment, timedelta(hours=1), 1)
+    await after_a_claim_lasts(payments.save(payment, payment, None))
     await postgres.make_due(payment)
     payment = await after_a_claim_lasts(postgres.move(payment, State.AUTHORIZED))
     payment = await postgres.move(payment, State.SUCCEEDED)

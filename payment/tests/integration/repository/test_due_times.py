@@ -89,6 +89,15 @@ async def test_a_payment_whose_idempotency_key_was_used_up_is_due_when_a_step_mu
     assert await due_in(memory, clock) == CLAIM_LASTS
 
 
+async def test_a_payment_that_a_caller_has_stepped_without_a_change_is_due_when_a_step_must_have_ended(
+    memory: Repositories, clock: Clock
+) -> None:
+    payment = await memory.create()
+    await memory.payments.reschedule(payment, timedelta(hours=1), 1)
+    await memory.payments.save(payment, payment, None)
+    assert await due_in(memory, clock) == CLAIM_LASTS
+
+
 async def test_a_held_payment_is_never_due(memory: Repositories, clock: Clock) -> None:
     await memory.hold(await memory.create())
     assert await due_in(memory, clock) is None
@@ -112,3 +121,14 @@ async def test_a_claimed_refund_is_due_again_when_a_step_must_have_ended(
     clock.now += timedelta(hours=1)
     assert len(await memory.refunds.claim_due(1)) == 1
     assert await due_in(memory, clock) == CLAIM_LASTS
+
+
+async def test_attempts_at_a_refund_are_counted_from_its_last_event(
+    memory: Repositories, clock: Clock
+) -> None:
+    refund = await memory.create_refund(await memory.create_in(State.SUCCEEDED))
+    await memory.refunds.reschedule(refund, SECOND, 3)
+    await memory.refunds.save(refund, replace(refund, processor_id="re_1"), UPDATED)
+    clock.now += CLAIM_LASTS
+    (due,) = await memory.refunds.claim_due(1)
+    assert due.attempt == 1

@@ -22,6 +22,7 @@ from support.repositories import (
     unsaved_payment,
     unsaved_refund,
 )
+from support.waiting import until
 
 from chassis import database as chassis_database
 from chassis.database import Connection, Database
@@ -161,12 +162,43 @@ async def test_twenty_copies_of_a_capture_of_two_payments_capture_once(
         assert len(await postgres.events_of(other)) == other.version
 
 
+# ---------------------------------------------------------------- claims
+
+
 async def test_a_payment_that_is_due_is_claimed_by_one_of_many(postgres: Repositories) -> None:
     payments = [await postgres.create() for _ in range(60)]
     await concurrently([postgres.payments.reschedule(each, -SECOND, 1) for each in payments])
     claims = await concurrently([postgres.claim(7) for _ in range(20)])
     claimed = [payment_id for claim in claims for payment_id in claim]
     assert sorted(claimed) == sorted(payment.id for payment in payments)
+
+
+async def test_a_refund_that_is_due_is_claimed_by_one_of_many(postgres: Repositories) -> None:
+    payment = await postgres.create_in(State.SUCCEEDED)
+    refunds = [await postgres.create_refund(payment, 1) for _ in range(60)]
+    await concurrently([postgres.refunds.reschedule(each, -SECOND, 1) for each in refunds])
+    claims = await concurrently([postgres.claim_refunds(7) for _ in range(20)])
+    claimed = [refund_id for claim in claims for refund_id in claim]
+    assert sorted(claimed) == sorted(refund.id for refund in refunds)
+
+
+async def test_a_claim_does_not_wait_for_what_another_transaction_writes(
+    postgres: Repositories, short_lock_timeout: Repositories, database: Database
+) -> None:
+    payments = [await postgres.create() for _ in range(2)]
+    paid = await postgres.create_in(State.SUCCEEDED)
+    refunds = [await postgres.create_refund(paid, 1) for _ in range(2)]
+    for payment, refund in zip(payments, refunds, strict=True):
+        await postgres.make_due(payment)
+        await postgres.refunds.reschedule(refund, -SECOND, 1)
+    async with in_transaction(database.pool) as connection:
+        key_used_up = replace(payments[0], idempotency_counter=1)
+        failed = refunds[0].fail(Failure("no"))
+        assert await PostgresPayments(connection).save(payments[0], key_used_up, None)
+        assert await PostgresRefunds(connection).save(refunds[0], failed, REFUND_FAILED)
+
+        assert await short_lock_timeout.claim() == [payments[1].id]
+        assert await short_lock_timeout.claim_refunds() == [refunds[1].id]
 
 
 # ---------------------------------------------------------------- refunds
@@ -247,10 +279,14 @@ async def test_refunds_that_fail_while_others_are_created_keep_the_payments_sum(
 # ---------------------------------------------------------------- inserts without an answer
 
 
-async def waits_for_a_lock(superuser: Connection) -> None:
-    """Return when a statement in this database waits for a lock."""
-    while not await superuser.fetchval(WAITING_FOR_A_LOCK):  # noqa: ASYNC110 (PostgreSQL only shows it)
-        await asyncio.sleep(0.01)
+async def waits_for_a_lock(insert: asyncio.Task[Any], superuser: Connection) -> None:
+    """Return when an insert, which is all that runs in this database, waits for a lock."""
+
+    async def waits_or_has_ended() -> bool:
+        return insert.done() or bool(await superuser.fetchval(WAITING_FOR_A_LOCK))
+
+    await until(waits_or_has_ended)
+    assert not insert.done(), "it did not wait"
 
 
 @pytest.fixture
@@ -287,7 +323,7 @@ async def test_an_insert_that_is_sent_again_waits_for_its_first_copy_longer_than
             assert await first.insert(payment, FAR_FUTURE) is not None
             await first.save(locked, replace(locked, idempotency_counter=1), None)
             again = asyncio.create_task(short_lock_timeout.payments.insert(payment, FAR_FUTURE))
-            await waits_for_a_lock(superuser)
+            await waits_for_a_lock(again, superuser)
             await lock_timeout_passes(short_lock_timeout, locked)
             assert (await postgres.find_conflicts(payment)).same_id is None
             assert not again.done()
@@ -312,7 +348,7 @@ async def test_a_refund_that_is_sent_again_waits_for_its_first_copy_longer_than_
         payments = PostgresPayments(connection)
         await payments.save(locked, replace(locked, idempotency_counter=1), None)
         again = asyncio.create_task(short_lock_timeout.refunds.insert(refund, record))
-        await waits_for_a_lock(superuser)
+        await waits_for_a_lock(again, superuser)
         await lock_timeout_passes(short_lock_timeout, locked)
         assert not again.done()
     assert await again is None
@@ -334,7 +370,7 @@ async def test_an_insert_whose_connection_breaks_has_an_unknown_outcome(
         else:
             await PostgresRefunds(connection).insert(refund, record)
             again = asyncio.create_task(postgres.refunds.insert(refund, record))
-        await waits_for_a_lock(superuser)
+        await waits_for_a_lock(again, superuser)
         await superuser.execute(TERMINATE_WHO_WAITS_FOR_A_LOCK)
         with pytest.raises(CommitUnknown):
             await again
